@@ -1,0 +1,1 @@
+"""The library behind the workflow's scripts: one subject per module, nothing happens at import."""

@@ -1,0 +1,8 @@
+"""The one exception that means "the user can mend this": its message is the whole report.
+
+Scripts catch it at the top (`robustness.command`) and print the sentence without a traceback.
+"""
+
+
+class UserError(Exception):
+    """Something a user can mend; the message names the file, key or value and says what to do."""

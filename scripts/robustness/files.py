@@ -1,0 +1,102 @@
+"""Files that appear complete or not at all, and the one format for tensors (safetensors with provenance).
+
+Every result of the workflow is written through `replacing`. safetensors is used through NumPy, so that scripts that
+do not need torch do not import it; a file is memory-mapped, so a shard reads only its rows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustness.errors import UserError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`, else removed.
+
+    Raises `UserError` that names `path` when the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
+    """Write named arrays to a safetensors file; `metadata` values are stored as JSON in its header."""
+    from safetensors.numpy import save
+
+    header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(contiguous, metadata=header))
+
+
+def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDArray[Any]]:
+    """The named arrays of a safetensors file, restricted to `rows` of their first axis.
+
+    Raises `UserError` when the file is missing, damaged, or lacks a name.
+    """
+    with _opened(path) as tensors:
+        present = set(tensors.keys())
+        for name in names:
+            if name not in present:
+                raise UserError(f"{path} holds no '{name}' (it has {', '.join(sorted(present))}): delete it and rerun")
+        return [tensors.get_slice(name)[rows] for name in names]
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata that `write_tensors` stored in a file's header."""
+    with _opened(path) as tensors:
+        return {key: json.loads(value) for key, value in (tensors.metadata() or {}).items()}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            yield tensors
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+    except SafetensorError as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None

@@ -1,0 +1,163 @@
+"""The report's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
+
+Reads and writes nothing. Exists so that training, evaluation, attack and the architecture figures share one
+definition. The layer, skip-connection and parameter counts that the report prints (its sections 1.1 and 1.2) are
+reproduced exactly at full width; `tests/unit/test_models.py` asserts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class ImageShape:
+    """Shape of one image: channels, height and width in pixels."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a model is, counted on the module itself.
+
+    `layers` counts as Keras does, which is how the report counts: the input, every operation that is a layer of its
+    own (activations, additions and the flattening included), and the dense layer with its softmax as one.
+    """
+
+    parameters: int
+    layers: int
+    skip_connections: int
+    gflops: float
+
+
+class Add(nn.Module):
+    """Element-wise sum of the residual branch and the shortcut; a module so that it counts as a layer."""
+
+    def forward(self, residual: Tensor, shortcut: Tensor) -> Tensor:
+        return residual + shortcut
+
+
+class Block(nn.Module):
+    """3×3 conv → ReLU → batch norm → 3×3 conv → add the shortcut → ReLU → batch norm (report, Fig. 3).
+
+    The shortcut is the identity, or a 1×1 convolution of the same stride where the block halves the image.
+    """
+
+    def __init__(self, channels: int, filters: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, filters, 3, stride, padding=1)
+        self.relu1 = nn.ReLU()
+        self.norm1 = nn.BatchNorm2d(filters)
+        self.conv2 = nn.Conv2d(filters, filters, 3, padding=1)
+        self.shortcut = nn.Conv2d(channels, filters, 1, stride) if stride != 1 else None
+        self.add = Add()
+        self.relu2 = nn.ReLU()
+        self.norm2 = nn.BatchNorm2d(filters)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.shortcut is None else self.shortcut(x)
+        residual = self.conv2(self.norm1(self.relu1(self.conv1(x))))
+        return self.norm2(self.relu2(self.add(residual, shortcut)))
+
+
+class ResNet(nn.Module):
+    """The report's residual network: `filters`, 2·, 4·, 8·`filters` channels in four stages of `blocks` blocks.
+
+    Input (N, channels, H, W) with H and W that three halvings bring to 4 (25 to 32 pixels); output (N, classes).
+    """
+
+    def __init__(self, image: ImageShape, classes: int, blocks: Sequence[int], filters: int) -> None:
+        super().__init__()
+        if _halved(image.height, 3) != 4 or _halved(image.width, 3) != 4:
+            raise ValueError(
+                f"a resnet ends in an average over 4×4 positions, so its images must be 25 to 32 pixels high and "
+                f"wide; these are {image.height}×{image.width}"
+            )
+        self.input_norm = nn.BatchNorm2d(image.channels)
+        self.conv = nn.Conv2d(image.channels, filters, 3, padding=1)
+        self.relu = nn.ReLU()
+        self.norm = nn.BatchNorm2d(filters)
+        stages: list[nn.Module] = []
+        channels = filters
+        for stage, count in enumerate(blocks):
+            width = filters * 2**stage
+            first_stride = 1 if stage == 0 else 2
+            stages.append(
+                nn.Sequential(
+                    *(
+                        Block(channels if index == 0 else width, width, first_stride if index == 0 else 1)
+                        for index in range(count)
+                    )
+                )
+            )
+            channels = width
+        self.stages = nn.Sequential(*stages)
+        self.pool = nn.AvgPool2d(4)
+        self.flatten = nn.Flatten()
+        self.dense = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.relu(self.conv(self.input_norm(x))))
+        return self.dense(self.flatten(self.pool(self.stages(x))))
+
+
+def _halved(length: int, times: int) -> int:
+    for _ in range(times):
+        length = (length + 1) // 2
+    return length
+
+
+def perceptron(image: ImageShape, classes: int, hidden: int) -> nn.Sequential:
+    """The report's basic classifier (Fig. 2): flattened pixels → `hidden` ReLU units → logits."""
+    pixels = image.channels * image.height * image.width
+    return nn.Sequential(nn.Flatten(), nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+
+
+def build(architecture: dict[str, Any], image: ImageShape, classes: int) -> nn.Module:
+    """The untrained module that an entry of `architectures:` in the configuration describes.
+
+    Initial weights come from torch's global random state, so callers seed it first (`torch.manual_seed`).
+    Raises `ValueError` for an unknown family or images that the family cannot take.
+    """
+    match architecture["family"]:
+        case "perceptron":
+            return perceptron(image, classes, architecture["hidden"])
+        case "resnet":
+            return ResNet(image, classes, architecture["blocks"], architecture["filters"])
+    raise ValueError(f"unknown architecture family '{architecture['family']}'; known are perceptron and resnet")
+
+
+def leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The model's layers in the order of their definition: (dotted name, module) for modules without children."""
+    return [(name, module) for name, module in model.named_modules() if not any(module.children())]
+
+
+def summarise(model: nn.Module, image: ImageShape) -> Summary:
+    """Count a model's trainable parameters, layers, skip connections and GFLOP per image (one forward pass).
+
+    FLOP are counted by PyTorch over matrix multiplications and convolutions, a multiply-add as two.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    names = [name for name, _ in leaves(model)]
+    modules = [module for _, module in leaves(model)]
+    training = model.training
+    model.eval()
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        model(torch.zeros(1, image.channels, image.height, image.width))
+    model.train(training)
+    return Summary(
+        parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        layers=1 + len(names),
+        skip_connections=sum(isinstance(module, Add) for module in modules),
+        gflops=counter.get_total_flops() / 1e9,
+    )
