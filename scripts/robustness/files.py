@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 
+_HEADER_KEY = "robustness"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -61,10 +63,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
-    """Write named arrays to a safetensors file; `metadata` values are stored as JSON in its header."""
+    """Write named arrays to a safetensors file, with `metadata` as JSON in its header; same input, same bytes."""
     from safetensors.numpy import save
 
-    header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    # One key for all of it: safetensors writes several keys in random order.
+    header = {_HEADER_KEY: json.dumps(dict(metadata), sort_keys=True)}
     contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     with replacing(path) as temporary:
         temporary.write_bytes(save(contiguous, metadata=header))
@@ -86,7 +89,7 @@ def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDA
 def read_metadata(path: Path) -> dict[str, Any]:
     """The metadata that `write_tensors` stored in a file's header."""
     with _opened(path) as tensors:
-        return {key: json.loads(value) for key, value in (tensors.metadata() or {}).items()}
+        return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
 
 
 @contextmanager

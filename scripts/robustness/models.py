@@ -1,6 +1,6 @@
 """The report's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
 
-Reads and writes nothing. Exists so that training, evaluation, attack and the architecture figures share one
+Reads and writes weights (safetensors). Exists so that training, evaluation, attack and the architecture figures share one
 definition. The layer, skip-connection and parameter counts that the report prints (its sections 1.1 and 1.2) are
 reproduced exactly at full width; `tests/unit/test_models.py` asserts them.
 """
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from robustness.errors import UserError
+from robustness.files import read_metadata, read_tensors, write_tensors
 
 
 @dataclass(frozen=True)
@@ -143,21 +147,94 @@ def leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:
 def summarise(model: nn.Module, image: ImageShape) -> Summary:
     """Count a model's trainable parameters, layers, skip connections and GFLOP per image (one forward pass).
 
-    FLOP are counted by PyTorch over matrix multiplications and convolutions, a multiply-add as two.
+    FLOP are counted by PyTorch over matrix multiplications and convolutions, a multiply-add as two. A model on the
+    `meta` device will do, and costs neither memory nor time. Leaves the model in evaluation mode.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    names = [name for name, _ in leaves(model)]
     modules = [module for _, module in leaves(model)]
-    training = model.training
-    model.eval()
+    device = next(model.parameters()).device
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        model(torch.zeros(1, image.channels, image.height, image.width))
-    model.train(training)
+        model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=device))
     return Summary(
         parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        layers=1 + len(names),
+        layers=1 + len(modules),
         skip_connections=sum(isinstance(module, Add) for module in modules),
         gflops=counter.get_total_flops() / 1e9,
     )
+
+
+def save(path: Path, model: nn.Module, metadata: dict[str, Any]) -> None:
+    """Write a model's weights and `metadata` (see `load`) to a safetensors file."""
+    state = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in model.state_dict().items()}
+    write_tensors(path, state, metadata)
+
+
+def load(path: Path) -> nn.Module:
+    """The model that `save` wrote, in evaluation mode on the CPU; its metadata says how to build it.
+
+    Raises `UserError` when the file is missing, damaged or does not fit the architecture that it names.
+    """
+    metadata = read_metadata(path)
+    model = build(metadata["architecture"], ImageShape(*metadata["image"]), metadata["classes"])
+    names = list(model.state_dict())
+    state = {name: torch.from_numpy(array) for name, array in zip(names, read_tensors(path, *names), strict=True)}
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise UserError(f"{path} does not hold the network that it names ({error}): delete it and rerun") from None
+    return model.eval()
+
+
+def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
+    """The layers in the order of their execution, for drawing: name, type, label, output shape, parameters."""
+    found: list[dict[str, Any]] = [
+        {
+            "name": "input",
+            "type": "Input",
+            "label": "input",
+            "shape": [image.channels, image.height, image.width],
+            "parameters": 0,
+        }
+    ]
+
+    def note(name: str, module: nn.Module, output: Tensor) -> None:
+        found.append(
+            {
+                "name": name,
+                "type": type(module).__name__,
+                "label": _label(module),
+                "shape": list(output.shape[1:]),
+                "parameters": sum(parameter.numel() for parameter in module.parameters()),
+            }
+        )
+
+    hooks = [
+        module.register_forward_hook(lambda module, _, output, name=name: note(name, module, output))
+        for name, module in leaves(model)
+    ]
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=device))
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _label(module: nn.Module) -> str:
+    match module:
+        case nn.Conv2d():
+            stride = f", stride {module.stride[0]}" if module.stride[0] != 1 else ""
+            return f"{module.kernel_size[0]}×{module.kernel_size[1]} conv, {module.out_channels}{stride}"
+        case nn.Linear():
+            return f"dense, {module.out_features}"
+        case nn.BatchNorm2d():
+            return "batch norm"
+        case nn.AvgPool2d():
+            return f"average pool {module.kernel_size}×{module.kernel_size}"
+        case nn.Flatten():
+            return "flatten"
+        case Add():
+            return "add"
+    return type(module).__name__

@@ -1,0 +1,60 @@
+# The commands of daily work; `make` alone lists them.
+#
+# Reads pyproject.toml and constraints.txt; writes .venv, and what the commands write. Everything runs in .venv, which is
+# made on first use and again only when one of the two files changes. SCALE=demo or SCALE=paper picks an overlay.
+
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+STAMP := .venv/.installed
+OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format report bench clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+install: $(STAMP) ## make .venv with everything that is needed
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is older or missing: name another, as in make PYTHON=python3.13"; \
+	  exit 1; }
+	@$(PYTHON) -m venv .venv || { \
+	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, install the package python3-venv"; exit 1; }
+	$(BIN)/pip install -q --constraint constraints.txt '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## the whole experiment in small, without a download
+	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
+	@echo "Open results/demo/mnist/figures/mean_change.svg first; tables and figures of both datasets are beside it."
+
+test: $(STAMP) ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## style, formatting, types and the workflow's own rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+
+format: $(STAMP) ## format the code
+	$(BIN)/ruff check --select I --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile rules
+
+report: $(STAMP) ## all results as one page, report.html (SCALE=demo for the demo's)
+	$(BIN)/snakemake $(OVERLAY) --report report.html
+
+bench: $(STAMP) ## time the demo from nothing; seconds by rule at the end (results/bench)
+	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml --config results=results/bench --forceall --quiet
+	@for rule in results/bench/*/benchmarks/*; do \
+	  find "$$rule" -name '*.tsv' -exec tail -qn 1 {} + | \
+	  awk -v rule="$$rule" '{ s += $$1; n++ } END { printf "%8.1f s  %3d jobs  %s\n", s, n, rule }'; \
+	done
+
+clean: ## remove caches; never results
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find scripts tests -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,60 @@
+# Robustness of image classifiers: data → training → attack → measures → tables and figures.
+# Reads config.yaml (and the overlays given with --configfile); writes below the folder that `results` names.
+import os
+import sys
+
+sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]  # jobs use this Python
+
+
+configfile: os.path.join(workflow.basedir, "config.yaml")
+
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+include: "rules/common.smk"
+
+
+check_configuration()
+RESULTS = config["results"].rstrip("/")
+
+
+wildcard_constraints:
+    dataset="|".join(config["datasets"]),
+    model=r"[a-z][a-z0-9_-]*",
+    attack=r"[a-z][a-z0-9_-]*",
+    seed=r"\d+",
+    start=r"\d+",
+    stop=r"\d+",
+    label=r"[^/]+",
+    measure="mean_change|pixels_changed",
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Every table and figure of every dataset that is studied."""
+    default_target: True
+    input:
+        [tables(dataset) + figures(dataset) for dataset in config["study"]],
+
+
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/attack.smk"
+include: "rules/measure.smk"
+include: "rules/figures.smk"
+include: "rules/targets.smk"
+
+
+onstart:
+    print(announcement(workflow), file=sys.stderr)
+
+
+onsuccess:
+    print(where_to_look(), file=sys.stderr)

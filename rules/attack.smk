@@ -1,0 +1,26 @@
+# From trained models to attacked images, in shards of the test set.
+# Reads: results/<dataset>/models/ and data/test. Writes: results/<dataset>/attacks/<attack>/<model>/seed<k>/.
+
+
+rule attack_shard:
+    """Attack one model on one range of test images."""
+    input:
+        code=src("attack_shard"),
+        weights=rules.train_model.output.weights,
+        test=rules.prepare_data.output.test,
+    output:
+        records=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.parquet",
+        adversarial=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.safetensors",
+    params:
+        spec=attack_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
+        " --adversarial {output.adversarial:q} --threads {threads} --log {log:q}"

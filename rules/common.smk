@@ -1,0 +1,394 @@
+# Functions that the rules share, and nothing else: which files a script's code consists of, which files a target
+# consists of, and the settings ("spec") that shape each rule's result, as one sorted JSON string.
+import ast
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+
+
+def check_configuration():
+    """Stop with one sentence per mistake in the configuration."""
+    from robustness.errors import UserError
+    from robustness.settings import checked
+    from snakemake.exceptions import WorkflowError
+
+    try:
+        checked(config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+# ---- code -----------------------------------------------------------------------------------------------------------
+
+
+def src(script):
+    """The script `scripts/<script>.py` and the library modules that it imports, as inputs of the rule that runs it."""
+    path = Path(workflow.basedir, "scripts", f"{script}.py")
+    files = [path, *sorted(_imported(path))]
+    return [os.path.relpath(file) for file in files]
+
+
+@cache
+def _imported(path):
+    """The files of the library that a file imports, directly or through others."""
+    found, waiting = set(), set(_direct_imports(path))
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting |= _direct_imports(file)
+    return frozenset(found)
+
+
+@cache
+def _direct_imports(path):
+    library = Path(workflow.basedir, "scripts")
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    parents = {".".join(name.split(".")[:end]) for name in names for end in range(1, name.count(".") + 2)}
+    files = set()
+    for name in parents:
+        if name.split(".")[0] == "robustness":
+            base = library.joinpath(*name.split("."))
+            files |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
+    return frozenset(files)
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+def models(dataset):
+    """The names of a dataset's models, in the order of the configuration."""
+    return list(config["datasets"][dataset]["models"])
+
+
+def shards(dataset):
+    """The ranges of test images that make up an attack: `<start>-<stop>`, so that more images only add ranges."""
+    total, size = config["datasets"][dataset]["attacked_images"], config["shard_images"]
+    return [f"{start}-{min(start + size, total)}" for start in range(0, total, size)]
+
+
+def source_of(dataset):
+    """The entry of `sources:` that a dataset names."""
+    return config["sources"][config["datasets"][dataset]["source"]]
+
+
+def source_files(wildcards):
+    """What `prepare_data` reads: the manifest of the downloaded files, the user's own images, or nothing."""
+    source = source_of(wildcards.dataset)
+    if "files" in source:
+        return f"{RESULTS}/{wildcards.dataset}/data/download.json"
+    return source.get("path", [])
+
+
+def manifest_option(wildcards):
+    """The option that hands `prepare_data` the manifest, for sources that are downloaded."""
+    return ["--manifest", source_files(wildcards)] if "files" in source_of(wildcards.dataset) else []
+
+
+def mirror_option(_):
+    """The option that names the mirror, where one is configured."""
+    return ["--mirror", config["mirror"]] if config["mirror"] else []
+
+
+def predictions(wildcards):
+    """The predictions of all of a dataset's models and seeds."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/models/{{model}}/seed{{seed}}/predictions.parquet",
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def histories(wildcards):
+    """The training histories of all of a dataset's models and seeds."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/models/{{model}}/seed{{seed}}/history.csv",
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def attack_records(wildcards):
+    """The records of an attack's shards on one model, in the order of the images."""
+    folder = f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{wildcards.model}/seed{wildcards.seed}"
+    return [f"{folder}/{shard}.parquet" for shard in shards(wildcards.dataset)]
+
+
+def attack_images(wildcards):
+    """The images that `attack_records` belong to."""
+    return [path.replace(".parquet", ".safetensors") for path in attack_records(wildcards)]
+
+
+def all_measures(wildcards):
+    """The measures of all attacks, models and seeds of a dataset."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
+        attack=config["attacks"],
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def example_measures(wildcards):
+    """The measures of one attack on every model, with the first seed: what examples are chosen from."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{{model}}/seed{config['seeds'][0]}/measures.parquet",
+        model=models(wildcards.dataset),
+    )
+
+
+def example_images(wildcards):
+    """The adversarial images that `example_measures` were taken on, model by model."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{{model}}/seed{config['seeds'][0]}/"
+        "{shard}.safetensors",
+        model=models(wildcards.dataset),
+        shard=shards(wildcards.dataset),
+    )
+
+
+def tables(dataset):
+    """The tables of a dataset."""
+    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in ("models", "accuracy", "robustness")]
+
+
+def figures(dataset):
+    """The figures of a dataset, each as SVG and PNG."""
+    names = ["training_noise", "training_curves", "architecture", "mean_change", "pixels_changed"]
+    if any(architecture["family"] == "resnet" for architecture in architectures_of(dataset).values()):
+        names.append("skip_connection")
+    for label in config["datasets"][dataset]["example_classes"]:
+        names += [f"examples_{label}", f"differences_{label}"]
+    return [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
+
+
+# ---- specs ----------------------------------------------------------------------------------------------------------
+
+
+def as_param(spec):
+    """A spec as a rule's param. One string: Snakemake compares params as a set, in which swapped values look equal."""
+    return json.dumps(spec, sort_keys=True)
+
+
+def architectures_of(dataset):
+    """The architectures of a dataset's models, by name."""
+    used = {model["architecture"] for model in config["datasets"][dataset]["models"].values()}
+    return {name: entry for name, entry in config["architectures"].items() if name in used}
+
+
+def without_title(entry):
+    """A configured entry less its title, which is for figures and changes no computation."""
+    return {key: value for key, value in entry.items() if key != "title"}
+
+
+def download_spec(wildcards):
+    """What is downloaded, and from where."""
+    source = source_of(wildcards.dataset)
+    return as_param({"files": source["files"], "addresses": source["addresses"]})
+
+
+def data_spec(wildcards):
+    """The source (less its addresses, which do not change its files), the classes and the split."""
+    dataset = config["datasets"][wildcards.dataset]
+    source = {key: value for key, value in source_of(wildcards.dataset).items() if key != "addresses"}
+    settings = {name: dataset[name] for name in ("classes", "split", "image_size")}
+    return as_param({"dataset": wildcards.dataset, "source": source, **settings})
+
+
+def training_spec(wildcards):
+    """One model's architecture, training settings and, where it trains on noisy data, the augmentation."""
+    dataset = config["datasets"][wildcards.dataset]
+    model = dataset["models"][wildcards.model]
+    return as_param(
+        {
+            "title": f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}",
+            "architecture": without_title(config["architectures"][model["architecture"]]),
+            "classes": len(dataset["classes"]),
+            "training": config["training"] | model.get("training", {}),
+            "augmentation": dataset["augmentation"] if model["data"] == "noisy" else None,
+            "seed": int(wildcards.seed),
+        }
+    )
+
+
+def augmentation_spec(wildcards):
+    """The dataset's augmentation."""
+    return as_param({"augmentation": config["datasets"][wildcards.dataset]["augmentation"]})
+
+
+def attack_spec(wildcards):
+    """One attack with the dataset's step, and the seed of its random numbers."""
+    dataset = config["datasets"][wildcards.dataset]
+    attack = config["attacks"][wildcards.attack] | {"alpha": dataset["alpha"]}
+    if attack["target"] in dataset["classes"]:
+        attack["target"] = dataset["classes"].index(attack["target"])
+    title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
+    return as_param({"title": title, "attack": attack, "seed": int(wildcards.seed)})
+
+
+def measure_spec(wildcards):
+    """The threshold above which a pixel counts as changed."""
+    return as_param({"changed_pixel_threshold": config["datasets"][wildcards.dataset]["changed_pixel_threshold"]})
+
+
+def models_spec(wildcards):
+    """Every model's architecture, and the shape of the dataset's images where the source fixes it."""
+    dataset = config["datasets"][wildcards.dataset]
+    return as_param(
+        {
+            "architectures": architectures_of(wildcards.dataset),
+            "models": {name: model["architecture"] for name, model in dataset["models"].items()},
+            "image": dataset["image_size"],
+            "classes": len(dataset["classes"]),
+        }
+    )
+
+
+def accuracy_spec(wildcards):
+    """The order of the models, and the accuracy that the report gives for each."""
+    entries = config["datasets"][wildcards.dataset]["models"]
+    published = {name: model.get("published_accuracy") for name, model in entries.items()}
+    return as_param({"models": list(entries), "published_accuracy": published})
+
+
+def robustness_spec(wildcards):
+    """The order of attacks and models."""
+    return as_param({"attacks": list(config["attacks"]), "models": models(wildcards.dataset)})
+
+
+def examples_spec(wildcards):
+    """The classes of which an example is shown, and the order of the models."""
+    dataset = config["datasets"][wildcards.dataset]
+    return as_param(
+        {"classes": dataset["classes"], "example_classes": dataset["example_classes"], "models": list(dataset["models"])}
+    )
+
+
+def figure_spec(dataset, *footnote, **more):
+    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own."""
+    entry = config["datasets"][dataset]
+    drawn = [
+        {
+            "name": name,
+            "title": config["architectures"][model["architecture"]]["title"] + ("" if model["data"] == "clean" else ", noisy"),
+            "architecture": model["architecture"],
+            "data": model["data"],
+        }
+        for name, model in entry["models"].items()
+    ]
+    names = ("title", "classes", "image_size", "changed_pixel_threshold")
+    return as_param(
+        {
+            "dataset": {"name": dataset} | {name: entry[name] for name in names},
+            "models": drawn,
+            "architectures": list(config["architectures"]),
+            "footnote": [f"Scale {config['scale']['name']}: {config['scale']['title']}.", *footnote],
+            **more,
+        }
+    )
+
+
+def noise_in_words(dataset):
+    """The sentence that says what a dataset's noisy models were trained on."""
+    entry = config["datasets"][dataset]["augmentation"]
+    if entry["kind"] == "gaussian_noise":
+        return f"Noisy models: Gaussian noise, σ = {entry['sigma']}, added to the training images in each epoch."
+    flip = ", half of them mirrored" if entry["flip"] else ""
+    return (
+        f"Noisy models: training images rotated by up to {entry['rotation']}°, shifted by {entry['shift']:.0%}, sheared "
+        f"by {entry['shear']}°, zoomed by {entry['zoom']:.0%}{flip}, anew in each epoch."
+    )
+
+
+def attack_in_words(dataset, attack):
+    """The sentence that says how images were attacked, and how many."""
+    entry, settings = config["attacks"][attack], config["datasets"][dataset]
+    goal = "any wrong class" if entry["target"] is None else f"target {entry['target']}"
+    reward = {"probability": "probability", "cross_entropy": "cross-entropy"}[entry["reward"]]
+    return (
+        f"Attack {attack}: {reward} reward, {entry['direction']} steps, α = {settings['alpha']}, until {goal} has "
+        f"probability {entry['confidence']}, at most {entry['max_iterations']} iterations."
+    )
+
+
+def counted(number, noun):
+    """A number with its noun: `1 seed`, `3 seeds`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def training_in_words(dataset):
+    """The sentence that says on how many images, and how often, models were trained."""
+    images = config["datasets"][dataset]["split"]["train"]
+    return f"{counted(images, 'training image')}, {counted(len(config['seeds']), 'seed')}."
+
+
+def attacked_in_words(dataset):
+    """The sentence that says how many images were attacked, with how many seeds."""
+    images = config["datasets"][dataset]["attacked_images"]
+    return f"{counted(images, 'test image')}, {counted(len(config['seeds']), 'seed')}."
+
+
+def bars_spec(wildcards):
+    """A bar chart of one measure of the report's attack."""
+    name = wildcards.dataset
+    words = (attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
+    return figure_spec(name, *words, attack="report", measure=wildcards.measure)
+
+
+def pictures_spec(wildcards):
+    """One class's example images, and what the report's attack made of them."""
+    name = wildcards.dataset
+    words = (attack_in_words(name, "report"), noise_in_words(name), f"Weights of seed {config['seeds'][0]}.")
+    return figure_spec(name, *words, **{"class": wildcards.label})
+
+
+def curves_spec(wildcards):
+    """The training curves of all models."""
+    name = wildcards.dataset
+    return figure_spec(name, noise_in_words(name), training_in_words(name))
+
+
+def noise_spec(wildcards):
+    """Examples of the noisy training data."""
+    return figure_spec(wildcards.dataset, augmentation=config["datasets"][wildcards.dataset]["augmentation"])
+
+
+def architecture_spec(wildcards):
+    """The networks themselves."""
+    return figure_spec(wildcards.dataset)
+
+
+def history_models(wildcards):
+    """The model that each of `histories` belongs to."""
+    return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
+
+
+def announcement(workflow):
+    """What `onstart` says: the scale, the number of jobs, the device, where results go."""
+    jobs = workflow.dag.stats()[1]["total"]
+    scale = config["scale"]
+    device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
+    lines = [
+        "",
+        f"  Scale {scale['name']}: {scale['title']}.",
+        f"  {jobs} jobs for {', '.join(config['study'])}; device: {device}.",
+        f"  Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.",
+    ]
+    if scale["name"] != "paper":
+        lines.append("  The report's own sizes: add --configfile scales/paper.yaml.")
+    return "\n".join([*lines, ""])
+
+
+def where_to_look():
+    """What `onsuccess` says: which folders to open."""
+    return "\n".join(
+        ["", "  Done. Look at"]
+        + [f"    {RESULTS}/{dataset}/figures/ and {RESULTS}/{dataset}/tables/" for dataset in config["study"]]
+        + [""]
+    )

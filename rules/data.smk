@@ -1,0 +1,68 @@
+# From a source of images to one prepared format.
+# Reads: the network or a mirror, or the user's own images. Writes: results/<dataset>/data/.
+
+
+localrules:
+    download_data,
+
+
+rule download_data:
+    """Fetch and verify a source's files; what is in the downloads folder already is used as it is."""
+    input:
+        code=src("download_data"),
+    output:
+        f"{RESULTS}/{{dataset}}/data/download.json",
+    params:
+        spec=download_spec,
+        mirror=mirror_option,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/download_data.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/download_data.tsv"
+    conda:
+        "../envs/data.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} {params.mirror:q} --downloads {config[downloads]:q}"
+        " --output {output:q} --log {log:q}"
+
+
+rule prepare_data:
+    """Read a source into training, validation and test images."""
+    input:
+        code=src("prepare_data"),
+        source=source_files,
+    output:
+        train=f"{RESULTS}/{{dataset}}/data/train.safetensors",
+        validation=f"{RESULTS}/{{dataset}}/data/validation.safetensors",
+        test=f"{RESULTS}/{{dataset}}/data/test.safetensors",
+    params:
+        spec=data_spec,
+        manifest=manifest_option,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/prepare_data.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/prepare_data.tsv"
+    conda:
+        "../envs/data.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} {params.manifest:q} --downloads {config[downloads]:q}"
+        " --train {output.train:q} --validation {output.validation:q} --test {output.test:q} --log {log:q}"
+
+
+rule sample_augmentation:
+    """Draw a few examples of what models trained on noisy data see."""
+    input:
+        code=src("sample_augmentation"),
+        train=rules.prepare_data.output.train,
+    output:
+        f"{RESULTS}/{{dataset}}/data/augmented.safetensors",
+    params:
+        spec=augmentation_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/sample_augmentation.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/sample_augmentation.tsv"
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"

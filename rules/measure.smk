@@ -1,0 +1,97 @@
+# From attacked images to measures and tables.
+# Reads: results/<dataset>/attacks/ and models/. Writes: measures beside the shards, and results/<dataset>/tables/.
+
+
+rule measure_attack:
+    """Measure how much one attack changed one model's images."""
+    input:
+        code=src("measure_attack"),
+        test=rules.prepare_data.output.test,
+        records=attack_records,
+        adversarial=attack_images,
+    output:
+        f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
+    params:
+        spec=measure_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/measure_attack/{{attack}}-{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/measure_attack/{{attack}}-{{model}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        " --adversarial {input.adversarial:q} --measures {output:q} --log {log:q}"
+
+
+rule tabulate_accuracy:
+    """Put every model's test accuracy beside the report's (its Tables 1 and 2)."""
+    input:
+        code=src("tabulate_accuracy"),
+        predictions=predictions,
+    output:
+        report(
+            f"{RESULTS}/{{dataset}}/tables/accuracy.csv",
+            caption="../report/accuracy.rst",
+            category="{dataset}",
+            subcategory="Tables",
+            labels={"table": "accuracy (report, Tables 1 and 2)"},
+        ),
+    params:
+        spec=accuracy_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/tabulate_accuracy.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_accuracy.tsv"
+    conda:
+        "../envs/figures.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
+        " --log {log:q}"
+
+
+rule tabulate_robustness:
+    """Say for every attack and model how the attacks ended and how much change they needed."""
+    input:
+        code=src("tabulate_robustness"),
+        measures=all_measures,
+    output:
+        report(
+            f"{RESULTS}/{{dataset}}/tables/robustness.csv",
+            caption="../report/robustness.rst",
+            category="{dataset}",
+            subcategory="Tables",
+            labels={"table": "robustness, every measure"},
+        ),
+    params:
+        spec=robustness_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/tabulate_robustness.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_robustness.tsv"
+    conda:
+        "../envs/figures.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+
+
+rule select_examples:
+    """Choose, by rule, the images that the example figures show."""
+    input:
+        code=src("select_examples"),
+        test=rules.prepare_data.output.test,
+        measures=example_measures,
+        adversarial=example_images,
+    output:
+        f"{RESULTS}/{{dataset}}/attacks/{{attack}}/examples.safetensors",
+    params:
+        spec=examples_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/select_examples/{{attack}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/select_examples/{{attack}}.tsv"
+    conda:
+        "../envs/figures.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
+        " --adversarial {input.adversarial:q} --examples {output:q} --log {log:q}"

@@ -1,0 +1,24 @@
+# Names for groups of files, so that `snakemake results/cifar/figures` builds what is outdated of them, file by file.
+# A rule whose name is the folder's path is such a target; declaring the folder itself as an output is not possible
+# where other outputs lie in it.
+
+for dataset in config["study"]:
+
+    rule:
+        name:
+            f"{RESULTS}/{dataset}/figures"
+        input:
+            figures(dataset),
+
+    rule:
+        name:
+            f"{RESULTS}/{dataset}/tables"
+        input:
+            tables(dataset),
+
+    rule:
+        name:
+            f"{RESULTS}/{dataset}"
+        input:
+            tables(dataset),
+            figures(dataset),

@@ -1,0 +1,74 @@
+# From prepared images to trained and evaluated models, and what the models are.
+# Reads: results/<dataset>/data/. Writes: results/<dataset>/models/<model>/seed<k>/ and tables/models.csv.
+
+
+rule describe_models:
+    """Count each model's parameters, layers, skip connections and FLOP; needs neither data nor training."""
+    input:
+        code=src("describe_models"),
+    output:
+        table=report(
+            f"{RESULTS}/{{dataset}}/tables/models.csv",
+            caption="../report/models.rst",
+            category="{dataset}",
+            subcategory="Tables",
+            labels={"table": "models and their size"},
+        ),
+        architectures=f"{RESULTS}/{{dataset}}/tables/architectures.json",
+    params:
+        spec=models_spec,
+    log:
+        f"{RESULTS}/{{dataset}}/logs/describe_models.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/describe_models.tsv"
+    conda:
+        "../envs/torch.yaml"
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --table {output.table:q}"
+        " --architectures {output.architectures:q} --log {log:q}"
+
+
+rule train_model:
+    """Train one model with one seed; a training that was killed goes on after its last epoch."""
+    input:
+        code=src("train_model"),
+        train=rules.prepare_data.output.train,
+        validation=rules.prepare_data.output.validation,
+    output:
+        weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/weights.safetensors",
+        history=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/history.csv",
+        card=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/model.json",
+    params:
+        spec=training_spec,
+        checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/train_model/{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/train_model/{{model}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
+        " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
+        " --card {output.card:q} --threads {threads} --log {log:q}"
+
+
+rule evaluate_model:
+    """Classify the whole test set with one trained model."""
+    input:
+        code=src("evaluate_model"),
+        weights=rules.train_model.output.weights,
+        test=rules.prepare_data.output.test,
+    output:
+        f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/predictions.parquet",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/evaluate_model/{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/evaluate_model/{{model}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    shell:
+        "python {input.code[0]} --weights {input.weights:q} --test {input.test:q} --predictions {output:q}"
+        " --threads {threads} --log {log:q}"

@@ -1,0 +1,53 @@
+"""Describe a dataset's models without training them.
+
+Writes a table (model, parameters, layers, skip_connections, gflops per image) and, for the architecture figures, every
+architecture's operations as JSON. The networks live on torch's `meta` device, so even the largest takes no memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from robustness.command import parser, run
+from robustness.files import write_json, write_text
+from robustness.models import ImageShape, build, operations, summarise
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--table", type=Path, required=True, metavar="CSV")
+    result.add_argument("--architectures", type=Path, required=True, metavar="JSON")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    spec = options.spec
+    image = ImageShape(*spec["image"])
+    described = {}
+    for name, architecture in spec["architectures"].items():
+        with torch.device("meta"):
+            model = build(architecture, image, spec["classes"])
+        described[name] = {
+            "title": architecture["title"],
+            "family": architecture["family"],
+            **asdict(summarise(model, image)),
+            "operations": operations(model, image),
+        }
+    table = io.StringIO()
+    columns = ["parameters", "layers", "skip_connections", "gflops"]
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["model", "architecture", *columns])
+    for model_name, architecture_name in spec["models"].items():
+        values = [described[architecture_name][column] for column in columns]
+        writer.writerow([model_name, architecture_name, *values[:-1], f"{values[-1]:.6g}"])
+    write_text(options.table, table.getvalue())
+    write_json(options.architectures, described)
+
+
+if __name__ == "__main__":
+    run(main, arguments())

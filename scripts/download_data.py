@@ -1,0 +1,38 @@
+"""Download the files of a source, or find them in the mirror or among what was placed by hand, and verify them.
+
+Reads `--spec` (`files`: each role's `name` and `sha256`; `addresses`: where they may be found). Writes the files to the
+downloads folder, and a manifest with each role's name, checksum and size. The manifest does not say where the files
+came from: a mirror changes no result, so it must not change this file either.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.command import parser, run, settings
+from robustness.download import fetch
+from robustness.files import write_json
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    command_line = parser(__doc__)
+    command_line.add_argument("--mirror", metavar="PLACE", help="a folder or address that is asked first")
+    command_line.add_argument("--downloads", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    command_line.add_argument("--output", type=Path, required=True, metavar="FILE", help="the manifest, JSON")
+    return command_line
+
+
+def main(options: argparse.Namespace) -> None:
+    """Fetch every file, then write the manifest."""
+    files, addresses = settings(options.spec, "files", "addresses")
+    manifest = {}
+    for role, file in files.items():
+        path = fetch(file["name"], file["sha256"], addresses, options.mirror, options.downloads)
+        manifest[role] = {"name": file["name"], "sha256": file["sha256"], "bytes": path.stat().st_size}
+    write_json(options.output, manifest)
+
+
+if __name__ == "__main__":
+    run(main, arguments())

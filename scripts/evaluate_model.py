@@ -1,0 +1,45 @@
+"""Classify the whole test set with one trained model.
+
+Reads weights and prepared test images; writes one record per image: label, prediction, confidence.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+from robustness import devices, models, training
+from robustness.command import parser, run
+from robustness.files import read_tensors
+from robustness.provenance import stamp
+from robustness.records import write_records
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    result.add_argument("--test", type=Path, required=True, metavar="FILE")
+    result.add_argument("--predictions", type=Path, required=True, metavar="FILE")
+    result.add_argument("--threads", type=int, default=1)
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    pixels, labels = read_tensors(options.test, "images", "labels")
+    with devices.leased(options.threads) as device:
+        model = models.load(options.weights).to(device, memory_format=torch.channels_last)
+        images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
+        confidence, prediction = training.evaluate(model, images).logits.softmax(1).max(1)
+        provenance = stamp(options.spec, devices.describe(device))
+    columns = {
+        "image": range(len(labels)),
+        "label": labels,
+        "prediction": prediction.numpy(),
+        "confidence": confidence.numpy(),
+    }
+    write_records(options.predictions, columns, {"provenance": provenance})
+
+
+if __name__ == "__main__":
+    run(main, arguments())

@@ -1,0 +1,32 @@
+"""Draw the networks of a dataset from what their models are (report, Fig. 2).
+
+Reads the description of the traced architectures (JSON); writes the figure as SVG and PNG. `--spec`: dataset,
+models, architectures, footnote.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness import command
+from robustness.figures import architecture, inputs, style
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command.parser(__doc__)
+    parser.add_argument("--architectures", type=Path, required=True, help="architectures.json")
+    style.add_outputs(parser)
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
+    """Draw and save."""
+    spec = style.checked(options.spec)
+    described = inputs.read_json(options.architectures)
+    style.save(architecture.architecture(described, spec), options.svg, options.png)
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

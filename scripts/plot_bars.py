@@ -1,0 +1,31 @@
+"""Draw a bar chart of robustness, one bar per model with its interval (report, Fig. 6, 7, 12, 13).
+
+Reads the table of robustness; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures, footnote,
+attack, measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness import command
+from robustness.figures import bars, inputs, style
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command.parser(__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="robustness.csv: a row per attack and model")
+    style.add_outputs(parser)
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
+    """Draw and save."""
+    spec = style.checked(options.spec, "attack", "measure")
+    style.save(bars.robustness_bars(inputs.read_table(options.table), spec), options.svg, options.png)
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

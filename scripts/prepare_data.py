@@ -1,0 +1,65 @@
+"""Turn a source into the training, validation and test images of a dataset.
+
+Reads the files that a manifest of `download_data.py` names (their checksums are verified once more), or what an
+installed package or a folder of images holds. Writes three safetensors files with `images` uint8 (N, C, H, W),
+`labels` int64 (N,) and `index` int64 (N,), the images' rows in the source; their headers hold the class names, the
+format's version and the provenance. Exists so that everything after it knows one format only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from robustness.command import parser, run, settings
+from robustness.errors import UserError
+from robustness.files import write_tensors
+from robustness.provenance import stamp
+from robustness.sources.images import split
+from robustness.sources.reading import read
+from robustness.sources.verified import VerifiedFile, read_verified
+
+FORMAT_VERSION = 1
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line of this script."""
+    command_line = parser(__doc__)
+    command_line.add_argument("--manifest", type=Path, metavar="FILE", help="of the source's downloaded files")
+    command_line.add_argument("--downloads", type=Path, metavar="FOLDER", help="where the downloaded files lie")
+    for name in ("train", "validation", "test"):
+        command_line.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=f"the {name} images")
+    return command_line
+
+
+def main(options: argparse.Namespace) -> None:
+    """Read the source, split it, write the three files."""
+    dataset, source, classes, counts, size = settings(
+        options.spec, "dataset", "source", "classes", "split", "image_size"
+    )
+    files = _downloaded(options.manifest, options.downloads, source)
+    images = read(source, classes, files)
+    found = list(images.train_images.shape[1:])
+    if found != size:
+        raise UserError(f"the images of {dataset} are {found}: set datasets.{dataset}.image_size (now {size}) to that")
+    splits = split(images, counts, classes, dataset=dataset, source=source["kind"])
+    metadata = {"provenance": stamp(options.spec), "classes": classes, "format": FORMAT_VERSION}
+    for name, part in splits.items():
+        path = getattr(options, name)
+        write_tensors(path, {"images": part.images, "labels": part.labels, "index": part.index}, metadata)
+        logging.info("%s: %d images of %s", path, len(part.labels), "x".join(map(str, part.images.shape[1:])))
+
+
+def _downloaded(manifest: Path | None, downloads: Path | None, source: dict[str, object]) -> dict[str, VerifiedFile]:
+    if "files" not in source:
+        return {}
+    if manifest is None or downloads is None:
+        raise UserError(f"a source of the kind {source['kind']} is downloaded: give --manifest and --downloads")
+    entries = json.loads(manifest.read_text(encoding="utf-8"))
+    return {role: read_verified(downloads / entry["name"], entry["sha256"]) for role, entry in entries.items()}
+
+
+if __name__ == "__main__":
+    run(main, arguments())

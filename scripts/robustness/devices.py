@@ -1,0 +1,62 @@
+"""Which processor a job computes on: a GPU that no other local job holds, or the CPU.
+
+Snakemake counts GPUs but does not say which one a local job may use, so concurrent jobs on one machine lease one each,
+by a lock file per device in the machine's temporary folder. On a cluster the scheduler has already narrowed
+CUDA_VISIBLE_DEVICES, and the lease is immediate.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+
+@contextmanager
+def leased(threads: int) -> Iterator[torch.device]:
+    """Yield the device to compute on, held until the block ends; the CPU runs with `threads` threads.
+
+    Waits while all visible GPUs are held by other jobs.
+    """
+    torch.set_num_threads(threads)
+    if not torch.cuda.is_available():
+        yield torch.device("cpu")
+        return
+    with ExitStack() as held:
+        index = _lease(visible_gpus(), held)
+        yield torch.device("cuda", index)
+
+
+def visible_gpus() -> list[str]:
+    """A name for each GPU that this process sees, the same name in every process that sees the GPU."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if names:
+        return [name.strip() for name in names.split(",")]
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def _lease(names: list[str], held: ExitStack) -> int:
+    folder = Path(tempfile.gettempdir()) / f"image-robustness-gpus-{getpass.getuser()}"
+    folder.mkdir(exist_ok=True)
+    while True:
+        for index, name in enumerate(names):
+            lock = FileLock(folder / f"{name.replace('/', '_')}.lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            held.callback(lock.release)
+            return index
+        time.sleep(0.2)
+
+
+def describe(device: torch.device) -> str:
+    """The device's name for provenance: the GPU's model, or `cpu`."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

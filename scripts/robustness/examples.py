@@ -1,0 +1,21 @@
+"""Choosing the images that the example figures show (report, Fig. 4, 5, 8 to 11): by rule, not by eye.
+
+Pure functions on records.
+"""
+
+from __future__ import annotations
+
+import pandas
+
+
+def first_example(records: list[pandas.DataFrame], label: int) -> int:
+    """The number of the first test image of class `label` that the most models attack rather than skip.
+
+    `records` holds one table per model, with the same images in the same order. So the image is one that every model
+    classifies correctly, where there is one. Raises `ValueError` when no attacked image has that class.
+    """
+    same_class = records[0]["label"] == label
+    if not same_class.any():
+        raise ValueError(f"none of the {len(same_class)} attacked test images has class number {label}")
+    attacked = sum((table["ended"] != "skipped").astype(int) for table in records)
+    return int(records[0].loc[attacked[same_class].idxmax(), "image"])

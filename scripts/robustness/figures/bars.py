@@ -1,0 +1,146 @@
+"""Bars of robustness: one per model, the mean over attacked images with its interval (report, Fig. 6, 7, 12, 13).
+
+Takes the table of robustness; reads and writes nothing. Exists apart from its script so that it can be tested.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from robustness.errors import UserError
+from robustness.figures import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLES = {"mean_change": "average change per pixel", "pixels_changed": "number of pixels changed"}
+
+
+def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+    """Horizontal bars of `spec["measure"]` under `spec["attack"]`, one per model in the order of the spec.
+
+    `table` has a row per attack and model with counts of images (`attacked`, `success`, `default_state`, `cap`) and
+    the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image could be attacked has no
+    bar and says so. Raises `UserError` when a row or the measure is missing.
+    """
+    import seaborn
+
+    measure = spec["measure"]
+    if measure not in TITLES:
+        raise UserError(f"there is no bar chart of '{measure}'; 'measure' is one of {', '.join(TITLES)}")
+    rows = [_row(table, spec["attack"], model["name"]) for model in spec["models"]]
+    with style.theme():
+        figure = style.blank(style.COLUMN_WIDTH, 0.75 + 0.42 * len(rows))
+        axes = figure.subplots()
+        reach = max((row[f"{measure}_high"] for row in rows if row["attacked"] > 0), default=1.0)
+        for place, (model, row) in enumerate(zip(spec["models"], rows, strict=True)):
+            _bar(axes, place, row, measure, style.look(model, spec["architectures"]))
+            _tick_label(axes, place, model["title"], _fooled(row))
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        # The last fifth is kept for the value written after the longest whisker.
+        axes.set_xlim(0, 1.22 * reach if reach > 0 else 1)
+        axes.set_yticks(range(len(rows)), [""] * len(rows))
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.grid(True)
+        axes.set_axisbelow(True)
+        axes.set_xlabel(_axis_label(measure, spec["dataset"]))
+        seaborn.despine(ax=axes, left=True)
+        axes.axvline(0, color=style.GREY, linewidth=0.8)
+        measured = "Bars: mean over attacked images; whiskers: its 95 % bootstrap interval."
+        style.caption(
+            figure,
+            f"{spec['dataset']['title']}: {TITLES[measure]}",
+            [measured, _not_fooled(spec["models"], rows), *spec["footnote"]],
+        )
+    return figure
+
+
+def _row(table: pd.DataFrame, attack: str, model: str) -> pd.Series:
+    chosen = table[(table["attack"] == attack) & (table["model"] == model)]
+    if len(chosen) != 1:
+        count = "no row" if chosen.empty else f"{len(chosen)} rows"
+        raise UserError(
+            f"the table of robustness has {count} for model '{model}' under attack '{attack}' and needs one: "
+            "delete the table and run the workflow again"
+        )
+    return chosen.iloc[0]
+
+
+def _bar(axes: Axes, place: int, row: pd.Series, measure: str, look: style.Look) -> None:
+    if not row["attacked"]:
+        axes.annotate(
+            "no image was classified correctly",
+            (0, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            color=style.GREY,
+            style="italic",
+        )
+        return
+    value, low, high = row[measure], row[f"{measure}_low"], row[f"{measure}_high"]
+    axes.barh(place, value, height=0.62, color=look.fill, edgecolor=look.edge, hatch=look.hatch, linewidth=0.8)
+    # A white whisker beneath the dark one: it is read on a dark bar as well as beside it.
+    for colour, extra in (("white", 1.2), (style.INK, 0.0)):
+        axes.errorbar(
+            value,
+            place,
+            xerr=[[value - low], [high - value]],
+            color=colour,
+            elinewidth=1.0 + extra,
+            capsize=2.5 + extra / 2,
+            capthick=1.0 + extra,
+        )
+    axes.annotate(
+        _written(value), (high, place), xytext=(5, 0), textcoords="offset points", va="center", fontweight="bold"
+    )
+
+
+def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
+    """The model's name with the counts beneath it, in the margin left of its bar."""
+    lines = style.wrap(name, 1.5, style.TEXT_SIZE)
+    # The two are parted half a line above the centre, so that together they stand level with the bar.
+    where = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right", "linespacing": 1.0}
+    axes.annotate(lines, (0, place), xytext=(-5, -1.0), va="bottom", fontsize=style.TEXT_SIZE, **where)
+    axes.annotate(
+        counts, (0, place), xytext=(-5, -2.0), va="top", fontsize=style.SMALL_SIZE, color=style.GREY, **where
+    )
+
+
+def _fooled(row: pd.Series) -> str:
+    return f"{int(row['success']):,} of {int(row['attacked']):,} fooled"
+
+
+def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[pd.Series]) -> str:
+    """What became of the attacked images that were not fooled, by model; empty where there are none."""
+    told = []
+    for model, row in zip(models, rows, strict=True):
+        ends = {"in the default state": row["default_state"], "at the cap on iterations": row["cap"]}
+        parts = [f"{int(count):,} ended {where}" for where, count in ends.items() if count]
+        if parts:
+            told.append(f"{model['title']}: {style.listed(parts)}")
+    if not told:
+        return ""
+    models_told = "; ".join(told)
+    return f"Images that were not fooled are included with the change reached when the attack ended ({models_told})."
+
+
+def _written(value: float) -> str:
+    """Three significant digits, never in powers of ten."""
+    if value == 0:
+        return "0"
+    decimals = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def _axis_label(measure: str, dataset: Mapping[str, Any]) -> str:
+    channels, height, width = dataset["image_size"]
+    change = "|x′ − x|" if channels == 1 else "Σ over channels |x′ − x|"
+    if measure == "mean_change":
+        return style.wrap(f"mean change per pixel ({change}, pixels in [0, 1])", 3.0, style.TEXT_SIZE)
+    text = f"pixels changed by more than {dataset['changed_pixel_threshold']:.2f} (of {height * width:,})"
+    return style.wrap(text, 3.0, style.TEXT_SIZE)

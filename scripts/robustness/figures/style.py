@@ -1,0 +1,209 @@
+"""What all figures share: fonts, colours, titles, footnotes, and saving as SVG and PNG.
+
+Writes the two files of a figure. Exists so that a model has the same colour in every figure, so that every figure
+states its settings beneath it, and so that the same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustness.command import settings
+from robustness.errors import UserError
+from robustness.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN_WIDTH = 4.6  # inches: a bar chart in one column of a page
+PAGE_WIDTH = 6.9  # inches: rows of pictures and diagrams across a page
+TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 9.5, 8.0, 7.0  # points
+INK, GREY, RULE = "#222222", "#5f5f5f", "#bdbdbd"
+
+# Okabe and Ito's hues, dark ones first: told apart with any colour vision, and in print their lightness differs.
+HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+TINT = 0.5  # how far a noisy model's colour goes towards white
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a model is drawn: the fill of its bars, the edge and line colour, hatch and line style."""
+
+    fill: str
+    edge: str
+    hatch: str
+    dashed: bool
+
+
+def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
+    """The look of `model` (keys `architecture`, `data`): its hue is its architecture's place in `architectures`.
+
+    Clean models are in full colour; noisy ones are a tint with hatched bars and dashed lines, so that the two are
+    told apart without colour. Raises `UserError` for an architecture that is not listed.
+    """
+    from matplotlib.colors import to_hex, to_rgb
+
+    if model["architecture"] not in architectures:
+        raise UserError(
+            f"model '{model['name']}' has architecture '{model['architecture']}', which is not among the "
+            f"configuration's architectures ({', '.join(architectures)})"
+        )
+    hue = HUES[list(architectures).index(model["architecture"]) % len(HUES)]
+    if model["data"] == "clean":
+        return Look(fill=hue, edge=hue, hatch="", dashed=False)
+    tint = to_hex([part + (1 - part) * TINT for part in to_rgb(hue)])
+    return Look(fill=tint, edge=hue, hatch="////", dashed=True)
+
+
+def looks(spec: Mapping[str, Any]) -> dict[str, Look]:
+    """The look of each model of a figure's spec (keys `models`, `architectures`), by name."""
+    return {model["name"]: look(model, spec["architectures"]) for model in spec["models"]}
+
+
+def checked(spec: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The spec, once it holds what every figure needs and `keys`; titles of models must differ.
+
+    Raises `UserError` that names what is missing, or the title that two models share.
+    """
+    settings(spec, "dataset", "models", "architectures", "footnote", *keys)
+    titles = [model["title"] for model in spec["models"]]
+    for title in titles:
+        if titles.count(title) > 1:
+            raise UserError(f"two models are titled '{title}': a figure could not tell them apart; rename one")
+    return spec
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Fonts, line widths and reproducible SVG, for the figures made or saved within; leaves no global state."""
+    import seaborn
+    from matplotlib import rc_context
+
+    ours: dict[str, Any] = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
+        "font.size": TEXT_SIZE,
+        "axes.labelsize": TEXT_SIZE,
+        "axes.titlesize": TEXT_SIZE,
+        "xtick.labelsize": SMALL_SIZE,
+        "ytick.labelsize": SMALL_SIZE,
+        "legend.fontsize": TEXT_SIZE,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.edgecolor": GREY,
+        "axes.linewidth": 0.6,
+        "xtick.color": GREY,
+        "ytick.color": GREY,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 3,
+        "ytick.major.size": 3,
+        "grid.color": "#e3e3e3",
+        "grid.linewidth": 0.6,
+        "hatch.linewidth": 0.7,
+        "text.parse_math": False,  # a class name may hold a dollar sign
+        "svg.fonttype": "none",  # text stays text: it can be searched and edited
+        "svg.hashsalt": "robustness",  # element ids are otherwise random
+    }
+    with rc_context({**seaborn.axes_style("ticks"), **ours}):
+        yield
+
+
+def blank(width: float, height: float, layout: str | None = "constrained") -> Figure:
+    """An empty figure of that many inches; not registered with pyplot, so nothing has to be closed."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout=layout)
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Width in inches of one line of text in the figures' font."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    if not text.strip():
+        return 0.0
+    font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
+    return float(TextPath((0, 0), text, prop=font).get_extents().x1) / 72
+
+
+def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
+    """`text` with line breaks between words so that no line is wider than `width` inches.
+
+    Breaks are measured, not counted, as letters differ in width. Line breaks in `text` are kept; a single word that
+    is wider stays whole, and so do quantities (`σ = 0.5`, `95 %`).
+    """
+    lines: list[str] = []
+    for paragraph in text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%").split("\n"):
+        first, *words = paragraph.split(" ")
+        lines.append(first)
+        for word in words:
+            candidate = f"{lines[-1]} {word}"
+            if text_width(candidate, size, weight) <= width:
+                lines[-1] = candidate
+            else:
+                lines.append(word)
+    return "\n".join(lines)
+
+
+def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
+    """Put the title above what is drawn and the sentences below it as one small paragraph; call it last.
+
+    Both start at the picture's left edge, are wrapped to its width, and lie outside of it: the picture keeps its
+    size, and `save` takes them in.
+    """
+    figure.draw_without_rendering()
+    drawn = figure.get_tightbbox()
+    wide, high = figure.get_size_inches()
+    room = max(drawn.width, 0.75 * COLUMN_WIDTH)
+    left = drawn.x0 / wide
+    figure.text(
+        left,
+        (drawn.y1 + 0.1) / high,
+        wrap(title, room, TITLE_SIZE, "bold"),
+        va="bottom",
+        fontsize=TITLE_SIZE,
+        fontweight="bold",
+    )
+    figure.text(
+        left,
+        (drawn.y0 - 0.1) / high,
+        wrap(" ".join(sentence for sentence in sentences if sentence), room, SMALL_SIZE),
+        va="top",
+        fontsize=SMALL_SIZE,
+        color=GREY,
+        linespacing=1.3,
+    )
+
+
+def save(figure: Figure, svg: Path, png: Path) -> None:
+    """Write the figure whole, with everything that reaches beyond its area; same figure, same bytes."""
+    with theme():
+        for path, form, metadata in ((svg, "svg", {"Date": None}), (png, "png", {"Software": None})):
+            with replacing(path) as temporary:
+                figure.savefig(
+                    temporary, format=form, dpi=220, bbox_inches="tight", pad_inches=0.06, metadata=metadata
+                )
+
+
+def add_outputs(arguments: argparse.ArgumentParser) -> None:
+    """Add the two files that every figure script writes, `--svg` and `--png`, to its command line."""
+    arguments.add_argument("--svg", type=Path, required=True, help="vector figure to write")
+    arguments.add_argument("--png", type=Path, required=True, help="the same figure as pixels")
+
+
+def listed(parts: Sequence[str]) -> str:
+    """The parts as English: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """A tensor's shape as figures write it: `8×32×32`."""
+    return "×".join(str(length) for length in shape)

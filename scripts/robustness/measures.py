@@ -1,0 +1,62 @@
+"""How much an image was changed: the report's two measures (section 2.1), the L norms and SSIM.
+
+Pure functions on float32 arrays (N, C, H, W) in [0, 1]: `original` and `adversarial`; each returns one value per image.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.float32]
+
+
+def pixel_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
+    """Σ over channels of |x′ − x|, for every pixel: (N, H, W), from 0 to the number of channels."""
+    return np.abs(adversarial.astype(np.float64) - original.astype(np.float64)).sum(axis=1)
+
+
+def mean_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
+    """The report's average change per pixel: the mean over pixels of `pixel_change`."""
+    return pixel_change(original, adversarial).mean(axis=(1, 2))
+
+
+def pixels_changed(original: Images, adversarial: Images, threshold: float) -> NDArray[np.int64]:
+    """The report's number of pixels whose `pixel_change` exceeds `threshold`, from 0 to H·W."""
+    return (pixel_change(original, adversarial) > threshold).sum(axis=(1, 2))
+
+
+def norms(original: Images, adversarial: Images) -> dict[str, NDArray[np.float64]]:
+    """L0 (values that differ), L1, L2 and L∞ of x′ − x, over all pixels and channels."""
+    difference = np.abs(adversarial.astype(np.float64) - original.astype(np.float64)).reshape(len(original), -1)
+    return {
+        "l0": (difference > 0).sum(axis=1).astype(np.float64),
+        "l1": difference.sum(axis=1),
+        "l2": np.sqrt((difference**2).sum(axis=1)),
+        "linf": difference.max(axis=1),
+    }
+
+
+def structural_similarity(original: Images, adversarial: Images, batch_size: int = 256) -> NDArray[np.float64]:
+    """SSIM (Wang et al., 2004) of each pair of images, 1 where they are equal; computed by torchmetrics."""
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    values = []
+    for start in range(0, len(original), batch_size):
+        pair = [torch.from_numpy(array[start : start + batch_size]) for array in (adversarial, original)]
+        values.append(structural_similarity_index_measure(*pair, data_range=1.0, reduction="none").reshape(-1))
+    return torch.cat(values).double().numpy()
+
+
+def measure(original: Images, adversarial: Images, threshold: float) -> dict[str, NDArray[Any]]:
+    """Every measure of the study, by name; `threshold` is the dataset's `changed_pixel_threshold`."""
+    return {
+        "mean_change": mean_change(original, adversarial),
+        "pixels_changed": pixels_changed(original, adversarial, threshold),
+        "pixels_changed_any": pixels_changed(original, adversarial, 0.0),
+        **norms(original, adversarial),
+        "ssim": structural_similarity(original, adversarial),
+    }

@@ -1,0 +1,72 @@
+"""Where a result came from: the settings, a digest of the code, the package versions and the device.
+
+Every result file carries such a stamp. Nothing in it depends on when or where a job ran apart from the device, so two
+runs of the same job on the same kind of device write the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+"""Version of the layout of result files; raised when a reader of the old layout would misread the new one."""
+
+_PACKAGES = {
+    **{name: name for name in ("numpy", "torch", "safetensors", "pyarrow", "pandas", "scipy", "torchmetrics", "mlxtend")},
+    "pillow": "PIL",
+    "scikit-learn": "sklearn",
+}
+"""Packages that shape results, with the names of their modules."""
+
+
+def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """What to store beside a result: spec, code digest, versions of the imported packages, and device."""
+    return {
+        "format": FORMAT,
+        "spec": spec,
+        "code": code_digest(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "device": device,
+    }
+
+
+def code_digest() -> str:
+    """SHA-256 over the script and the modules of this library that the running process has imported."""
+    library = Path(__file__).parent
+    files = {Path(sys.argv[0])} if Path(sys.argv[0]).suffix == ".py" else set()
+    for module in list(sys.modules.values()):
+        name = getattr(module, "__file__", None)
+        if name and library in Path(name).parents:
+            files.add(Path(name))
+    digest = hashlib.sha256()
+    for path in sorted(files, key=lambda path: path.name):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def digest_of(*parts: Any) -> str:
+    """SHA-256 of JSON-serialisable values; the key under which a checkpoint may be taken up again."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package, module in _PACKAGES.items():
+        if module in sys.modules:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                continue
+    return found

@@ -1,0 +1,42 @@
+"""Per-image records: one row per image in Parquet, with provenance in the file's metadata.
+
+Uses pyarrow alone, since attack jobs write records and must not pay for importing pandas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow
+import pyarrow.parquet
+
+from robustness.errors import UserError
+from robustness.files import replacing
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def write_records(path: Path, columns: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Write equally long columns (arrays or lists); `metadata` values are stored as JSON."""
+    table = pyarrow.table(dict(columns))
+    header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    with replacing(path) as temporary:
+        pyarrow.parquet.write_table(table.replace_schema_metadata(header), temporary)
+
+
+def read_records(*paths: Path) -> pandas.DataFrame:
+    """The rows of one or more files as one pandas table, in the order of the paths.
+
+    Raises `UserError` naming the file that is missing or damaged.
+    """
+    tables = []
+    for path in paths:
+        try:
+            tables.append(pyarrow.parquet.read_table(path).replace_schema_metadata(None))
+        except (OSError, pyarrow.ArrowInvalid) as error:
+            raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
+    return pyarrow.concat_tables(tables).to_pandas()

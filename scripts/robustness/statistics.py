@@ -1,0 +1,72 @@
+"""Intervals for what the tables report: bootstrap for means, Wilson for accuracies.
+
+Pure functions of numbers; reads and writes nothing. Exists so that every table uses the same, tested intervals.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class Interval(NamedTuple):
+    """An estimate and the bounds of its confidence interval; all three are nan where there is no data."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def bootstrap_mean(values: ArrayLike, *, seed: int = 0, resamples: int = 2000, level: float = 0.95) -> Interval:
+    """The mean of `values` (n finite numbers) with a bias-corrected and accelerated bootstrap interval.
+
+    The same numbers give the same interval, in whatever order they come. Where the correction is undefined (a few
+    values, most of them equal) the percentile interval is given. One value, or equal values, tell nothing about
+    spread: the interval collapses onto the mean. No values: nan. Raises `ValueError` for values that are not finite.
+    """
+    from scipy.stats import bootstrap
+
+    ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
+    if not np.isfinite(ordered).all():
+        raise ValueError("a mean needs finite values")
+    if ordered.size == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    if ordered[0] == ordered[-1]:
+        return Interval(*(float(ordered[0]),) * 3)
+    for method in ("BCa", "percentile"):
+        with warnings.catch_warnings():
+            # scipy warns where BCa is undefined; its nan bounds say so too, and the percentiles take over.
+            warnings.simplefilter("ignore")
+            # Batches bound the memory: BCa's jackknife of n values is an n × n array otherwise.
+            bounds = bootstrap(
+                (ordered,),
+                np.mean,
+                n_resamples=resamples,
+                batch=256,
+                confidence_level=level,
+                method=method,
+                vectorized=True,
+                rng=np.random.default_rng(seed),
+            ).confidence_interval
+        if np.isfinite([bounds.low, bounds.high]).all():
+            break
+    return Interval(float(ordered.mean()), float(bounds.low), float(bounds.high))
+
+
+def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
+    """The share `successes / n` with Wilson's score interval, which stays in [0, 1] and has a width even at 0 and 1.
+
+    `n` of 0 gives nan. Raises `ValueError` unless 0 ≤ `successes` ≤ `n`.
+    """
+    from statsmodels.stats.proportion import proportion_confint
+
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes in {n} trials")
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    low, high = proportion_confint(successes, n, alpha=1 - level, method="wilson")
+    return Interval(successes / n, float(low), float(high))

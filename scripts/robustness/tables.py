@@ -1,0 +1,71 @@
+"""The study's tables, from per-image records: accuracy beside the report's, and robustness with intervals.
+
+Pure functions on pandas tables. Intervals come from `robustness.statistics`.
+"""
+
+from __future__ import annotations
+
+import pandas
+
+from robustness.statistics import bootstrap_mean, wilson
+
+MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "l2", "linf", "iterations", "ssim")
+"""Columns of the records whose mean over attacked images is reported with an interval."""
+
+ENDS = ("success", "default_state", "cap")
+
+
+def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str, float | None]) -> pandas.DataFrame:
+    """Test accuracy per model with a 95 % Wilson interval (report, Tables 1 and 2).
+
+    `predictions` holds, per model, a table for each seed with columns label and prediction; accuracy is over all
+    predictions of all seeds, and the interval is that of one seed's number of test images, since seeds share them.
+    """
+    rows = []
+    for model, tables in predictions.items():
+        correct = sum(int((table["label"] == table["prediction"]).sum()) for table in tables)
+        images = len(tables[0])
+        interval = wilson(round(correct / len(tables)), images)
+        rows.append(
+            {
+                "model": model,
+                "seeds": len(tables),
+                "test_images": images,
+                "accuracy": correct / (images * len(tables)),
+                "accuracy_low": interval.low,
+                "accuracy_high": interval.high,
+                "accuracy_published": published[model],
+            }
+        )
+    return pandas.DataFrame(rows)
+
+
+def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas.DataFrame:
+    """One row per (attack, model): how the attacks ended, and the mean of each measure with its 95 % interval.
+
+    Each value holds a table of measures for each seed. Means are over all attacked images, those included whose attack
+    failed (with the change they had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the
+    model gets wrong unchanged, are counted apart. With several seeds an image's value is its mean over seeds, and the
+    bootstrap draws images.
+    """
+    rows = []
+    for (attack, model), tables in attacks.items():
+        records = pandas.concat(tables)
+        attacked = records[records["ended"] != "skipped"]
+        ended = attacked["ended"].value_counts()
+        row: dict[str, object] = {
+            "attack": attack,
+            "model": model,
+            "seeds": len(tables),
+            "attacked": len(attacked),
+            "skipped": len(records) - len(attacked),
+            **{end: int(ended.get(end, 0)) for end in ENDS},
+        }
+        images = attacked.groupby("image")
+        for measure in MEASURES:
+            interval = bootstrap_mean(images[measure].mean().to_numpy(dtype=float))
+            row[measure] = interval.estimate
+            row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
+        row["zero_gradient_share"] = attacked["zero_gradients"].sum() / max(1, attacked["iterations"].sum())
+        rows.append(row)
+    return pandas.DataFrame(rows)

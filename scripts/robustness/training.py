@@ -1,0 +1,228 @@
+"""Training one model: clean or on data that is augmented anew in each epoch, resumable after every epoch.
+
+Works on tensors and returns a history; the only files are checkpoints, in a folder outside the workflow's outputs and
+keyed by everything that shapes the result, so that a killed training goes on and a changed one starts afresh.
+The report names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from robustness.augmentation import augment
+from robustness.errors import UserError
+from robustness.files import replacing
+from robustness.progress import Progress
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: the configuration's `training:` entry, and what noisy data is (None: clean data)."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    optimiser: str
+    augmentation: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images as stored, uint8 (N, C, H, W), with int64 labels (N,), on the device that computes."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels in [0, 1], channels last in memory, and labels of `rows`."""
+        pixels = self.pixels[rows].to(memory_format=torch.channels_last)
+        return pixels.float().div_(255), self.labels[rows]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a training's history; accuracies in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+def learning_rate(step: int, steps: int, peak: float, warm_up: float = 0.2) -> float:
+    """One cycle: linear from 0 to `peak` over the first `warm_up` share of `steps`, then a cosine down to 0."""
+    rising = max(1, int(steps * warm_up))
+    if step < rising:
+        return peak * (step + 1) / rising
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def train(
+    model: nn.Module,
+    train_images: Images,
+    validation_images: Images,
+    recipe: Recipe,
+    *,
+    seed: int,
+    title: str,
+    checkpoint: Path,
+    key: str,
+) -> list[Epoch]:
+    """Train `model` in place and return its history; take up `checkpoint` if it was written under the same `key`.
+
+    Batches and augmentation of an epoch depend on (seed, epoch) alone, so a resumed training equals an undisturbed one.
+    Raises `UserError` when the loss is no longer finite.
+    """
+    optimiser = _optimiser(model, recipe)
+    history = _resume(model, optimiser, checkpoint, key)
+    if history:
+        _LOG.info("%s: going on after epoch %d of %d", title, len(history), recipe.epochs)
+    count = len(train_images.labels)
+    batches = max(1, count // recipe.batch_size)
+    with Progress(title, recipe.epochs * batches, "steps") as progress:
+        progress.advance(len(history) * batches)
+        for epoch in range(len(history), recipe.epochs):
+            started = time.monotonic()
+            loss, accuracy = _train_epoch(model, optimiser, train_images, recipe, seed, epoch, progress)
+            if not math.isfinite(loss):
+                raise UserError(
+                    f"training of {title} diverged in epoch {epoch + 1} (loss {loss}): lower its learning_rate "
+                    f"(now {recipe.learning_rate}) in the configuration's training settings and run again"
+                )
+            validation = evaluate(model, validation_images)
+            line = Epoch(
+                epoch + 1,
+                loss,
+                accuracy,
+                validation.loss,
+                validation.accuracy,
+                optimiser.param_groups[0]["lr"],
+                time.monotonic() - started,
+            )
+            history.append(line)
+            _LOG.info("%s: epoch %d of %d: %s", title, epoch + 1, recipe.epochs, _words(line))
+            _save(model, optimiser, history, checkpoint, key)
+    return history
+
+
+def _train_epoch(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    images: Images,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    progress: Progress,
+) -> tuple[float, float]:
+    device = images.labels.device
+    generator = torch.Generator(device).manual_seed(1_000_003 * seed + epoch)
+    count = len(images.labels)
+    batches = max(1, count // recipe.batch_size)
+    order = torch.randperm(count, generator=generator, device=device)
+    # Sums stay on the device: reading them at every step would make a GPU wait.
+    loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
+    seen = 0
+    model.train()
+    for index in range(batches):
+        pixels, labels = images.batch(order[index * recipe.batch_size : (index + 1) * recipe.batch_size])
+        if recipe.augmentation is not None:
+            pixels = augment(pixels, recipe.augmentation, generator)
+        rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        # bf16 halves the time on a GPU; on a CPU without matrix instructions for it, it is ten times slower.
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = model(pixels)
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        loss_sum += loss.detach() * len(labels)
+        correct += (logits.argmax(1) == labels).sum()
+        seen += len(labels)
+        progress.advance(1)
+    return float(loss_sum) / seen, float(correct) / seen
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's outputs on images: logits (N, classes) float32 on the CPU, mean cross-entropy, accuracy in [0, 1]."""
+
+    logits: Tensor
+    loss: float
+    accuracy: float
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
+    """The model's logits, loss and accuracy on all `images`, in evaluation mode and float32."""
+    model.eval()
+    rows = torch.arange(len(images.labels), device=images.labels.device)
+    logits = torch.cat([model(images.batch(part)[0]).float() for part in rows.split(batch_size)])
+    return Evaluation(
+        logits=logits.cpu(),
+        loss=float(functional.cross_entropy(logits, images.labels)),
+        accuracy=float((logits.argmax(1) == images.labels).float().mean()),
+    )
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser; weight decay acts on matrices and kernels only, not on biases and batch norms."""
+    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+
+
+def _save(
+    model: nn.Module, optimiser: torch.optim.Optimizer, history: list[Epoch], checkpoint: Path, key: str
+) -> None:
+    state = {
+        "key": key,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": [asdict(line) for line in history],
+    }
+    with replacing(checkpoint) as temporary:
+        torch.save(state, temporary)
+
+
+def _resume(model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str) -> list[Epoch]:
+    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one."""
+    if not checkpoint.exists():
+        return []
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
+        return []
+    if state.get("key") != key:
+        _LOG.info("%s belongs to other settings: training starts afresh", checkpoint)
+        return []
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    return [Epoch(**line) for line in state["history"]]
+
+
+def _words(line: Epoch) -> str:
+    return (
+        f"train loss {line.train_loss:.3f}, accuracy {line.train_accuracy:.3f}; "
+        f"validation loss {line.validation_loss:.3f}, accuracy {line.validation_accuracy:.3f}; {line.seconds:.0f} s"
+    )

@@ -1,0 +1,42 @@
+"""Draw examples of the noisy training data (report, Fig. 1).
+
+Reads prepared training images; writes the first image of each of a few classes, and what augmentation made of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from robustness.augmentation import augment
+from robustness.command import parser, run
+from robustness.files import read_tensors, write_tensors
+from robustness.provenance import stamp
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--train", type=Path, required=True, metavar="FILE")
+    result.add_argument("--samples", type=Path, required=True, metavar="FILE")
+    result.add_argument("--draws", type=int, default=5, help="how often each image is augmented")
+    result.add_argument("--classes", type=int, default=3, help="of how many classes an image is shown")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    pixels, labels = read_tensors(options.train, "images", "labels")
+    _, first = np.unique(labels, return_index=True)
+    original = torch.from_numpy(pixels[np.sort(first)[: options.classes]]).float().div_(255)
+    generator = torch.Generator().manual_seed(0)
+    draws = [augment(original, options.spec["augmentation"], generator) for _ in range(options.draws)]
+    write_tensors(
+        options.samples,
+        {"original": original.numpy(), "augmented": torch.stack(draws, dim=1).numpy()},
+        {"provenance": stamp(options.spec)},
+    )
+
+
+if __name__ == "__main__":
+    run(main, arguments())

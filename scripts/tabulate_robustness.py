@@ -1,0 +1,39 @@
+"""Tabulate how much change each attack needed on each of a dataset's models.
+
+Reads the measures of every attack, model and seed; writes a CSV with one row per attack and model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from robustness.command import parser, run
+from robustness.files import write_text
+from robustness.records import read_records
+from robustness.tables import robustness
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument(
+        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × models × seeds"
+    )
+    result.add_argument("--table", type=Path, required=True, metavar="CSV")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    spec = options.spec
+    pairs = list(product(spec["attacks"], spec["models"]))
+    seeds = len(options.measures) // len(pairs)
+    tables = {
+        pair: [read_records(path) for path in options.measures[index * seeds : (index + 1) * seeds]]
+        for index, pair in enumerate(pairs)
+    }
+    write_text(options.table, robustness(tables).to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    run(main, arguments())

@@ -1,0 +1,72 @@
+"""Train one model on one dataset with one seed, going on from a checkpoint where one is.
+
+Reads the prepared training and validation images; writes the weights, the history of losses and accuracies, and a card
+that says what the model is and where it came from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import torch
+from robustness import devices, models
+from robustness.command import parser, run
+from robustness.files import read_tensors, write_json, write_text
+from robustness.provenance import code_digest, digest_of, file_digest, stamp
+from robustness.training import Epoch, Images, Recipe, train
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--train", type=Path, required=True, metavar="FILE")
+    result.add_argument("--validation", type=Path, required=True, metavar="FILE")
+    result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="written after each epoch")
+    result.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    result.add_argument("--history", type=Path, required=True, metavar="CSV")
+    result.add_argument("--card", type=Path, required=True, metavar="JSON")
+    result.add_argument("--threads", type=int, default=1)
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    spec = options.spec
+    with devices.leased(options.threads) as device:
+        sets = [
+            Images(*(torch.from_numpy(array).to(device) for array in read_tensors(path, "images", "labels")))
+            for path in (options.train, options.validation)
+        ]
+        shape = models.ImageShape(*sets[0].pixels.shape[1:])
+        torch.manual_seed(spec["seed"])
+        model = models.build(spec["architecture"], shape, spec["classes"])
+        model = model.to(device, memory_format=torch.channels_last)
+        history = train(
+            model,
+            *sets,
+            Recipe(**spec["training"], augmentation=spec["augmentation"]),
+            seed=spec["seed"],
+            title=spec["title"],
+            checkpoint=options.checkpoint,
+            key=digest_of(spec, code_digest(), file_digest(options.train), device.type),
+        )
+        provenance = stamp(spec, devices.describe(device))
+    metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
+    models.save(options.weights, model, metadata | {"provenance": provenance})
+    write_text(options.history, _table(history))
+    write_json(options.card, {"summary": asdict(models.summarise(model, shape)), "provenance": provenance})
+    options.checkpoint.unlink(missing_ok=True)
+
+
+def _table(history: list[Epoch]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: f"{value:.6g}" for name, value in asdict(line).items()} for line in history)
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    run(main, arguments())
