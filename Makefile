@@ -1,7 +1,7 @@
 # The commands of daily work; `make` alone lists them.
 #
-# Reads pyproject.toml and constraints.txt; writes .venv, and what the commands write. Everything runs in .venv, which is
-# made on first use and again only when one of the two files changes. SCALE=demo or SCALE=paper picks an overlay.
+# Reads pyproject.toml and constraints.txt; writes .venv, and what the commands write. Everything runs in .venv, which
+# is made on first use and again only when one of the two files changes. SCALE=demo or SCALE=paper picks an overlay.
 
 PYTHON ?= python3
 CORES ?= all
@@ -19,7 +19,7 @@ install: $(STAMP) ## make .venv with everything that is needed
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is older or missing: name another, as in make PYTHON=python3.13"; \
+	  echo "Python 3.11 or newer is needed, but '$(PYTHON)' is older or missing: name one, as in make PYTHON=python3.13"; \
 	  exit 1; }
 	@$(PYTHON) -m venv .venv || { \
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, install the package python3-venv"; exit 1; }

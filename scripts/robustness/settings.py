@@ -22,6 +22,7 @@ from robustness.errors import UserError
 Key = tuple[str | int, ...]
 
 TARGET_RULES = ("next", "random", "least_likely")
+RESNET_PIXELS = range(25, 33)  # heights and widths that three halvings bring to 4, as robustness.models needs
 
 
 @dataclass(frozen=True)
@@ -382,9 +383,18 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             here, "datasets.downloads cannot have that name, which is a folder of its own: rename the dataset"
         )
     yield from _reference((*here, "source"), sound.get(*here, "source"), "source", sound.names("sources"), "sources")
+    size = sound.get(*here, "image_size")
     for model in sound.names(*here, "models") or []:
         key = (*here, "models", model, "architecture")
-        yield from _reference(key, sound.get(*key), "architecture", sound.names("architectures"), "architectures")
+        architecture = sound.get(*key)
+        yield from _reference(key, architecture, "architecture", sound.names("architectures"), "architectures")
+        is_resnet = sound.get("architectures", architecture or "", "family") == "resnet"
+        if is_resnet and size is not None and not all(length in RESNET_PIXELS for length in size[1:]):
+            yield Problem(
+                key,
+                f"{_dotted(key)} is '{architecture}', a resnet, which takes images of 25 to 32 pixels, but "
+                f"datasets.{dataset}.image_size is {size}: resize the images, or use a perceptron",
+            )
 
     classes = sound.get(*here, "classes")
     for index, example in enumerate(sound.get(*here, "example_classes") or []):

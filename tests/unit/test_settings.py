@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import check, checked, places, read_schema
+from robustness.settings import RESNET_PIXELS, check, checked, places, read_schema
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
@@ -212,7 +212,7 @@ def test_a_mirror_may_be_nothing_else(mirror: Any) -> None:
 
 @pytest.mark.parametrize("folder", ["x; rm -rf ~", "$HOME/x", "a b", "{wildcard}", "-n", "~", "", "`id`"])
 def test_a_results_folder_that_a_shell_would_read_otherwise_is_refused(folder: str) -> None:
-    assert "must be a folder without spaces and shell characters" in only(problems(results=folder))
+    assert "must be a path without spaces and shell characters" in only(problems(results=folder))
 
 
 @pytest.mark.parametrize(
@@ -323,6 +323,25 @@ def test_a_models_architecture_must_exist() -> None:
     sentence = only(mnist(models={"resnet-clean": {"architecture": "rsnet"}}))
     assert sentence.startswith("datasets.mnist.models.resnet-clean.architecture names the architecture 'rsnet'")
     assert sentence.endswith("did you mean 'resnet'?")
+
+
+@pytest.mark.parametrize("image_size", [[1, 24, 28], [1, 28, 33]])
+def test_a_resnet_is_refused_images_of_a_size_that_it_cannot_take(image_size: list[int]) -> None:
+    found = mnist(image_size=image_size)
+    assert [sentence.split(" is ")[0].split(".")[3] for sentence in found] == ["resnet-clean", "resnet-noisy"]
+    assert "a resnet, which takes images of 25 to 32 pixels" in found[0]
+
+
+def test_resnet_pixels_are_those_that_the_network_takes() -> None:
+    torch_models = pytest.importorskip("robustness.models")
+    settings = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 1}
+    for pixels in range(20, 40):
+        image = torch_models.ImageShape(1, pixels, pixels)
+        if pixels in RESNET_PIXELS:
+            torch_models.build(settings, image, 2)
+        else:
+            with pytest.raises(ValueError, match="25 to 32"):
+                torch_models.build(settings, image, 2)
 
 
 def test_a_dataset_cannot_be_called_like_the_downloads_folder() -> None:

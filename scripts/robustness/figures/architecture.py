@@ -188,7 +188,7 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
 def _head(axes: Axes, left: float, top: float, network: Mapping[str, Any], room: float) -> None:
     skips = network["skip_connections"]
     flops = network["gflops"]
-    cost = f"{flops:.3g} GFLOP" if flops >= 0.1 else f"{1000 * flops:.3g} MFLOP"
+    cost = f"{flops:.3g} GFLOP" if flops >= 1 else f"{1000 * flops:.3g} MFLOP"
     totals = [f"{network['parameters']:,} trainable parameters, {network['layers']} layers,"]
     totals.append(f"{skips or 'no'} skip connection{'' if skips == 1 else 's'}, {cost} per image")
     axes.text(left, top - 0.02, network["title"], va="top", fontweight="bold", fontsize=style.TEXT_SIZE)
@@ -204,7 +204,7 @@ def _head(axes: Axes, left: float, top: float, network: Mapping[str, Any], room:
 
 
 def _column(axes: Axes, left: float, top: float, width: float, column: list[Step], gap: float, hue: str) -> None:
-    wide = width - 0.85
+    wide = width - 1.0
     middle = left + wide / 2
     for place, step in enumerate(column):
         bottom = top - step.height
@@ -235,6 +235,7 @@ def _cells(axes: Axes, middle: float, height: float, step: Step, hue: str) -> No
     """Inside a box: its blocks as squares with an arc over each, or its units as circles (a few, if they are many)."""
     from matplotlib.patches import Arc, Circle, Rectangle
 
+    hollow = {"facecolor": "white", "edgecolor": hue, "linewidth": 0.8, "zorder": 3}
     if step.units:
         few = step.units <= 12
         count = step.units if few else 11
@@ -243,17 +244,12 @@ def _cells(axes: Axes, middle: float, height: float, step: Step, hue: str) -> No
             if not few and index == count // 2:
                 axes.text(x, height, "…", ha="center", va="center", fontsize=style.TEXT_SIZE, color=hue)
             else:
-                axes.add_patch(Circle((x, height), 0.05, facecolor="white", edgecolor=hue, linewidth=0.8))
-        return
-    count = len(step.blocks)
+                axes.add_patch(Circle((x, height), 0.05, **hollow))
     for index, converts in enumerate(step.blocks):
-        x = middle + (index - (count - 1) / 2) * 0.24
-        axes.add_patch(
-            Rectangle((x - 0.055, height - 0.06), 0.11, 0.09, facecolor="white", edgecolor=hue, linewidth=0.8)
-        )
-        axes.add_patch(
-            Arc((x, height - 0.01), 0.2, 0.17, theta2=180, color=hue, linewidth=0.9, linestyle=":" if converts else "-")
-        )
+        x = middle + (index - (len(step.blocks) - 1) / 2) * 0.24
+        axes.add_patch(Rectangle((x - 0.055, height - 0.06), 0.11, 0.09, **hollow))
+        line = {"color": hue, "linewidth": 0.9, "linestyle": ":" if converts else "-", "zorder": 3}
+        axes.add_patch(Arc((x, height - 0.01), 0.2, 0.17, theta2=180, **line))
 
 
 def _box(axes: Axes, x: float, y: float, wide: float, high: float, hue: str, *, plain: bool = False) -> None:

@@ -142,5 +142,5 @@ def _axis_label(measure: str, dataset: Mapping[str, Any]) -> str:
     change = "|x′ − x|" if channels == 1 else "Σ over channels |x′ − x|"
     if measure == "mean_change":
         return style.wrap(f"mean change per pixel ({change}, pixels in [0, 1])", 3.0, style.TEXT_SIZE)
-    text = f"pixels changed by more than {dataset['changed_pixel_threshold']:.2f} (of {height * width:,})"
+    text = f"pixels changed by more than {dataset['changed_pixel_threshold']:g} (of {height * width:,})"
     return style.wrap(text, 3.0, style.TEXT_SIZE)

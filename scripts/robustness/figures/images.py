@@ -229,7 +229,7 @@ def _beneath(axes: Axes, text: str, wide: float) -> None:
 def _guess(data: Examples, row: int, column: int, classes: Sequence[str]) -> str:
     """The model's answer to a picture, or how an attack ended that did not succeed."""
     if data.ended[row][column] == "skipped":
-        return f"wrong from the start:\n{classes[data.label_before[row, column]]}"
+        return f"{classes[data.label_before[row, column]]}: wrong\nfrom the start"
     same = data.label_after[row, column] == data.label[row]
     answer = f"{classes[data.label_after[row, column]]} ({data.confidence_after[row, column]:.2f})"
     match data.ended[row][column]:

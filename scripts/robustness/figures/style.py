@@ -126,12 +126,10 @@ def blank(width: float, height: float, layout: str | None = "constrained") -> Fi
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Width in inches of one line of text in the figures' font."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    from matplotlib.textpath import text_to_path
 
-    if not text.strip():
-        return 0.0
     font = FontProperties(family="DejaVu Sans", size=size, weight=weight)
-    return float(TextPath((0, 0), text, prop=font).get_extents().x1) / 72
+    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / 72
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:

@@ -1,0 +1,367 @@
+"""The figures, drawn from made-up inputs: what they say, that nothing is cut off, and that they are reproducible."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.text import Text
+
+from robustness.errors import UserError
+from robustness.figures import architecture, bars, curves, images, style
+from robustness.files import write_tensors
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+NAMES = ["basic-clean", "basic-noisy", "resnet-clean", "resnet-noisy"]
+TITLES = ["Basic classifier", "Basic classifier, noisy", "ResNet", "ResNet, noisy"]
+LONG = "A residual network with quite an unreasonably long title that somebody put into the configuration"
+ENDED = ["success", "default_state", "cap", "skipped"]
+
+
+@pytest.fixture
+def spec():
+    return {
+        "dataset": {
+            "name": "mnist",
+            "title": "MNIST",
+            "classes": [str(digit) for digit in range(10)],
+            "changed_pixel_threshold": 0.1,
+            "image_size": [1, 28, 28],
+        },
+        "models": [
+            {"name": name, "title": title, "architecture": name.split("-")[0], "data": name.split("-")[1]}
+            for name, title in zip(NAMES, TITLES, strict=True)
+        ],
+        "architectures": ["basic", "resnet", "deep_resnet"],
+        "scale": {"name": "default", "title": "narrowed networks, fewer images"},
+        "footnote": ["Scale default: narrowed networks, fewer images.", "Noise: Gaussian, σ = 0.5."],
+        "attack": "report",
+        "measure": "mean_change",
+        "class": "7",
+        "augmentation": {"kind": "gaussian_noise", "sigma": 0.5},
+    }
+
+
+@pytest.fixture
+def table():
+    rows = []
+    for place, name in enumerate(NAMES):
+        value = [0.142, 0.231, 0.031, 0.046][place]
+        row = {"attack": "report", "model": name, "seeds": 1, "attacked": 490, "skipped": 10, "success": 490}
+        row |= {"default_state": 0, "cap": 0}
+        for measure, factor in (("mean_change", 1), ("pixels_changed", 1000)):
+            row |= {measure: factor * value, f"{measure}_low": 0.9 * factor * value}
+            row |= {f"{measure}_high": 1.1 * factor * value}
+        rows.append(row)
+    rows[1] |= {"success": 12, "default_state": 470, "cap": 8}
+    return pd.DataFrame(rows)
+
+
+def made_up_examples(channels: int = 1, size: int = 28) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    original = rng.random((1, channels, size, size), dtype=np.float32)
+    noise = rng.choice([-1, 0, 1], (1, 4, channels, size, size)) * np.array([0.2, 0.3, 0.01, 0.0])[:, None, None, None]
+    return {
+        "original": original,
+        "adversarial": np.clip(original[:, None] + noise, 0, 1).astype(np.float32),
+        "label": np.array([7]),
+        "label_before": np.array([[7, 7, 7, 2]]),
+        "label_after": np.array([[3, 7, 7, 2]]),
+        "confidence_after": np.array([[0.93, 0.55, 0.61, 0.7]], np.float32),
+    }
+
+
+DESCRIBED = {"classes": ["7"], "models": NAMES, "ended": [ENDED], "image": [17]}
+
+
+@pytest.fixture
+def examples():
+    return images.Examples(**made_up_examples(), **DESCRIBED)
+
+
+@pytest.fixture
+def networks():
+    def operation(name, kind, label, shape, parameters=0):
+        return {"name": name, "type": kind, "label": label, "shape": shape, "parameters": parameters}
+
+    start = operation("input", "Input", "input", [1, 28, 28])
+    perceptron = [start, operation("0", "Flatten", "flatten", [784]), operation("1", "Linear", "dense 50", [50], 39250)]
+    perceptron += [operation("2", "ReLU", "ReLU", [50]), operation("3", "Linear", "dense 10", [10], 510)]
+    residual = [start, operation("conv", "Conv2d", "3×3 conv, 8", [8, 28, 28], 80)]
+    for stage, (filters, side) in enumerate([(8, 28), (16, 14)]):
+        for block in range(2):
+            shortcut = [("shortcut", "Conv2d", f"1×1 conv, {filters}")] if stage and not block else []
+            parts = [*shortcut, ("conv1", "Conv2d", f"3×3 conv, {filters}"), ("relu1", "ReLU", "ReLU")]
+            parts += [("norm1", "BatchNorm2d", "batch norm"), ("conv2", "Conv2d", f"3×3 conv, {filters}")]
+            parts += [("add", "Add", "add"), ("relu2", "ReLU", "ReLU"), ("norm2", "BatchNorm2d", "batch norm")]
+            for part, kind, label in parts:
+                residual.append(operation(f"stages.{stage}.{block}.{part}", kind, label, [filters, side, side], 144))
+    residual += [operation("pool", "AvgPool2d", "average pool 4×4", [16, 1, 1])]
+    residual += [operation("flatten", "Flatten", "flatten", [16]), operation("dense", "Linear", "dense 10", [10], 170)]
+    totals = {"parameters": 39760, "layers": 5, "skip_connections": 0, "gflops": 0.00008}
+    deep = {"parameters": 20402188, "layers": 123, "skip_connections": 4, "gflops": 1.87}
+    return {
+        "basic": {"title": "Basic classifier", "family": "perceptron", "operations": perceptron, **totals},
+        "resnet": {"title": "ResNet", "family": "resnet", "operations": residual, **deep},
+    }
+
+
+@pytest.fixture
+def histories():
+    epochs = np.arange(1, 5)
+    columns = {"epoch": epochs, "train_loss": 1 / epochs, "validation_loss": 1.1 / epochs}
+    columns |= {"train_accuracy": 1 - 0.3 / epochs, "validation_accuracy": 1 - 0.4 / epochs}
+    return [(name, pd.DataFrame(columns)) for name in NAMES]
+
+
+@pytest.fixture
+def every_figure(spec, table, examples, networks, histories):
+    """A function that draws every figure anew, by name."""
+
+    def draw():
+        noise = np.random.default_rng(1).random((2, 5, 1, 28, 28), dtype=np.float32)
+        return {
+            "mean_change": bars.robustness_bars(table, spec),
+            "pixels_changed": bars.robustness_bars(table, spec | {"measure": "pixels_changed"}),
+            "examples": images.examples(examples, spec),
+            "differences": images.differences(examples, spec),
+            "training_noise": images.training_noise(noise[:, 0], noise, spec),
+            "architecture": architecture.architecture(networks, spec),
+            "skip_connection": architecture.skip_connection(networks, spec),
+            "curves": curves.training_curves(histories, spec),
+        }
+
+    return draw
+
+
+def words(figure) -> str:
+    """All that a figure says, line breaks as blanks."""
+    found = [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
+    return " ".join(found).replace("\n", " ").replace("\u00a0", " ")
+
+
+def beyond(figure) -> list[Text]:
+    """Labels of ticks outside the view: matplotlib makes them and does not draw them."""
+    hidden = []
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        hidden += [tick.label1 for tick in axis.get_major_ticks() if not low <= tick.get_loc() <= high]
+    return hidden
+
+
+def test_no_texts_overlap_in_any_figure(every_figure):
+    for name, figure in every_figure().items():
+        with style.theme():
+            figure.draw_without_rendering()
+            hidden = beyond(figure)
+            shown = [text for text in figure.findobj(Text) if text.get_visible() and text not in hidden]
+            texts = [text for text in shown if text.get_text().strip()]
+            boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in texts]
+        for (one, box), (other, another) in combinations(boxes, 2):
+            assert not box.overlaps(another), f"{name}: '{one}' overlaps '{other}'"
+
+
+def test_no_figure_has_ink_at_the_edge_of_the_file_even_with_long_titles(every_figure, spec, tmp_path):
+    spec["models"][2]["title"] = LONG
+    spec["dataset"]["title"] = LONG
+    for name, figure in every_figure().items():
+        style.save(figure, tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
+        pixels = mpl.image.imread(tmp_path / f"{name}.png")[..., :3]
+        edges = np.concatenate([pixels[:3].ravel(), pixels[-3:].ravel(), pixels[:, :3].ravel(), pixels[:, -3:].ravel()])
+        assert edges.min() == 1.0, f"{name} is cut off at an edge"
+
+
+def test_the_same_input_gives_the_same_bytes(every_figure, tmp_path):
+    for turn in ("first", "second"):
+        for name, figure in every_figure().items():
+            style.save(figure, tmp_path / turn / f"{name}.svg", tmp_path / turn / f"{name}.png")
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
+
+
+def test_svg_keeps_text_as_text_and_every_figure_states_its_settings(every_figure, tmp_path):
+    for name, figure in every_figure().items():
+        style.save(figure, tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
+        svg = (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+        assert "MNIST: " in svg
+        assert "Scale default:" in words(figure)
+        assert "Scale" in svg
+
+
+def test_drawing_leaves_the_global_settings_alone(every_figure):
+    before = dict(mpl.rcParams)
+    every_figure()
+    assert dict(mpl.rcParams) == before
+
+
+def test_bars_write_values_units_and_how_many_were_fooled(table, spec):
+    said = words(bars.robustness_bars(table, spec))
+    assert "mean change per pixel (|x′ − x|, pixels in [0, 1])" in said
+    for expected in ("0.142", "12 of 490 fooled", "95 % bootstrap"):
+        assert expected in said
+    assert "Basic classifier, noisy: 470 ended in the default state and 8 ended at the cap" in said
+    spec["dataset"]["image_size"] = [3, 32, 32]
+    assert "Σ over channels" in words(bars.robustness_bars(table, spec))
+    pixels = words(bars.robustness_bars(table, spec | {"measure": "pixels_changed"}))
+    assert "pixels changed by more than 0.1 (of 1,024)" in pixels
+
+
+def test_bars_do_not_speak_of_failures_where_every_image_was_fooled(table, spec):
+    table[["success", "default_state", "cap"]] = [490, 0, 0]
+    assert "not fooled" not in words(bars.robustness_bars(table, spec))
+
+
+def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
+    table.loc[3, ["attacked", "success"]] = 0
+    table.loc[3, ["mean_change", "mean_change_low", "mean_change_high"]] = np.nan
+    assert "no image was classified correctly" in words(bars.robustness_bars(table, spec))
+
+
+def test_a_model_missing_in_an_input_is_named(table, spec, examples, networks, histories):
+    with pytest.raises(UserError, match="no row for model 'resnet-noisy' under attack 'report'"):
+        bars.robustness_bars(table.iloc[:3], spec)
+    with pytest.raises(UserError, match="training history"):
+        curves.training_curves(histories[:3], spec)
+    with pytest.raises(UserError, match="lacks 'resnet'"):
+        architecture.architecture({"basic": networks["basic"]}, spec)
+    spec["models"][0]["name"] = "unheard-of"
+    with pytest.raises(UserError, match="lack model 'unheard-of'"):
+        images.examples(examples, spec)
+
+
+def test_a_model_has_the_same_colour_in_every_figure_and_dataset(table, spec, examples, histories):
+    looks = style.looks(spec)
+    filled = [to_hex(patch.get_facecolor()) for patch in bars.robustness_bars(table, spec).axes[0].patches]
+    framed = [
+        to_hex(axes.spines["left"].get_edgecolor()) for axes in images.examples(examples, spec).axes[1 : 1 + len(NAMES)]
+    ]
+    lines = [to_hex(line.get_color()) for line in curves.training_curves(histories, spec).legends[0].get_lines()[:4]]
+    assert filled == [looks[name].fill.lower() for name in NAMES]
+    assert framed == lines == [looks[name].edge.lower() for name in NAMES]
+    assert style.looks(spec | {"models": spec["models"][2:]})["resnet-clean"] == looks["resnet-clean"]
+
+
+def test_clean_and_noisy_differ_without_colour(spec):
+    clean, noisy = (style.looks(spec)[name] for name in NAMES[:2])
+    assert (clean.hatch, clean.dashed) == ("", False)
+    assert noisy.hatch
+    assert noisy.dashed
+
+
+def test_two_models_of_one_title_are_refused(spec):
+    spec["models"][1]["title"] = "Basic classifier"
+    with pytest.raises(UserError, match="two models are titled 'Basic classifier'"):
+        style.checked(spec)
+
+
+def test_examples_say_honestly_how_each_attack_ended(examples, spec):
+    said = words(images.examples(examples, spec))
+    for expected in ("3 (0.93)", "still 7 (0.55): default state", "still 7 (0.61): cap", "2: wrong from the start"):
+        assert expected in said
+    assert "test image 17" in said
+
+
+def test_a_class_without_an_example_is_named(examples, spec):
+    with pytest.raises(UserError, match="no example of class '4'"):
+        images.examples(examples, spec | {"class": "4"})
+
+
+def test_gray_differences_share_one_symmetric_scale(examples, spec):
+    figure = images.differences(examples, spec)
+    limits = {axes.images[0].get_clim() for axes in figure.axes[: len(NAMES)]}
+    assert len(limits) == 1
+    low, high = limits.pop()
+    assert -low == high == pytest.approx(0.3, abs=1e-6)
+    assert "L∞ = 0.300" in words(figure)
+
+
+def test_colour_differences_state_their_factor_and_stay_within_range(spec):
+    figure = images.differences(images.Examples(**made_up_examples(3, 32), **DESCRIBED), spec)
+    assert "0.5 + 1 · (x′ − x)" in words(figure)
+    small = made_up_examples(3, 32)
+    small["adversarial"] = small["original"][:, None] + (small["adversarial"] - small["original"][:, None]) / 50
+    assert "0.5 + 50 · (x′ − x)" in words(images.differences(images.Examples(**small, **DESCRIBED), spec))
+
+
+def test_an_attack_that_changed_nothing_is_drawn(spec):
+    still = made_up_examples()
+    still["adversarial"] = np.repeat(still["original"][:, None], 4, axis=1)
+    assert "L∞ = 0.000" in words(images.differences(images.Examples(**still, **DESCRIBED), spec))
+
+
+def test_augmentations_are_worded():
+    assert "σ = 0.5" in images.augmentation_sentence({"kind": "gaussian_noise", "sigma": 0.5})
+    affine = {"kind": "affine", "rotation": 15, "shift": 0.1, "shear": 10, "zoom": 0.1, "flip": True}
+    assert "±15°, shift up to ±10 %" in images.augmentation_sentence(affine)
+    assert "flip" not in images.augmentation_sentence(affine | {"flip": False})
+    with pytest.raises(UserError, match="'blur'"):
+        images.augmentation_sentence({"kind": "blur"})
+
+
+def test_the_architecture_figure_tells_stages_and_totals_of_the_networks(networks, spec):
+    said = words(architecture.architecture(networks, spec))
+    assert "20,402,188 trainable parameters, 123 layers" in said
+    for expected in ("stage 2: 2 blocks, 16 filters, stride 2", "784 values"):
+        assert expected in said
+    assert "no skip connections" in said
+    assert "1.87 GFLOP" in said
+
+
+def test_steps_join_activations_and_mark_blocks_that_convert_their_shortcut(networks):
+    steps = architecture.steps(networks["resnet"]["operations"])
+    assert [step.label for step in steps if step.kind == "AvgPool2d"] == ["average pool 4×4 → flatten"]
+    assert [step.blocks for step in steps if step.kind == "stage"] == [[False, False], [True, False]]
+    assert steps[-1].label == "softmax"
+
+
+def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(networks, spec):
+    said = words(architecture.skip_connection(networks, spec))
+    assert "stage 1, block 1; 3 of 4 blocks" in said
+    assert "stage 2, block 1 (28×28 → 14×14); 1 of 4 blocks" in said
+    assert "Shortcut: 1×1 conv, 16" in said
+    with pytest.raises(UserError, match="no residual network"):
+        architecture.skip_connection(networks, spec | {"models": spec["models"][:2]})
+
+
+def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path):
+    table.to_csv(tmp_path / "robustness.csv", index=False)
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_bars.py", "--table", tmp_path / "robustness.csv"]
+    command += ["--spec", json.dumps(spec), "--svg", tmp_path / "bars.svg", "--png", tmp_path / "bars.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (tmp_path / "bars.svg").stat().st_size > 0
+    assert (tmp_path / "bars.png").stat().st_size > 0
+    assert "| torch" not in done.stderr
+
+
+def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path):
+    command = [sys.executable, SCRIPTS / "plot_examples.py", "--examples", tmp_path / "none.safetensors"]
+    command += ["--spec", json.dumps(spec), "--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "none.safetensors does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_examples_are_read_back_from_their_file(tmp_path):
+    write_tensors(tmp_path / "examples.safetensors", made_up_examples(), DESCRIBED)
+    read = images.read_examples(tmp_path / "examples.safetensors")
+    assert read.models == NAMES
+    assert read.ended == [ENDED]
+    assert np.array_equal(read.label_after, [[3, 7, 7, 2]])
+
+
+@pytest.mark.parametrize("path", sorted((SCRIPTS / "robustness" / "figures").glob("*.py")), ids=lambda path: path.stem)
+def test_no_figure_module_imports_a_slow_library_when_it_is_imported(path):
+    top = ast.parse(path.read_text(encoding="utf-8")).body
+    at_import = [node for node in top if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {getattr(node, "module", None) or alias.name for node in at_import for alias in node.names}
+    assert not {name.split(".")[0] for name in names} & {"torch", "torchvision", "matplotlib", "seaborn", "pandas"}

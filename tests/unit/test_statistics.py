@@ -1,0 +1,73 @@
+"""Intervals against known answers, and whether they cover the truth as often as they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from robustness.statistics import Interval, bootstrap_mean, wilson
+
+
+def test_bootstrap_agrees_with_the_normal_interval_for_many_normal_values():
+    values = np.random.default_rng(1).normal(3.0, 2.0, 2000)
+    half = 1.959964 * values.std(ddof=1) / math.sqrt(len(values))
+    interval = bootstrap_mean(values)
+    assert interval.estimate == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_bootstrap_covers_the_mean_of_skewed_values_about_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    intervals = [bootstrap_mean(rng.exponential(1.0, 40), seed=trial, resamples=400) for trial in range(200)]
+    covered = np.mean([interval.low <= 1.0 <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.98
+
+
+def test_bootstrap_is_the_same_for_the_same_values_in_any_order():
+    values = np.random.default_rng(3).random(50)
+    assert bootstrap_mean(values) == bootstrap_mean(values[::-1])
+    assert bootstrap_mean(values) != bootstrap_mean(values, seed=1)
+
+
+def test_a_higher_level_gives_a_wider_interval():
+    values = np.random.default_rng(4).random(50)
+    narrow, wide = bootstrap_mean(values, level=0.5), bootstrap_mean(values, level=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("values", [[0.25], [0.25, 0.25, 0.25]])
+def test_one_value_or_equal_values_collapse_the_interval(values):
+    assert bootstrap_mean(values) == Interval(0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0] * 30 + [1.0], [1.0] * 30 + [0.0]])
+def test_few_distinct_values_still_give_finite_ordered_bounds(values):
+    interval = bootstrap_mean(values)
+    assert interval.low <= interval.estimate <= interval.high
+
+
+def test_no_values_give_nan():
+    assert all(math.isnan(part) for part in bootstrap_mean([]))
+
+
+def test_values_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        bootstrap_mean([1.0, math.nan])
+
+
+def test_wilson_gives_the_textbook_interval():
+    assert wilson(8, 10) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+
+
+def test_wilson_has_a_width_at_the_ends_and_stays_within_them():
+    assert wilson(0, 20) == pytest.approx((0.0, 0.0, 0.1611), abs=1e-4)
+    assert wilson(20, 20) == pytest.approx((1.0, 0.8389, 1.0), abs=1e-4)
+
+
+def test_wilson_of_nothing_is_nan_and_of_impossible_counts_an_error():
+    assert all(math.isnan(part) for part in wilson(0, 0))
+    with pytest.raises(ValueError, match="3 successes in 2"):
+        wilson(3, 2)
