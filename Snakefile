@@ -4,7 +4,6 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
-os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]  # jobs use this Python
 
 
 configfile: os.path.join(workflow.basedir, "config.yaml")
@@ -19,6 +18,7 @@ include: "rules/common.smk"
 
 
 check_configuration()
+set_environment()
 RESULTS = config["results"].rstrip("/")
 
 

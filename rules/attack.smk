@@ -11,8 +11,6 @@ rule attack_shard:
     output:
         records=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.parquet",
         adversarial=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.safetensors",
-    params:
-        spec=attack_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.log",
     benchmark:
@@ -20,6 +18,8 @@ rule attack_shard:
     conda:
         "../envs/torch.yaml"
     threads: 1
+    params:
+        spec=attack_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"

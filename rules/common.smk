@@ -2,9 +2,23 @@
 # consists of, and the settings ("spec") that shape each rule's result, as one sorted JSON string.
 import ast
 import json
+import os
 import shutil
+import sys
 from functools import cache
 from pathlib import Path
+
+
+def set_environment():
+    """Let jobs use the Python that runs Snakemake, and tell them where downloaded files lie and come from.
+
+    The places are not params: they change no result, and a changed param would train every model again.
+    """
+    os.environ.update(
+        PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", ""),
+        ROBUSTNESS_DOWNLOADS=config["downloads"],
+        ROBUSTNESS_MIRROR=config["mirror"] or "",
+    )
 
 
 def check_configuration():
@@ -89,11 +103,6 @@ def source_files(wildcards):
 def manifest_option(wildcards):
     """The option that hands `prepare_data` the manifest, for sources that are downloaded."""
     return ["--manifest", source_files(wildcards)] if "files" in source_of(wildcards.dataset) else []
-
-
-def mirror_option(_):
-    """The option that names the mirror, where one is configured."""
-    return ["--mirror", config["mirror"]] if config["mirror"] else []
 
 
 def predictions(wildcards):
@@ -243,7 +252,7 @@ def models_spec(wildcards):
     return as_param(
         {
             "architectures": architectures_of(wildcards.dataset),
-            "models": {name: model["architecture"] for name, model in dataset["models"].items()},
+            "models": [[name, model["architecture"]] for name, model in dataset["models"].items()],
             "image": dataset["image_size"],
             "classes": len(dataset["classes"]),
         }
@@ -266,7 +275,11 @@ def examples_spec(wildcards):
     """The classes of which an example is shown, and the order of the models."""
     dataset = config["datasets"][wildcards.dataset]
     return as_param(
-        {"classes": dataset["classes"], "example_classes": dataset["example_classes"], "models": list(dataset["models"])}
+        {
+            "classes": dataset["classes"],
+            "example_classes": dataset["example_classes"],
+            "models": list(dataset["models"]),
+        }
     )
 
 
@@ -276,7 +289,8 @@ def figure_spec(dataset, *footnote, **more):
     drawn = [
         {
             "name": name,
-            "title": config["architectures"][model["architecture"]]["title"] + ("" if model["data"] == "clean" else ", noisy"),
+            "title": config["architectures"][model["architecture"]]["title"]
+            + ("" if model["data"] == "clean" else ", noisy"),
             "architecture": model["architecture"],
             "data": model["data"],
         }

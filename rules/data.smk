@@ -12,18 +12,16 @@ rule download_data:
         code=src("download_data"),
     output:
         f"{RESULTS}/{{dataset}}/data/download.json",
-    params:
-        spec=download_spec,
-        mirror=mirror_option,
     log:
         f"{RESULTS}/{{dataset}}/logs/download_data.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/download_data.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        spec=download_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} {params.mirror:q} --downloads {config[downloads]:q}"
-        " --output {output:q} --log {log:q}"
+        "python {input.code[0]} --spec {params.spec:q} --output {output:q} --log {log:q}"
 
 
 rule prepare_data:
@@ -35,17 +33,17 @@ rule prepare_data:
         train=f"{RESULTS}/{{dataset}}/data/train.safetensors",
         validation=f"{RESULTS}/{{dataset}}/data/validation.safetensors",
         test=f"{RESULTS}/{{dataset}}/data/test.safetensors",
-    params:
-        spec=data_spec,
-        manifest=manifest_option,
     log:
         f"{RESULTS}/{{dataset}}/logs/prepare_data.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/prepare_data.tsv"
     conda:
         "../envs/data.yaml"
+    params:
+        spec=data_spec,
+        manifest=manifest_option,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} {params.manifest:q} --downloads {config[downloads]:q}"
+        "python {input.code[0]} --spec {params.spec:q} {params.manifest:q}"
         " --train {output.train:q} --validation {output.validation:q} --test {output.test:q} --log {log:q}"
 
 
@@ -56,13 +54,13 @@ rule sample_augmentation:
         train=rules.prepare_data.output.train,
     output:
         f"{RESULTS}/{{dataset}}/data/augmented.safetensors",
-    params:
-        spec=augmentation_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/sample_augmentation.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/sample_augmentation.tsv"
     conda:
         "../envs/torch.yaml"
+    params:
+        spec=augmentation_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"

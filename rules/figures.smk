@@ -16,14 +16,14 @@ rule plot_bars:
             labels={"figure": "{measure}", "shows": "robustness (report, Fig. 6, 7, 12, 13)"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/{{measure}}.png",
-    params:
-        spec=bars_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_bars/{{measure}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_bars/{{measure}}.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=bars_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --table {input.table:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -43,14 +43,14 @@ rule plot_examples:
             labels={"figure": "examples: {label}", "shows": "attacked images (report, Fig. 4, 5, 8, 10)"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/examples_{{label}}.png",
-    params:
-        spec=pictures_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_examples/{{label}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_examples/{{label}}.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=pictures_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --examples {input.examples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -70,14 +70,14 @@ rule plot_differences:
             labels={"figure": "differences: {label}", "shows": "what was added (report, Fig. 9, 11)"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/differences_{{label}}.png",
-    params:
-        spec=pictures_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_differences/{{label}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_differences/{{label}}.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=pictures_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --examples {input.examples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -97,14 +97,14 @@ rule plot_training_noise:
             labels={"figure": "training noise", "shows": "noisy training data (report, Fig. 1)"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/training_noise.png",
-    params:
-        spec=noise_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_training_noise.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_training_noise.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=noise_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --samples {input.samples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -124,15 +124,15 @@ rule plot_training_curves:
             labels={"figure": "training curves", "shows": "loss and accuracy per epoch"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/training_curves.png",
-    params:
-        spec=curves_spec,
-        models=history_models,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_training_curves.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_training_curves.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=curves_spec,
+        models=history_models,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -152,14 +152,14 @@ rule plot_architecture:
             labels={"figure": "architecture", "shows": "the networks (report, Fig. 2)"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/architecture.png",
-    params:
-        spec=architecture_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_architecture.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_architecture.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=architecture_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -179,14 +179,14 @@ rule plot_skip_connection:
             labels={"figure": "skip connection", "shows": "a residual block (report, Fig. 3)"},
         ),
         png=f"{RESULTS}/{{dataset}}/figures/skip_connection.png",
-    params:
-        spec=architecture_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/plot_skip_connection.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_skip_connection.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=architecture_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -11,14 +11,14 @@ rule measure_attack:
         adversarial=attack_images,
     output:
         f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
-    params:
-        spec=measure_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/measure_attack/{{attack}}-{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/measure_attack/{{attack}}-{{model}}-seed{{seed}}.tsv"
     conda:
         "../envs/torch.yaml"
+    params:
+        spec=measure_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --measures {output:q} --log {log:q}"
@@ -37,14 +37,14 @@ rule tabulate_accuracy:
             subcategory="Tables",
             labels={"table": "accuracy (report, Tables 1 and 2)"},
         ),
-    params:
-        spec=accuracy_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/tabulate_accuracy.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/tabulate_accuracy.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=accuracy_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
         " --log {log:q}"
@@ -63,14 +63,14 @@ rule tabulate_robustness:
             subcategory="Tables",
             labels={"table": "robustness, every measure"},
         ),
-    params:
-        spec=robustness_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/tabulate_robustness.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/tabulate_robustness.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=robustness_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
@@ -84,14 +84,14 @@ rule select_examples:
         adversarial=example_images,
     output:
         f"{RESULTS}/{{dataset}}/attacks/{{attack}}/examples.safetensors",
-    params:
-        spec=examples_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/select_examples/{{attack}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/select_examples/{{attack}}.tsv"
     conda:
         "../envs/figures.yaml"
+    params:
+        spec=examples_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
         " --adversarial {input.adversarial:q} --examples {output:q} --log {log:q}"

@@ -15,14 +15,14 @@ rule describe_models:
             labels={"table": "models and their size"},
         ),
         architectures=f"{RESULTS}/{{dataset}}/tables/architectures.json",
-    params:
-        spec=models_spec,
     log:
         f"{RESULTS}/{{dataset}}/logs/describe_models.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/describe_models.tsv"
     conda:
         "../envs/torch.yaml"
+    params:
+        spec=models_spec,
     shell:
         "python {input.code[0]} --spec {params.spec:q} --table {output.table:q}"
         " --architectures {output.architectures:q} --log {log:q}"
@@ -38,9 +38,6 @@ rule train_model:
         weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/weights.safetensors",
         history=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/history.csv",
         card=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/model.json",
-    params:
-        spec=training_spec,
-        checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     log:
         f"{RESULTS}/{{dataset}}/logs/train_model/{{model}}-seed{{seed}}.log",
     benchmark:
@@ -48,6 +45,9 @@ rule train_model:
     conda:
         "../envs/torch.yaml"
     threads: 1
+    params:
+        spec=training_spec,
+        checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
         "python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import torch
+
 from robustness import devices, models
 from robustness.attack import ENDED, AttackSpec, attack, frozen
 from robustness.command import parser, run

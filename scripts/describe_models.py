@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+
 from robustness.command import parser, run
 from robustness.files import write_json, write_text
 from robustness.models import ImageShape, build, operations, summarise
@@ -42,7 +43,7 @@ def main(options: argparse.Namespace) -> None:
     columns = ["parameters", "layers", "skip_connections", "gflops"]
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["model", "architecture", *columns])
-    for model_name, architecture_name in spec["models"].items():
+    for model_name, architecture_name in spec["models"]:
         values = [described[architecture_name][column] for column in columns]
         writer.writerow([model_name, architecture_name, *values[:-1], f"{values[-1]:.6g}"])
     write_text(options.table, table.getvalue())

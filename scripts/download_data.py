@@ -8,6 +8,7 @@ came from: a mirror changes no result, so it must not change this file either.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from robustness.command import parser, run, settings
@@ -18,8 +19,19 @@ from robustness.files import write_json
 def arguments() -> argparse.ArgumentParser:
     """The command line of this script."""
     command_line = parser(__doc__)
-    command_line.add_argument("--mirror", metavar="PLACE", help="a folder or address that is asked first")
-    command_line.add_argument("--downloads", type=Path, required=True, metavar="FOLDER", help="where the files go")
+    command_line.add_argument(
+        "--mirror",
+        default=os.environ.get("ROBUSTNESS_MIRROR") or None,
+        metavar="PLACE",
+        help="a folder or address that is asked first (default: $ROBUSTNESS_MIRROR)",
+    )
+    command_line.add_argument(
+        "--downloads",
+        type=Path,
+        default=os.environ.get("ROBUSTNESS_DOWNLOADS", "."),
+        metavar="FOLDER",
+        help="where the files go (default: $ROBUSTNESS_DOWNLOADS)",
+    )
     command_line.add_argument("--output", type=Path, required=True, metavar="FILE", help="the manifest, JSON")
     return command_line
 

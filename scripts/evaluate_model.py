@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import torch
+
 from robustness import devices, models, training
 from robustness.command import parser, run
 from robustness.files import read_tensors
@@ -28,7 +29,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     pixels, labels = read_tensors(options.test, "images", "labels")
     with devices.leased(options.threads) as device:
-        model = models.load(options.weights).to(device, memory_format=torch.channels_last)
+        model = models.placed(models.load(options.weights), device)
         images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
         confidence, prediction = training.evaluate(model, images).logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
 from robustness.command import parser, run
 from robustness.files import read_tensors
 from robustness.measures import measure

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 from pathlib import Path
 
 from robustness.command import parser, run, settings
@@ -28,7 +29,13 @@ def arguments() -> argparse.ArgumentParser:
     """The command line of this script."""
     command_line = parser(__doc__)
     command_line.add_argument("--manifest", type=Path, metavar="FILE", help="of the source's downloaded files")
-    command_line.add_argument("--downloads", type=Path, metavar="FOLDER", help="where the downloaded files lie")
+    command_line.add_argument(
+        "--downloads",
+        type=Path,
+        default=os.environ.get("ROBUSTNESS_DOWNLOADS"),
+        metavar="FOLDER",
+        help="where the downloaded files lie (default: $ROBUSTNESS_DOWNLOADS)",
+    )
     for name in ("train", "validation", "test"):
         command_line.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=f"the {name} images")
     return command_line

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from robustness.augmentation import augment
 from robustness.command import parser, run
 from robustness.files import read_tensors, write_tensors

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+
 from robustness.command import parser, run
 from robustness.errors import UserError
 from robustness.examples import first_example

@@ -13,6 +13,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
+
 from robustness import devices, models
 from robustness.command import parser, run
 from robustness.files import read_tensors, write_json, write_text
@@ -35,17 +36,14 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     spec = options.spec
     with devices.leased(options.threads) as device:
-        sets = [
-            Images(*(torch.from_numpy(array).to(device) for array in read_tensors(path, "images", "labels")))
-            for path in (options.train, options.validation)
-        ]
-        shape = models.ImageShape(*sets[0].pixels.shape[1:])
+        train_images, validation_images = _images(options.train, device), _images(options.validation, device)
+        shape = models.ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
-        model = models.build(spec["architecture"], shape, spec["classes"])
-        model = model.to(device, memory_format=torch.channels_last)
+        model = models.placed(models.build(spec["architecture"], shape, spec["classes"]), device)
         history = train(
             model,
-            *sets,
+            train_images,
+            validation_images,
             Recipe(**spec["training"], augmentation=spec["augmentation"]),
             seed=spec["seed"],
             title=spec["title"],
@@ -58,6 +56,11 @@ def main(options: argparse.Namespace) -> None:
     write_text(options.history, _table(history))
     write_json(options.card, {"summary": asdict(models.summarise(model, shape)), "provenance": provenance})
     options.checkpoint.unlink(missing_ok=True)
+
+
+def _images(path: Path, device: torch.device) -> Images:
+    pixels, labels = read_tensors(path, "images", "labels")
+    return Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
 
 
 def _table(history: list[Epoch]) -> str:

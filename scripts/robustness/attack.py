@@ -21,6 +21,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from robustness.errors import UserError
+from robustness.models import placed
 
 ENDED = ("success", "default_state", "cap", "skipped")
 """How an attack on an image ends; results hold the position in this tuple."""
@@ -84,8 +85,8 @@ class _ExactLinear(nn.Module):
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.register_buffer("weight", linear.weight.detach().double())
-        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().double())
+        self.weight = nn.Buffer(linear.weight.detach().double())
+        self.bias = None if linear.bias is None else nn.Buffer(linear.bias.detach().double())
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.linear(x.double(), self.weight, self.bias).float()
@@ -99,7 +100,7 @@ def frozen(model: nn.Module, device: torch.device) -> nn.Module:
     """
     import copy
 
-    copied = copy.deepcopy(model).to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    copied = placed(copy.deepcopy(model), device).eval().requires_grad_(False)
     if device.type == "cpu":
         if isinstance(copied, nn.Linear):
             return _ExactLinear(copied)
@@ -154,9 +155,7 @@ def attack(
         pool.step(gradient, spec, seed, image_ids)
         if done.any():
             pool.replace(done, images, queue.take(int(done.sum())))
-    return AttackResult(
-        **{**result.__dict__, "evaluations": evaluations, "needed": int((result.iterations + 1).sum())}
-    )
+    return AttackResult(**{**result.__dict__, "evaluations": evaluations, "needed": int((result.iterations + 1).sum())})
 
 
 def reward_gradient(

@@ -1,7 +1,7 @@
 """The report's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
 
-Reads and writes weights (safetensors). Exists so that training, evaluation, attack and the architecture figures share one
-definition. The layer, skip-connection and parameter counts that the report prints (its sections 1.1 and 1.2) are
+Reads and writes weights (safetensors). Exists so that training, evaluation, attack and the architecture figures share
+one definition. The layer, skip-connection and parameter counts that the report prints (its sections 1.1 and 1.2) are
 reproduced exactly at full width; `tests/unit/test_models.py` asserts them.
 """
 
@@ -137,6 +137,11 @@ def build(architecture: dict[str, Any], image: ImageShape, classes: int) -> nn.M
         case "resnet":
             return ResNet(image, classes, architecture["blocks"], architecture["filters"])
     raise ValueError(f"unknown architecture family '{architecture['family']}'; known are perceptron and resnet")
+
+
+def placed(model: nn.Module, device: torch.device) -> nn.Module:
+    """`model` itself on `device`, with channels last in memory, which convolutions there compute fastest with."""
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 def leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -18,9 +18,16 @@ FORMAT = 1
 """Version of the layout of result files; raised when a reader of the old layout would misread the new one."""
 
 _PACKAGES = {
-    **{name: name for name in ("numpy", "torch", "safetensors", "pyarrow", "pandas", "scipy", "torchmetrics", "mlxtend")},
+    "mlxtend": "mlxtend",
+    "numpy": "numpy",
+    "pandas": "pandas",
     "pillow": "PIL",
+    "pyarrow": "pyarrow",
+    "safetensors": "safetensors",
     "scikit-learn": "sklearn",
+    "scipy": "scipy",
+    "torch": "torch",
+    "torchmetrics": "torchmetrics",
 }
 """Packages that shape results, with the names of their modules."""
 

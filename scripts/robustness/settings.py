@@ -146,7 +146,7 @@ def _schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> It
             ),
         }
     )
-    validator = validators.extend(Draft202012Validator, type_checker=checker)(schema)
+    validator = validators.extend(Draft202012Validator, type_checker=checker)(schema)  # type: ignore[no-untyped-call]
     for error in validator.iter_errors(config):
         key: Key = tuple(error.absolute_path)
         match error.validator:

@@ -191,9 +191,7 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
-def _save(
-    model: nn.Module, optimiser: torch.optim.Optimizer, history: list[Epoch], checkpoint: Path, key: str
-) -> None:
+def _save(model: nn.Module, optimiser: torch.optim.Optimizer, history: list[Epoch], checkpoint: Path, key: str) -> None:
     state = {
         "key": key,
         "model": model.state_dict(),

@@ -106,9 +106,7 @@ def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
     # The two are parted half a line above the centre, so that together they stand level with the bar.
     where = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right", "linespacing": 1.0}
     axes.annotate(lines, (0, place), xytext=(-5, -1.0), va="bottom", fontsize=style.TEXT_SIZE, **where)
-    axes.annotate(
-        counts, (0, place), xytext=(-5, -2.0), va="top", fontsize=style.SMALL_SIZE, color=style.GREY, **where
-    )
+    axes.annotate(counts, (0, place), xytext=(-5, -2.0), va="top", fontsize=style.SMALL_SIZE, color=style.GREY, **where)
 
 
 def _fooled(row: pd.Series) -> str:

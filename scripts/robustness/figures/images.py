@@ -72,7 +72,7 @@ def read_examples(path: Path) -> Examples:
     for key in ("classes", "models", "ended", "image"):
         if key not in described:
             raise UserError(f"{path} does not say its '{key}': delete it and run the workflow again")
-    arrays = dict(zip(names, read_tensors(path, *names), strict=True))
+    arrays: dict[str, Any] = dict(zip(names, read_tensors(path, *names), strict=True))
     return Examples(**arrays, **{key: described[key] for key in ("classes", "models", "ended", "image")})
 
 
@@ -194,9 +194,7 @@ def _signed(axes: Axes, values: Floats, limit: float) -> AxesImage:
     return axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
 
 
-def _grid(
-    rows: int, columns: int, *, widest: float = 1.7, room: float = 0.0
-) -> tuple[Figure, list[list[Axes]], float]:
+def _grid(rows: int, columns: int, *, widest: float = 1.7, room: float = 0.0) -> tuple[Figure, list[list[Axes]], float]:
     """A figure of `rows` × `columns` pictures without ticks, and a picture's width in inches.
 
     `room` inches are kept at the right for a colour bar.

@@ -186,9 +186,7 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
     with theme():
         for path, form, metadata in ((svg, "svg", {"Date": None}), (png, "png", {"Software": None})):
             with replacing(path) as temporary:
-                figure.savefig(
-                    temporary, format=form, dpi=220, bbox_inches="tight", pad_inches=0.06, metadata=metadata
-                )
+                figure.savefig(temporary, format=form, dpi=220, bbox_inches="tight", pad_inches=0.06, metadata=metadata)
 
 
 def add_outputs(arguments: argparse.ArgumentParser) -> None:
