@@ -8,6 +8,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import yaml
+
 
 def set_environment():
     """Let jobs use the Python that runs Snakemake, and tell them where downloaded files lie and come from.
@@ -22,7 +24,7 @@ def set_environment():
 
 
 def check_configuration():
-    """Stop with one sentence per mistake in the configuration."""
+    """Stop with one sentence per mistake in the configuration, then put its keys into the order of config.yaml."""
     from robustness.errors import UserError
     from robustness.settings import checked
     from snakemake.exceptions import WorkflowError
@@ -31,6 +33,15 @@ def check_configuration():
         checked(config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
     except UserError as error:
         raise WorkflowError(str(error)) from None
+    _in_order(config, yaml.safe_load(Path(workflow.basedir, "config.yaml").read_text(encoding="utf-8")))
+
+
+def _in_order(settings, base):
+    """Reorder a mapping as `base` is, in place: an overlay's keys otherwise come first, and colours follow the order."""
+    for key in [key for key in base if key in settings] + [key for key in settings if key not in base]:
+        settings[key] = settings.pop(key)
+        if isinstance(settings[key], dict):
+            _in_order(settings[key], base.get(key) or {})
 
 
 # ---- code -----------------------------------------------------------------------------------------------------------

@@ -182,13 +182,16 @@ def load(path: Path) -> nn.Module:
     Raises `UserError` when the file is missing, damaged or does not fit the architecture that it names.
     """
     metadata = read_metadata(path)
+    if not {"architecture", "image", "classes"} <= metadata.keys():
+        raise UserError(f"{path} holds no network: delete it and rerun, or name a file that train_model.py wrote")
     model = build(metadata["architecture"], ImageShape(*metadata["image"]), metadata["classes"])
     names = list(model.state_dict())
     state = {name: torch.from_numpy(array) for name, array in zip(names, read_tensors(path, *names), strict=True)}
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        raise UserError(f"{path} does not hold the network that it names ({error}): delete it and rerun") from None
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} does not hold the network that it names ({reason}): delete it and rerun") from None
     return model.eval()
 
 

@@ -7,8 +7,10 @@ The report names no optimiser, schedule or batch size; ours are in the configura
 
 from __future__ import annotations
 
+import io
 import logging
 import math
+import pickle
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,12 +101,13 @@ def train(
         for epoch in range(len(history), recipe.epochs):
             started = time.monotonic()
             loss, accuracy = _train_epoch(model, optimiser, train_images, recipe, seed, epoch, progress)
-            if not math.isfinite(loss):
-                raise UserError(
-                    f"training of {title} diverged in epoch {epoch + 1} (loss {loss}): lower its learning_rate "
-                    f"(now {recipe.learning_rate}) in the configuration's training settings and run again"
-                )
             validation = evaluate(model, validation_images)
+            if not (math.isfinite(loss) and math.isfinite(validation.loss)):
+                raise UserError(
+                    f"training of {title} diverged in epoch {epoch + 1} (loss {loss}, on validation images "
+                    f"{validation.loss}): lower its learning_rate (now {recipe.learning_rate}) in the configuration's "
+                    "training settings and run again"
+                )
             line = Epoch(
                 epoch + 1,
                 loss,
@@ -198,8 +201,11 @@ def _save(model: nn.Module, optimiser: torch.optim.Optimizer, history: list[Epoc
         "optimiser": optimiser.state_dict(),
         "history": [asdict(line) for line in history],
     }
+    # Through memory: torch reports a full disk as a RuntimeError about its archive.
+    content = io.BytesIO()
+    torch.save(state, content)
     with replacing(checkpoint) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def _resume(model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str) -> list[Epoch]:
@@ -208,7 +214,7 @@ def _resume(model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path
         return []
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
         return []
     if state.get("key") != key:

@@ -1,0 +1,540 @@
+"""The attack: known optima, planted models that must be caught, and independence of how the work is divided."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from robustness.attack import (
+    CAP,
+    DEFAULT_STATE,
+    SKIPPED,
+    SUCCESS,
+    UNCHANGED_ITERATIONS,
+    AttackResult,
+    AttackSpec,
+    attack,
+    frozen,
+    random_signs,
+    reward_gradient,
+    static_prediction,
+)
+from robustness.errors import UserError
+from robustness.models import ImageShape, build
+
+torch.set_num_threads(1)
+
+CPU = torch.device("cpu")
+SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
+REWARDS = ["probability", "cross_entropy"]
+DIRECTIONS = ["sign", "normalized"]
+RECORDED = ("adversarial", "ended", "iterations", "label_before", "label_after", "confidence_after", "zero_gradients")
+
+
+def random_images(count: int, channels: int = 1, side: int = 6, seed: int = 0) -> Tensor:
+    return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def perceptron(channels: int = 1, side: int = 6, classes: int = 4, scale: float = 3.0, seed: int = 0) -> nn.Module:
+    """A small network whose logits are spread widely enough for confident answers."""
+    torch.manual_seed(seed)
+    model = build({"family": "perceptron", "hidden": 12}, ImageShape(channels, side, side), classes)
+    model[3].weight.data *= scale
+    return model
+
+
+def resnet(filters: int = 2, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    model = build(
+        {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": filters}, ImageShape(1, 28, 28), classes=3
+    )
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.1, 0.5)
+    return model
+
+
+class Planted(nn.Module):
+    """A model whose logits are a function of the image; it needs a gradient, so everything hangs on the pixels."""
+
+    def __init__(self, logits: Any) -> None:
+        super().__init__()
+        self.logits = logits
+        self.images = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.images += len(x)
+        return self.logits(x) + 0 * x.sum()
+
+
+def predictions(model: nn.Module, images: Tensor) -> Tensor:
+    with torch.no_grad():
+        return frozen(model, CPU)(images).argmax(1)
+
+
+def run(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor | None = None,
+    spec: AttackSpec = SPEC,
+    *,
+    ids: Tensor | None = None,
+    seed: int = 1,
+    batch_size: int = 16,
+    **options: Any,
+) -> AttackResult:
+    """Attack images from their own predictions, unless labels are given."""
+    labels = predictions(model, images) if labels is None else labels
+    ids = torch.arange(len(images)) if ids is None else ids
+    return attack(frozen(model, CPU), images, labels, ids, spec, seed=seed, batch_size=batch_size, **options)
+
+
+# --- a linear model, whose optimum is known --------------------------------------------------------------------------
+
+
+def linear(channels: int, side: int = 5) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * side**2, 2))
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("count", [1, 2, 33])
+def test_the_attack_on_a_linear_model_stops_within_one_step_of_the_optimum(
+    reward: Any, direction: Any, channels: int, count: int
+) -> None:
+    model = linear(channels)
+    images = 0.5 + 0.05 * (random_images(count, channels, 5) - 0.5)
+    spec = replace(SPEC, reward=reward, direction=direction, alpha=0.002 if direction == "sign" else 0.02)
+    spec = replace(spec, max_iterations=2000)
+    result = run(model, images, spec=spec, batch_size=count)
+    with torch.no_grad():
+        logits = model(images)
+        difference = model[1].weight[1] - model[1].weight[0]
+    gap = (logits[:, 1] - logits[:, 0]).abs() + math.log(0.9 / 0.1)
+    change = (result.adversarial - images).flatten(1)
+    optimum = gap / (difference.norm(p=1) if direction == "sign" else difference.norm(p=2))
+    found = change.abs().amax(1) if direction == "sign" else change.norm(dim=1)
+    assert (result.ended == SUCCESS).all()
+    assert 0 < result.adversarial.min() <= result.adversarial.max() < 1  # no clipping, for which the optimum holds
+    assert (found >= optimum - 1e-5).all()
+    assert (found < optimum + spec.alpha + 1e-5).all()
+    assert (found / spec.alpha).tolist() == pytest.approx(result.iterations.tolist(), abs=0.01)
+
+
+# --- independence of the division of work ----------------------------------------------------------------------------
+
+
+def assert_equal(first: AttackResult, second: AttackResult, rows: Tensor) -> None:
+    """The rows of `first` are all of `second`, bit for bit."""
+    for name in RECORDED:
+        assert torch.equal(getattr(first, name)[rows], getattr(second, name)), name
+
+
+class Division:
+    """The same images attacked at once, and in parts."""
+
+    def __init__(self, model: nn.Module, images: Tensor, spec: AttackSpec) -> None:
+        self.model, self.images, self.spec = model, images, spec
+        self.labels = predictions(model, images)
+        self.labels[::7] = (self.labels[::7] + 1) % 3
+        self.whole = run(model, images, self.labels, spec, batch_size=len(images))
+
+    def check(self, batch_size: int, order: list[int], cuts: list[int]) -> None:
+        for part in torch.tensor_split(torch.tensor(order), sorted(cuts)):
+            result = run(
+                self.model, self.images[part], self.labels[part], self.spec, ids=part, batch_size=batch_size
+            )
+            assert_equal(self.whole, result, part)
+
+
+DIVISIONS = [
+    ("perceptron", "probability", "sign", None),
+    ("perceptron", "cross_entropy", "normalized", "random"),
+    ("saturated", "probability", "sign", None),
+    ("saturated", "probability", "normalized", "least_likely"),
+    ("resnet", "cross_entropy", "sign", None),
+    ("wider resnet", "probability", "normalized", "next"),
+]
+
+
+@pytest.fixture(scope="module", params=DIVISIONS, ids=lambda values: "-".join(map(str, values)))
+def division(request: pytest.FixtureRequest) -> Division:
+    name, reward, direction, target = request.param
+    spec = AttackSpec(reward, direction, 0.02 if direction == "sign" else 0.1, 0.9, 25, target)
+    match name:
+        case "perceptron":
+            return Division(perceptron(), random_images(23), spec)
+        case "saturated":
+            return Division(perceptron(scale=3000), random_images(23), spec)
+        case "resnet":
+            return Division(resnet(2), random_images(12, side=28), replace(spec, max_iterations=8))
+    return Division(resnet(4), random_images(12, side=28), replace(spec, max_iterations=8))
+
+
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_results_are_the_same_bits_for_any_batch_size_order_and_shards(division: Division, data: st.DataObject) -> None:
+    count = len(division.images)
+    division.check(
+        data.draw(st.integers(1, count + 3), "batch size"),
+        data.draw(st.permutations(range(count)), "order"),
+        data.draw(st.lists(st.integers(0, count), max_size=4), "cuts"),
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7, 8, 9])
+def test_results_are_the_same_bits_one_image_at_a_time(division: Division, batch_size: int) -> None:
+    count = len(division.images)
+    division.check(batch_size, list(reversed(range(count))), list(range(0, count, 3)))
+
+
+def test_the_divisions_cover_different_ends_and_random_steps() -> None:
+    result = Division(perceptron(scale=3000), random_images(23), SPEC).whole
+    assert (result.ended == SKIPPED).sum() >= 3
+    assert (result.zero_gradients > 0).sum() >= 3
+    assert len(set(result.iterations.tolist())) >= 3
+
+
+def test_another_seed_changes_only_what_is_random() -> None:
+    model, images = perceptron(), random_images(8)
+    assert torch.equal(run(model, images, seed=1).adversarial, run(model, images, seed=2).adversarial)
+    model = perceptron(scale=3000)
+    assert not torch.equal(run(model, images, seed=1).adversarial, run(model, images, seed=2).adversarial)
+
+
+def test_no_images_give_an_empty_result() -> None:
+    result = run(perceptron(), random_images(0))
+    assert result.adversarial.shape == (0, 1, 6, 6)
+    assert result.evaluations == result.needed == 0
+
+
+def test_the_images_given_are_left_as_they_are() -> None:
+    images = random_images(8)
+    run(perceptron(), images)
+    assert torch.equal(images, random_images(8))
+
+
+# --- gradients -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("target", [None, 2])
+@pytest.mark.parametrize("count", [3, 9])
+def test_gradients_agree_with_finite_differences(reward: Any, target: int | None, count: int) -> None:
+    model = perceptron(scale=1.0).double()
+    images, labels = random_images(count).double(), torch.arange(count) % 2
+    spec = replace(SPEC, reward=reward, target=target)
+    targets = torch.full_like(labels, -1 if target is None else target)
+
+    def rewards(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            p = model(x).softmax(1)
+        of = p.gather(1, (labels if target is None else targets)[:, None])[:, 0]
+        of = of.log() if reward == "cross_entropy" else of
+        return -of if target is None else of
+
+    _, found, gradient = reward_gradient(model, images, labels, targets, spec)
+    assert found.tolist() == pytest.approx(rewards(images).tolist(), rel=1e-5)
+    for pixel in ((0, 0), (2, 5), (4, 1)):
+        shift = torch.zeros_like(images)
+        shift[:, 0, *pixel] = 1e-6
+        slope = (rewards(images + shift) - rewards(images - shift)) / 2e-6
+        assert slope.abs().max() > 1e-3
+        assert gradient[:, 0, *pixel].tolist() == pytest.approx(slope.tolist(), rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("target", [None, 2])
+def test_both_rewards_point_the_same_way(target: int | None) -> None:
+    model, images = perceptron(scale=1.0), random_images(9)
+    labels = torch.zeros(9, dtype=torch.int64)
+    targets = torch.full_like(labels, -1 if target is None else target)
+    gradients = [
+        reward_gradient(model, images, labels, targets, replace(SPEC, reward=reward, target=target))[2]
+        for reward in ("probability", "cross_entropy")
+    ]
+    assert torch.equal(gradients[0].sign(), gradients[1].sign())
+    assert not torch.allclose(gradients[0], gradients[1])
+
+
+def test_a_saturated_probability_has_no_gradient_but_its_logarithm_has() -> None:
+    model, images = perceptron(scale=3000), random_images(9)
+    labels = predictions(model, images)
+    none = torch.full_like(labels, -1)
+    for reward, vanished in (("probability", True), ("cross_entropy", False)):
+        # One step towards the wrong class saturates the other way: p_y = 0, as after a success.
+        wrong = (labels + 1) % 4
+        _, _, gradient = reward_gradient(model, images, wrong, none, replace(SPEC, reward=reward))  # type: ignore[arg-type]
+        assert (gradient == 0).all().item() is vanished
+
+
+def test_random_signs_step_in_where_the_gradient_has_vanished() -> None:
+    model, images = perceptron(scale=3000), random_images(8)
+    spec = replace(SPEC, max_iterations=1, confidence=0.999999)
+    result = run(model, images, spec=spec)
+    stuck = (result.zero_gradients == 1) & (result.ended == CAP)
+    assert stuck.any()
+    signs = random_signs(1, torch.arange(8), torch.zeros(8, dtype=torch.int64), images.shape[1:])
+    expected = (images + spec.alpha * signs).clamp(0, 1)
+    assert torch.equal(result.adversarial[stuck], expected[stuck])
+
+
+# --- planted models --------------------------------------------------------------------------------------------------
+
+
+def constant(x: Tensor) -> Tensor:
+    return torch.tensor([0.0, 1.0, 0.0]).expand(len(x), 3)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("reward", REWARDS)
+def test_a_constant_model_ends_in_the_default_state(reward: Any, direction: Any) -> None:
+    images = random_images(11)
+    result = run(Planted(constant), images, spec=replace(SPEC, reward=reward, direction=direction))
+    assert (result.ended == DEFAULT_STATE).all()
+    assert (result.iterations == UNCHANGED_ITERATIONS).all()
+    assert torch.equal(result.zero_gradients, result.iterations)
+    assert (result.label_after == 1).all()
+
+
+def test_a_model_that_ignores_small_changes_but_sees_static_otherwise_runs_to_the_cap() -> None:
+    def by_contrast(x: Tensor) -> Tensor:
+        bright = (x.mean((1, 2, 3)) > 0.7).float()
+        return torch.stack([1 - bright, bright], 1) * 5
+
+    images = torch.full((3, 1, 6, 6), 0.95)
+    model = Planted(by_contrast)
+    assert static_prediction(model, images.shape[1:], 1) == 0
+    result = run(model, images, torch.ones(3, dtype=torch.int64), replace(SPEC, alpha=0.001))
+    assert (result.ended == CAP).all()
+    assert (result.iterations == SPEC.max_iterations).all()
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+def test_a_masked_gradient_is_never_called_a_success(reward: Any) -> None:
+    inner = perceptron(scale=5)
+
+    def masked(x: Tensor) -> Tensor:
+        return inner((x * 4).round() / 4).detach() * 30
+
+    model, images = Planted(masked), random_images(20)
+    result = run(model, images, spec=replace(SPEC, reward=reward, alpha=0.002))
+    assert torch.equal(result.zero_gradients, result.iterations)
+    fooled = predictions(model, result.adversarial) != result.label_before
+    assert torch.equal(result.ended == SUCCESS, fooled)
+    assert not fooled.all()
+
+
+def test_an_image_that_was_wrong_from_the_start_is_skipped_and_left_alone() -> None:
+    model, images = perceptron(), random_images(10)
+    labels = predictions(model, images)
+    wrong = torch.arange(10) % 3 == 0
+    given = torch.where(wrong, (labels + 1) % 4, labels)
+    result = run(model, images, given)
+    assert torch.equal(result.ended == SKIPPED, wrong)
+    assert torch.equal(result.adversarial[wrong], images[wrong])
+    assert (result.iterations[wrong] == 0).all()
+    assert torch.equal(result.label_before, labels)
+    assert (result.iterations[~wrong] > 0).all()
+
+
+def test_an_attack_that_does_not_get_there_ends_at_the_cap() -> None:
+    result = run(perceptron(), random_images(10), spec=replace(SPEC, max_iterations=3, alpha=0.0001))
+    assert (result.ended == CAP).all()
+    assert (result.iterations == 3).all()
+    assert torch.equal(result.label_before, result.label_after)
+
+
+def test_a_success_at_the_very_last_iteration_is_one() -> None:
+    model, images = perceptron(), random_images(10)
+    needed = run(model, images)
+    image = int((needed.ended == SUCCESS).nonzero()[0])
+    spec = replace(SPEC, max_iterations=int(needed.iterations[image]))
+    assert run(model, images, spec=spec).ended[image] == SUCCESS
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_model_that_returns_no_numbers_is_named_with_the_images(value: float) -> None:
+    def broken(x: Tensor) -> Tensor:
+        dark = x.mean((1, 2, 3), keepdim=True)[:, 0, 0] < 0.2
+        return torch.where(dark, value, constant(x))
+
+    images = random_images(30)
+    images[[7, 12]] *= 0.1
+    with pytest.raises(UserError, match=r"resnet-clean returned .* test images \[107, 112\]"):
+        run(Planted(broken), images, torch.ones(30).long(), ids=torch.arange(100, 130), title="resnet-clean")
+
+
+# --- what a success is -----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    reward=st.sampled_from(REWARDS),
+    direction=st.sampled_from(DIRECTIONS),
+    confidence=st.sampled_from([0.0, 0.5, 0.9, 0.99]),
+    alpha=st.sampled_from([0.003, 0.05, 0.5]),
+)
+def test_a_success_is_a_confident_mistake_and_images_stay_between_0_and_1(
+    seed: int, reward: Any, direction: Any, confidence: float, alpha: float
+) -> None:
+    model, images = perceptron(seed=seed), random_images(12, seed=seed)
+    labels = predictions(model, images)
+    result = run(model, images, labels, AttackSpec(reward, direction, alpha, confidence, 40))
+    assert 0 <= result.adversarial.min() <= result.adversarial.max() <= 1
+    with torch.no_grad():
+        found, label = frozen(model, CPU)(result.adversarial).softmax(1).max(1)
+    assert torch.equal(label, result.label_after)
+    assert torch.allclose(found, result.confidence_after, atol=1e-5)
+    goal = (label != labels) & (result.confidence_after >= confidence)
+    assert torch.equal(result.ended == SUCCESS, goal)
+
+
+def test_less_confidence_never_needs_more_iterations() -> None:
+    model, images = perceptron(), random_images(20)
+    results = [run(model, images, spec=replace(SPEC, confidence=confidence)) for confidence in (0.0, 0.5, 0.9)]
+    for less, more in zip(results, results[1:], strict=False):
+        assert (less.iterations <= more.iterations).all()
+    assert (results[0].iterations < results[2].iterations).any()
+
+
+# --- targets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("reward", REWARDS)
+@pytest.mark.parametrize("target", ["next", "random", "least_likely", 2])
+def test_a_targeted_attack_makes_the_model_sure_of_the_target(target: Any, reward: Any) -> None:
+    model, images = perceptron(scale=6), random_images(20)
+    labels = predictions(model, images)
+    spec = replace(SPEC, target=target, reward=reward, max_iterations=200)
+    result = run(model, images, labels, spec)
+    with torch.no_grad():
+        logits = frozen(model, CPU)(images)
+        p = frozen(model, CPU)(result.adversarial).softmax(1).gather(1, result.target[:, None])[:, 0]
+    won = result.ended == SUCCESS
+    assert won.sum() >= 5
+    assert (p[won] >= 0.9 - 1e-5).all()
+    assert torch.equal(result.label_after[won], result.target[won])
+    assert (p[(result.ended == CAP)] < 0.9).all()
+    expected = {"next": (labels + 1) % 4, "least_likely": logits.argmin(1), 2: torch.full_like(labels, 2)}
+    if target in expected:
+        assert torch.equal(result.target, expected[target])
+    else:
+        assert (result.target != labels).all()
+        assert len(set(((result.target - labels) % 4).tolist())) == 3
+
+
+def test_images_that_are_of_the_target_class_already_are_skipped() -> None:
+    model, images = perceptron(), random_images(30)
+    labels = predictions(model, images)
+    target = int(labels.mode().values)
+    result = run(model, images, labels, replace(SPEC, target=target))
+    assert torch.equal(result.ended == SKIPPED, labels == target)
+    assert torch.equal(result.adversarial[labels == target], images[labels == target])
+
+
+def test_a_confident_mistake_that_is_not_the_target_is_no_success() -> None:
+    model, images = perceptron(scale=6), random_images(20)
+    untargeted = run(model, images)
+    spec = replace(SPEC, target="next")
+    result = run(model, images, spec=spec)
+    assert (untargeted.label_after != result.target)[untargeted.ended == SUCCESS].any()
+    assert (result.label_after == result.target)[result.ended == SUCCESS].all()
+
+
+def test_an_unknown_target_is_named_with_the_known_ones() -> None:
+    with pytest.raises(UserError, match="'nearest': use next, random, least_likely or a class"):
+        run(perceptron(), random_images(3), spec=replace(SPEC, target="nearest"))
+
+
+# --- random signs ----------------------------------------------------------------------------------------------------
+
+SHAPE = torch.Size([3, 16, 16])
+
+
+def signs(seed: int = 0, ids: range = range(40), iteration: int = 0) -> Tensor:
+    return random_signs(seed, torch.tensor(ids), torch.full((len(ids),), iteration), SHAPE)
+
+
+def test_random_signs_are_plus_and_minus_one_about_equally_often() -> None:
+    drawn = signs()
+    assert set(drawn.flatten().tolist()) == {-1.0, 1.0}
+    assert drawn.mean().abs() < 4 / drawn.numel() ** 0.5
+    assert (drawn.flatten(1).mean(1).abs() < 5 / SHAPE.numel() ** 0.5).all()
+    assert (drawn.mean(0).abs() < 5.5 / 40**0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (signs(seed=0), signs(seed=1)),
+        (signs(seed=2**40), signs(seed=2**40 + 1)),
+        (signs(iteration=0), signs(iteration=1)),
+        (signs(ids=range(40)), signs(ids=range(1, 41))),
+        (signs(ids=range(40)), signs(ids=range(40)).roll(1, dims=3)),
+    ],
+    ids=["seed", "large seed", "iteration", "image", "pixel"],
+)
+def test_random_signs_of_different_counters_are_unrelated(first: Tensor, second: Tensor) -> None:
+    assert (first * second).mean().abs() < 5 / first.numel() ** 0.5
+
+
+def test_random_signs_do_not_depend_on_the_batch() -> None:
+    batch = signs(ids=range(40))
+    alone = [random_signs(0, torch.tensor([image]), torch.tensor([0]), SHAPE)[0] for image in (0, 17, 39)]
+    assert torch.equal(torch.stack(alone), batch[[0, 17, 39]])
+
+
+# --- the pool --------------------------------------------------------------------------------------------------------
+
+
+def test_the_pool_is_kept_full() -> None:
+    def slope(x: Tensor) -> Tensor:
+        margin = 40 * (x.mean((1, 2, 3)) - 0.5)
+        return torch.stack([torch.zeros_like(margin), margin], 1)
+
+    model = Planted(slope)
+    images = torch.linspace(0.51, 0.95, 600)[torch.randperm(600, generator=torch.Generator().manual_seed(0))]
+    images = images[:, None, None, None].expand(-1, 1, 3, 3).clone()
+    copied = frozen(model, CPU)
+    result = attack(
+        copied,
+        images,
+        torch.ones(600, dtype=torch.int64),
+        torch.arange(600),
+        replace(SPEC, reward="cross_entropy", max_iterations=500),
+        seed=1,
+        batch_size=16,
+    )
+    assert (result.ended == SUCCESS).all()
+    assert result.iterations.max() > 5 * result.iterations.min()
+    assert result.needed == int(result.iterations.sum()) + 600
+    assert 1 <= result.evaluations / result.needed <= 1.05
+    assert copied.images == result.evaluations + 64  # and the static
+
+
+def test_progress_hears_of_every_image_once() -> None:
+    heard: list[int] = []
+    result = run(perceptron(), random_images(30), batch_size=4, progress=lambda ended: heard.extend(ended.tolist()))
+    assert sorted(heard) == sorted(result.ended.tolist())
+
+
+def test_a_frozen_model_is_a_copy_without_gradients() -> None:
+    model = perceptron().train()
+    copied = frozen(model, CPU)
+    assert model.training
+    assert not copied.training
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert not any(parameter.requires_grad for parameter in copied.parameters())
+    x = random_images(5)
+    assert torch.allclose(copied(x), model(x), atol=1e-5)

@@ -1,0 +1,276 @@
+"""Training: that it learns, that it can be killed and resumed, and how it fails."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from robustness import training
+from robustness.errors import UserError
+from robustness.models import ImageShape, build
+from robustness.training import Epoch, Images, Recipe, evaluate, learning_rate, train
+
+torch.set_num_threads(1)
+
+SHAPE = ImageShape(1, 28, 28)
+PERCEPTRON = {"family": "perceptron", "hidden": 8}
+RESNET = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 2}
+RECIPE = Recipe(
+    epochs=4, batch_size=10, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation=None
+)
+NOISE = {"kind": "gaussian_noise", "sigma": 0.2}
+
+
+def halves(count: int, seed: int = 0) -> Images:
+    """Two classes that differ in which half of a noisy image is bright."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 2
+    pixels = torch.randint(0, 100, (count, 1, 28, 28), generator=generator)
+    for row, label in enumerate(labels.tolist()):
+        pixels[row, :, :, 14 * label : 14 * label + 14] += 100
+    return Images(pixels.to(torch.uint8), labels)
+
+
+def model_of(architecture: dict[str, Any] = PERCEPTRON, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build(architecture, SHAPE, 2)
+
+
+def trained(model: nn.Module, checkpoint: Path, recipe: Recipe = RECIPE, key: str = "key", seed: int = 3) -> list[Epoch]:
+    return train(
+        model, halves(40), halves(20, seed=1), recipe, seed=seed, title="Basic (noisy)", checkpoint=checkpoint, key=key
+    )
+
+
+def timeless(history: list[Epoch]) -> list[Epoch]:
+    return [replace(line, seconds=0.0) for line in history]
+
+
+def equal(first: nn.Module, second: nn.Module) -> bool:
+    pairs = zip(first.state_dict().items(), second.state_dict().items(), strict=True)
+    return all(name == other and torch.equal(value, found) for (name, value), (other, found) in pairs)
+
+
+class Killed(Exception):
+    """Stands for the end of a process."""
+
+
+def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let training die in the middle of the epoch after so many finished ones."""
+    evaluations = itertools.count()
+    original = training.evaluate
+
+    def dying(*arguments: Any) -> Any:
+        if next(evaluations) == epochs:
+            raise Killed
+        return original(*arguments)
+
+    monkeypatch.setattr(training, "evaluate", dying)
+
+
+# --- learning --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_the_loss_falls_and_separable_classes_are_told_apart(tmp_path: Path, optimiser: str) -> None:
+    model = model_of()
+    history = trained(model, tmp_path / "checkpoint", replace(RECIPE, optimiser=optimiser))
+    assert [line.epoch for line in history] == [1, 2, 3, 4]
+    assert history[-1].train_loss < 0.5 * history[0].train_loss
+    assert history[-1].validation_accuracy == 1
+    assert evaluate(model, halves(20, seed=1)).loss == history[-1].validation_loss
+
+
+def test_noisy_training_differs_from_clean_training_and_from_itself_without_noise(tmp_path: Path) -> None:
+    clean, noisy, silent = model_of(), model_of(), model_of()
+    trained(clean, tmp_path / "clean")
+    trained(noisy, tmp_path / "noisy", replace(RECIPE, augmentation=NOISE))
+    trained(silent, tmp_path / "silent", replace(RECIPE, augmentation={**NOISE, "sigma": 0.0}))
+    assert not equal(clean, noisy)
+    assert not equal(silent, noisy)
+
+
+def test_noise_is_drawn_anew_in_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+    original = training.augment
+
+    def noting(*arguments: Any) -> torch.Tensor:
+        seen.append(original(*arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(training, "augment", noting)
+    trained(model_of(), tmp_path / "checkpoint", replace(RECIPE, batch_size=40, epochs=2, augmentation=NOISE))
+    first, second = (sorted(batch.flatten(1).sum(1).tolist()) for batch in seen)
+    assert first != second
+
+
+def test_the_seed_decides_the_order_of_the_images(tmp_path: Path) -> None:
+    first, again, other = model_of(), model_of(), model_of()
+    trained(first, tmp_path / "first", seed=3)
+    trained(again, tmp_path / "again", seed=3)
+    trained(other, tmp_path / "other", seed=4)
+    assert equal(first, again)
+    assert not equal(first, other)
+
+
+def test_fewer_images_than_a_batch_are_one_batch(tmp_path: Path) -> None:
+    history = trained(model_of(), tmp_path / "checkpoint", replace(RECIPE, batch_size=1000))
+    assert len(history) == 4
+    assert history[-1].train_loss != history[0].train_loss
+
+
+def test_evaluation_gives_the_same_whatever_the_batch_size() -> None:
+    model, images = model_of(RESNET), halves(20)
+    whole, parts = evaluate(model, images), evaluate(model, images, batch_size=3)
+    assert torch.allclose(whole.logits, parts.logits, atol=1e-5)
+    assert not model.training
+    predictions = whole.logits.argmax(1)
+    assert whole.accuracy == pytest.approx(float((predictions == images.labels).sum()) / 20)
+
+
+# --- learning rate and weight decay ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", [10, 100, 1000])
+def test_the_learning_rate_starts_low_peaks_after_a_fifth_and_ends_near_zero(steps: int) -> None:
+    rates = [learning_rate(step, steps, 0.3) for step in range(steps)]
+    assert rates[0] == pytest.approx(0.3 / (steps / 5))
+    assert max(rates) == pytest.approx(0.3)
+    assert rates.index(max(rates)) in (steps // 5 - 1, steps // 5)
+    assert rates[-1] < 0.3 * 0.06
+    peak = rates.index(max(rates))
+    assert rates[:peak] == sorted(rates[:peak])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_the_shortest_training_has_a_learning_rate(steps: int) -> None:
+    assert all(0 < learning_rate(step, steps, 0.3) <= 0.3 for step in range(steps))
+
+
+def test_training_follows_the_schedule_over_all_epochs(tmp_path: Path) -> None:
+    history = trained(model_of(), tmp_path / "checkpoint")
+    assert [line.learning_rate for line in history] == [learning_rate(last, 16, 0.01) for last in (3, 7, 11, 15)]
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_weight_decay_shrinks_matrices_and_kernels_but_no_biases_and_norms(optimiser: str) -> None:
+    model = model_of(RESNET)
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    step = training._optimiser(model, replace(RECIPE, optimiser=optimiser, weight_decay=0.5))
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    step.step()
+    shrunk = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    matrices = {name for name, parameter in before.items() if parameter.ndim in (2, 4)}
+    assert shrunk == matrices
+    assert "stages.0.0.norm1.weight" not in shrunk
+    assert "dense.bias" not in shrunk
+
+
+# --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("architecture", [PERCEPTRON, RESNET], ids=["perceptron", "resnet"])
+def test_a_killed_training_goes_on_as_if_undisturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: dict[str, Any], optimiser: str
+) -> None:
+    recipe = replace(RECIPE, augmentation=NOISE, optimiser=optimiser)
+    undisturbed, killed, resumed = model_of(architecture), model_of(architecture), model_of(architecture, seed=99)
+    history = trained(undisturbed, tmp_path / "undisturbed", recipe)
+    with monkeypatch.context() as patched:
+        kill_after(2, patched)
+        with pytest.raises(Killed):
+            trained(killed, tmp_path / "checkpoint", recipe)
+    assert timeless(trained(resumed, tmp_path / "checkpoint", recipe)) == timeless(history)
+    assert equal(resumed, undisturbed)
+    assert not equal(resumed, killed)
+
+
+def test_a_resumed_training_repeats_no_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kill_after(2, monkeypatch)
+    with pytest.raises(Killed):
+        trained(model_of(), tmp_path / "checkpoint")
+    monkeypatch.undo()
+    epochs: list[int] = []
+    original = training._train_epoch
+
+    def noting(*arguments: Any) -> tuple[float, float]:
+        epochs.append(arguments[5])
+        return original(*arguments)
+
+    monkeypatch.setattr(training, "_train_epoch", noting)
+    trained(model_of(), tmp_path / "checkpoint")
+    assert epochs == [2, 3]
+
+
+def test_a_checkpoint_of_other_settings_is_not_used(tmp_path: Path) -> None:
+    fresh, after = model_of(), model_of()
+    trained(model_of(seed=5), tmp_path / "checkpoint", key="old")
+    history = trained(after, tmp_path / "checkpoint", key="new")
+    assert timeless(history) == timeless(trained(fresh, tmp_path / "none"))
+    assert equal(after, fresh)
+
+
+@pytest.mark.parametrize("length", [0, 2, 100, 3000, -1])
+def test_a_truncated_checkpoint_is_not_fatal(tmp_path: Path, caplog: pytest.LogCaptureFixture, length: int) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    trained(model_of(), checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:length])
+    with caplog.at_level(logging.WARNING):
+        assert len(trained(model_of(), checkpoint)) == 4
+    assert f"{checkpoint} cannot be read" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"\0" * 500, b"no checkpoint", b"PK\3\4 nor this"])
+def test_a_checkpoint_that_is_none_is_not_fatal(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "checkpoint").write_bytes(content)
+    model, fresh = model_of(), model_of()
+    trained(model, tmp_path / "checkpoint")
+    trained(fresh, tmp_path / "none")
+    assert equal(model, fresh)
+
+
+def test_a_full_disk_is_reported_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+
+    (tmp_path / "full").symlink_to("/dev/full")  # a link, lest a writer that cleans up removes the device
+    monkeypatch.setattr(training, "replacing", lambda _: nullcontext(tmp_path / "full"))
+    with pytest.raises(OSError, match="No space left"):
+        trained(model_of(), tmp_path / "checkpoint")
+
+
+# --- failures --------------------------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_names_the_model_the_epoch_and_the_learning_rate(tmp_path: Path) -> None:
+    model = model_of()
+    with torch.no_grad():
+        model[1].weight[0, 0] = math.inf
+    with pytest.raises(UserError) as caught:
+        trained(model, tmp_path / "checkpoint")
+    assert all(word in str(caught.value) for word in ("Basic (noisy)", "epoch 1", "learning_rate", "0.01"))
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_a_learning_rate_that_is_far_too_large_is_reported(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, learning_rate=1e30, optimiser="sgd")
+    with pytest.raises(UserError, match=r"Basic \(noisy\) diverged in epoch 1 .*1e\+30"):
+        trained(model_of(), tmp_path / "checkpoint", recipe)
+
+
+def test_weights_that_the_very_last_step_ruins_are_reported(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, learning_rate=1e38, optimiser="sgd", epochs=1, batch_size=40)
+    with pytest.raises(UserError, match="diverged in epoch 1"):
+        trained(model_of(), tmp_path / "checkpoint", recipe)
