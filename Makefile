@@ -48,12 +48,8 @@ format: $(STAMP) ## format the code
 report: $(STAMP) ## all results as one page, report.html (SCALE=demo for the demo's)
 	$(BIN)/snakemake $(OVERLAY) --report report.html
 
-bench: $(STAMP) ## time the demo from nothing; seconds by rule at the end (results/bench)
-	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml --config results=results/bench --forceall --quiet
-	@for rule in results/bench/*/benchmarks/*; do \
-	  find "$$rule" -name '*.tsv' -exec tail -qn 1 {} + | \
-	  awk -v rule="$$rule" '{ s += $$1; n++ } END { printf "%8.1f s  %3d jobs  %s\n", s, n, rule }'; \
-	done
+bench: $(STAMP) ## time the demo, a dry-run and the start of a job (results/bench)
+	$(BIN)/python benchmarks/workflow.py
 
 clean: ## remove caches; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -369,19 +369,23 @@ def bars_spec(wildcards):
 def pictures_spec(wildcards):
     """One class's example images, and what the report's attack made of them."""
     name = wildcards.dataset
-    words = (attack_in_words(name, "report"), noise_in_words(name), f"Weights of seed {config['seeds'][0]}.")
+    seeds, images = config["seeds"], config["datasets"][name]["attacked_images"]
+    shown = f"One of {counted(images, 'attacked test image')}; weights of seed {seeds[0]} ({counted(len(seeds), 'seed')})."
+    words = (attack_in_words(name, "report"), noise_in_words(name), shown)
     return figure_spec(name, *words, **{"class": wildcards.label})
 
 
 def curves_spec(wildcards):
     """The training curves of all models."""
     name = wildcards.dataset
-    return figure_spec(name, noise_in_words(name), training_in_words(name))
+    means = "Training values are means over an epoch's batches, on noisy images where a model trains on those."
+    return figure_spec(name, means, noise_in_words(name), training_in_words(name))
 
 
 def noise_spec(wildcards):
     """Examples of the noisy training data."""
-    return figure_spec(wildcards.dataset, augmentation=config["datasets"][wildcards.dataset]["augmentation"])
+    name = wildcards.dataset
+    return figure_spec(name, training_in_words(name), augmentation=config["datasets"][name]["augmentation"])
 
 
 def architecture_spec(wildcards):

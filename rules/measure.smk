@@ -16,7 +16,7 @@ rule measure_attack:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/measure_attack/{{attack}}-{{model}}-seed{{seed}}.tsv"
     conda:
-        "../envs/torch.yaml"
+        "../envs/figures.yaml"
     params:
         spec=measure_spec,
     shell:

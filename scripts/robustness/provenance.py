@@ -24,10 +24,10 @@ _PACKAGES = {
     "pillow": "PIL",
     "pyarrow": "pyarrow",
     "safetensors": "safetensors",
+    "scikit-image": "skimage",
     "scikit-learn": "sklearn",
     "scipy": "scipy",
     "torch": "torch",
-    "torchmetrics": "torchmetrics",
 }
 """Packages that shape results, with the names of their modules."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -43,18 +44,19 @@ def random_images(count: int, channels: int = 1, side: int = 6, seed: int = 0) -
 
 
 def perceptron(channels: int = 1, side: int = 6, classes: int = 4, scale: float = 3.0, seed: int = 0) -> nn.Module:
-    """A small network whose logits are spread widely enough for confident answers."""
+    """A small network that sees all classes in random images, `scale` times as sure of them as a fresh one."""
     torch.manual_seed(seed)
     model = build({"family": "perceptron", "hidden": 12}, ImageShape(channels, side, side), classes)
+    model[1].weight.data *= 4
+    model[1].bias.data = -model[1].weight.data.sum(1) / 2
+    model[3].weight.data -= model[3].weight.data.mean(1, keepdim=True)
     model[3].weight.data *= scale
     return model
 
 
 def resnet(filters: int = 2, seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    model = build(
-        {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": filters}, ImageShape(1, 28, 28), classes=3
-    )
+    model = build({"family": "resnet", "blocks": [1, 1, 1, 1], "filters": filters}, ImageShape(1, 28, 28), classes=3)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
@@ -101,8 +103,11 @@ def run(
 
 
 def linear(channels: int, side: int = 5) -> nn.Module:
+    """A linear model that is steep enough for its optimum to lie well within [0, 1]."""
     torch.manual_seed(0)
-    return nn.Sequential(nn.Flatten(), nn.Linear(channels * side**2, 2))
+    model = nn.Sequential(nn.Flatten(), nn.Linear(channels * side**2, 2))
+    model[1].weight.data *= 6
+    return model
 
 
 @pytest.mark.parametrize("reward", REWARDS)
@@ -151,9 +156,7 @@ class Division:
 
     def check(self, batch_size: int, order: list[int], cuts: list[int]) -> None:
         for part in torch.tensor_split(torch.tensor(order), sorted(cuts)):
-            result = run(
-                self.model, self.images[part], self.labels[part], self.spec, ids=part, batch_size=batch_size
-            )
+            result = run(self.model, self.images[part], self.labels[part], self.spec, ids=part, batch_size=batch_size)
             assert_equal(self.whole, result, part)
 
 
@@ -170,18 +173,18 @@ DIVISIONS = [
 @pytest.fixture(scope="module", params=DIVISIONS, ids=lambda values: "-".join(map(str, values)))
 def division(request: pytest.FixtureRequest) -> Division:
     name, reward, direction, target = request.param
-    spec = AttackSpec(reward, direction, 0.02 if direction == "sign" else 0.1, 0.9, 25, target)
+    spec = AttackSpec(reward, direction, 0.02 if direction == "sign" else 0.1, 0.9, 18, target)
     match name:
         case "perceptron":
             return Division(perceptron(), random_images(23), spec)
         case "saturated":
             return Division(perceptron(scale=3000), random_images(23), spec)
         case "resnet":
-            return Division(resnet(2), random_images(12, side=28), replace(spec, max_iterations=8))
-    return Division(resnet(4), random_images(12, side=28), replace(spec, max_iterations=8))
+            return Division(resnet(2), random_images(12, side=28), replace(spec, max_iterations=5))
+    return Division(resnet(4), random_images(12, side=28), replace(spec, max_iterations=5))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_results_are_the_same_bits_for_any_batch_size_order_and_shards(division: Division, data: st.DataObject) -> None:
     count = len(division.images)
@@ -192,10 +195,10 @@ def test_results_are_the_same_bits_for_any_batch_size_order_and_shards(division:
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 7, 8, 9])
+@pytest.mark.parametrize("batch_size", [1, 9])
 def test_results_are_the_same_bits_one_image_at_a_time(division: Division, batch_size: int) -> None:
     count = len(division.images)
-    division.check(batch_size, list(reversed(range(count))), list(range(0, count, 3)))
+    division.check(batch_size, list(reversed(range(count))), list(range(0, count, 6)))
 
 
 def test_the_divisions_cover_different_ends_and_random_steps() -> None:
@@ -377,7 +380,7 @@ def test_a_model_that_returns_no_numbers_is_named_with_the_images(value: float) 
 # --- what a success is -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     reward=st.sampled_from(REWARDS),
@@ -403,7 +406,7 @@ def test_a_success_is_a_confident_mistake_and_images_stay_between_0_and_1(
 def test_less_confidence_never_needs_more_iterations() -> None:
     model, images = perceptron(), random_images(20)
     results = [run(model, images, spec=replace(SPEC, confidence=confidence)) for confidence in (0.0, 0.5, 0.9)]
-    for less, more in zip(results, results[1:], strict=False):
+    for less, more in pairwise(results):
         assert (less.iterations <= more.iterations).all()
     assert (results[0].iterations < results[2].iterations).any()
 
@@ -504,7 +507,7 @@ def test_the_pool_is_kept_full() -> None:
         return torch.stack([torch.zeros_like(margin), margin], 1)
 
     model = Planted(slope)
-    images = torch.linspace(0.51, 0.95, 600)[torch.randperm(600, generator=torch.Generator().manual_seed(0))]
+    images = torch.linspace(0.51, 0.8, 600)[torch.randperm(600, generator=torch.Generator().manual_seed(0))]
     images = images[:, None, None, None].expand(-1, 1, 3, 3).clone()
     copied = frozen(model, CPU)
     result = attack(
@@ -512,12 +515,12 @@ def test_the_pool_is_kept_full() -> None:
         images,
         torch.ones(600, dtype=torch.int64),
         torch.arange(600),
-        replace(SPEC, reward="cross_entropy", max_iterations=500),
+        replace(SPEC, reward="cross_entropy", max_iterations=500, alpha=0.01),
         seed=1,
         batch_size=16,
     )
     assert (result.ended == SUCCESS).all()
-    assert result.iterations.max() > 5 * result.iterations.min()
+    assert result.iterations.max() > 4 * result.iterations.min()
     assert result.needed == int(result.iterations.sum()) + 600
     assert 1 <= result.evaluations / result.needed <= 1.05
     assert copied.images == result.evaluations + 64  # and the static

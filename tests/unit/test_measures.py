@@ -99,7 +99,9 @@ def test_an_image_is_wholly_similar_to_itself(channels: int) -> None:
 
 def test_more_noise_is_less_similar() -> None:
     original = noise(1)
-    similar = [structural_similarity(original, (1 - share) * original + share * noise(1, seed=1)) for share in (0.1, 0.5)]
+    similar = [
+        structural_similarity(original, (1 - share) * original + share * noise(1, seed=1)) for share in (0.1, 0.5)
+    ]
     assert 1 > similar[0][0] > similar[1][0]
 
 

@@ -24,9 +24,7 @@ torch.set_num_threads(1)
 SHAPE = ImageShape(1, 28, 28)
 PERCEPTRON = {"family": "perceptron", "hidden": 8}
 RESNET = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 2}
-RECIPE = Recipe(
-    epochs=4, batch_size=10, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation=None
-)
+RECIPE = Recipe(epochs=4, batch_size=10, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation=None)
 NOISE = {"kind": "gaussian_noise", "sigma": 0.2}
 
 
@@ -45,7 +43,9 @@ def model_of(architecture: dict[str, Any] = PERCEPTRON, seed: int = 0) -> nn.Mod
     return build(architecture, SHAPE, 2)
 
 
-def trained(model: nn.Module, checkpoint: Path, recipe: Recipe = RECIPE, key: str = "key", seed: int = 3) -> list[Epoch]:
+def trained(
+    model: nn.Module, checkpoint: Path, recipe: Recipe = RECIPE, key: str = "key", seed: int = 3
+) -> list[Epoch]:
     return train(
         model, halves(40), halves(20, seed=1), recipe, seed=seed, title="Basic (noisy)", checkpoint=checkpoint, key=key
     )

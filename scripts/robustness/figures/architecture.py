@@ -289,7 +289,7 @@ def _block_height(parts: Mapping[str, Operation]) -> float:
 
 def _block(axes: Axes, left: float, top: float, entering: Operation, parts: Mapping[str, Operation], hue: str) -> None:
     """Draw a block's path downwards from `top`, and its shortcut as an elbow at the right, into the addition."""
-    wide, side = 1.8, left + 2.6
+    wide, side = 1.7, left + 2.5
     middle = left + wide / 2
     small = {"ha": "center", "va": "center", "fontsize": style.SMALL_SIZE, "color": style.GREY}
     axes.text(middle, top - 0.1, f"from {entering['label']}, {style.shape_text(entering['shape'])}", **small)
@@ -334,7 +334,7 @@ def _shortcut(
     if operation is None:
         axes.text(side + 0.08, centre, "identity", va="center", fontsize=style.SMALL_SIZE + 0.5)
         return
-    wide, high = 1.1, PART_HEIGHT + 0.16
+    wide, high = 1.36, PART_HEIGHT + 0.16
     _box(axes, side - wide / 2, centre - high / 2, wide, high, hue)
     small = {"ha": "center", "va": "center", "zorder": 3}
     lines = [operation["label"], style.shape_text(operation["shape"]), f"{operation['parameters']:,} parameters"]

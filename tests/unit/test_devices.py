@@ -1,0 +1,122 @@
+"""The lease of GPUs between jobs of one machine, with GPUs that are only pretended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import torch
+
+from robustness import devices
+
+HOLDER = """
+import sys, tempfile
+sys.path.insert(0, {scripts!r})
+tempfile.tempdir = {folder!r}
+import torch
+torch.cuda.is_available = lambda: True
+from robustness import devices
+with devices.leased(1) as device:
+    print(device.index, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A machine with two GPUs and locks of its own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    threads = torch.get_num_threads()
+    yield tmp_path
+    torch.set_num_threads(threads)
+
+
+def test_without_a_gpu_the_cpu_computes_with_the_given_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for threads in (2, 1):
+        with devices.leased(threads) as device:
+            assert device == torch.device("cpu")
+            assert torch.get_num_threads() == threads
+    assert devices.describe(device) == "cpu"
+
+
+def test_two_leases_hold_different_gpus_and_a_returned_one_is_free_again() -> None:
+    with ExitStack() as first:
+        assert first.enter_context(devices.leased(1)) == torch.device("cuda", 0)
+        with devices.leased(1) as second:
+            assert second == torch.device("cuda", 1)
+        with devices.leased(1) as third:
+            assert third == torch.device("cuda", 1)
+    with devices.leased(1) as fourth:
+        assert fourth == torch.device("cuda", 0)
+
+
+def test_a_lease_ends_with_an_error_in_its_block() -> None:
+    with pytest.raises(RuntimeError), devices.leased(1):
+        raise RuntimeError
+    with devices.leased(1) as device:
+        assert device == torch.device("cuda", 0)
+
+
+def test_a_third_job_waits_until_a_gpu_is_returned() -> None:
+    got: list[torch.device] = []
+
+    def third() -> None:
+        with devices.leased(1) as device:
+            got.append(device)
+
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(devices.leased(1))
+        second.enter_context(devices.leased(1))
+        waiting = threading.Thread(target=third)
+        waiting.start()
+        time.sleep(0.5)
+        assert not got
+        second.close()
+        waiting.join(timeout=5)
+        assert got == [torch.device("cuda", 1)]
+
+
+def test_a_job_of_another_process_holds_its_gpu_until_it_ends_even_if_it_is_killed(machine: Path) -> None:
+    code = HOLDER.format(scripts=str(Path(devices.__file__).parents[1]), folder=str(machine))
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "0\n"
+        with devices.leased(1) as device:
+            assert device == torch.device("cuda", 1)
+    finally:
+        holder.kill()
+        holder.communicate()
+    with devices.leased(1) as device:
+        assert device == torch.device("cuda", 0)
+
+
+def test_jobs_that_see_the_same_gpus_in_another_order_share_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with devices.leased(1):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1, 0")
+        with devices.leased(1) as device:
+            assert device == torch.device("cuda", 0)  # which is the machine's GPU 1
+
+
+@pytest.mark.parametrize(
+    ("visible", "names"), [("3", ["3"]), ("GPU-a1,GPU-b2", ["GPU-a1", "GPU-b2"]), (None, ["0", "1", "2"])]
+)
+def test_gpus_have_the_names_that_all_processes_know(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, names: list[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert devices.visible_gpus() == names

@@ -1,0 +1,142 @@
+"""Files appear whole or not at all, and the format for tensors."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from robustness import files
+from robustness.errors import UserError
+from robustness.files import read_metadata, read_tensors, replacing, write_json, write_tensors, write_text
+
+ARRAYS = {
+    "images": np.arange(24, dtype=np.uint8).reshape(4, 1, 2, 3),
+    "labels": np.array([3, 1, 2, 0], np.int64),
+    "single": np.array([0.5], np.float32),
+}
+
+
+# --- whole or not at all ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_when_it_is_finished_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("content")
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".txt"
+        assert not path.exists()
+    assert path.read_text() == "content"
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("before", ["old", None])
+def test_an_interrupted_writer_leaves_what_was_there_and_nothing_else(
+    tmp_path: Path, before: str | None, error: type[BaseException]
+) -> None:
+    path = tmp_path / "file"
+    if before is not None:
+        path.write_text(before)
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ([] if before is None else [before])
+
+
+def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "weights"
+    write_tensors(path, ARRAYS, {})
+    before = path.read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_tensors(path, {"other": np.zeros(3)}, {})
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    write_text(tmp_path / "file", "")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+
+
+def test_json_is_sorted_and_text_is_utf_8(tmp_path: Path) -> None:
+    write_json(tmp_path / "value", {"b": 1, "a": [2]})
+    assert (tmp_path / "value").read_text() == '{\n  "a": [\n    2\n  ],\n  "b": 1\n}\n'
+    write_text(tmp_path / "text", "3×3 − α")
+    assert (tmp_path / "text").read_bytes() == "3×3 − α".encode()
+
+
+# --- tensors ---------------------------------------------------------------------------------------------------------
+
+
+def test_tensors_and_metadata_come_back_as_they_were(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "file", ARRAYS, {"classes": ["a", "b"], "provenance": {"format": 1}})
+    found = dict(zip(ARRAYS, read_tensors(tmp_path / "file", *ARRAYS), strict=True))
+    for name, array in ARRAYS.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array)
+    assert read_metadata(tmp_path / "file") == {"classes": ["a", "b"], "provenance": {"format": 1}}
+
+
+def test_tensors_come_back_in_the_order_asked_for_and_by_rows(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "file", ARRAYS, {})
+    labels, images = read_tensors(tmp_path / "file", "labels", "images", rows=slice(1, 3))
+    assert labels.tolist() == [1, 2]
+    assert np.array_equal(images, ARRAYS["images"][1:3])
+
+
+def test_an_array_that_is_a_view_is_written_in_its_own_order(tmp_path: Path) -> None:
+    view = ARRAYS["images"][::2].transpose(0, 3, 2, 1)
+    write_tensors(tmp_path / "file", {"view": view}, {})
+    assert np.array_equal(read_tensors(tmp_path / "file", "view")[0], view)
+
+
+def test_the_same_input_gives_the_same_bytes_whatever_its_order(tmp_path: Path) -> None:
+    metadata = {f"key{number}": number for number in range(8)}
+    write_tensors(tmp_path / "first", ARRAYS, metadata)
+    for attempt in range(5):
+        write_tensors(tmp_path / "again", dict(reversed(ARRAYS.items())), dict(reversed(metadata.items())))
+        assert (tmp_path / "again").read_bytes() == (tmp_path / "first").read_bytes(), attempt
+
+
+def test_a_name_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "file", ARRAYS, {})
+    with pytest.raises(UserError, match=r"file holds no 'weights' \(it has images, labels, single\)"):
+        read_tensors(tmp_path / "file", "images", "weights")
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 200, b"<html>not found</html>"])
+def test_a_damaged_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "file").write_bytes(content)
+    for read in (lambda: read_tensors(tmp_path / "file", "images"), lambda: read_metadata(tmp_path / "file")):
+        with pytest.raises(UserError, match=r"file is damaged .* delete it"):
+            read()
+
+
+def test_a_truncated_file_is_damaged(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "file", ARRAYS, {})
+    (tmp_path / "file").write_bytes((tmp_path / "file").read_bytes()[:-1])
+    with pytest.raises(UserError, match="file is damaged"):
+        files.read_tensors(tmp_path / "file", "labels")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="missing does not exist"):
+        read_metadata(tmp_path / "missing")

@@ -1,0 +1,71 @@
+"""Per-image records: a round trip through Parquet, and files that cannot be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from robustness.errors import UserError
+from robustness.records import read_records, write_records
+
+COLUMNS = {
+    "image": range(3),
+    "ended": ["success", "cap", "skipped"],
+    "confidence": np.array([0.1, 0.9, 1 / 3], np.float32),
+    "label": np.array([7, 0, -1], np.int64),
+}
+
+
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    write_records(tmp_path / "records", COLUMNS, {})
+    table = read_records(tmp_path / "records")
+    assert list(table.columns) == list(COLUMNS)
+    assert table["image"].tolist() == [0, 1, 2]
+    assert table["ended"].tolist() == COLUMNS["ended"]
+    assert table["confidence"].dtype == np.float32
+    assert np.array_equal(table["confidence"].to_numpy(), COLUMNS["confidence"])
+    assert table["label"].tolist() == [7, 0, -1]
+
+
+def test_several_files_are_joined_in_the_order_of_their_paths(tmp_path: Path) -> None:
+    for name, start in (("a", 5), ("b", 0)):
+        write_records(tmp_path / name, {"image": range(start, start + 2)}, {"provenance": {"shard": name}})
+    table = read_records(tmp_path / "a", tmp_path / "b")
+    assert table["image"].tolist() == [5, 6, 0, 1]
+    assert table.index.tolist() == [0, 1, 2, 3]
+
+
+def test_the_metadata_is_in_the_file_as_json(tmp_path: Path) -> None:
+    write_records(tmp_path / "records", COLUMNS, {"provenance": {"spec": {"alpha": 0.01}}})
+    header = pyarrow.parquet.read_schema(tmp_path / "records").metadata
+    assert json.loads(header[b"provenance"]) == {"spec": {"alpha": 0.01}}
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        write_records(tmp_path / name, COLUMNS, {"b": 1, "a": {"z": 1, "y": 2}})
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_columns_of_different_lengths_write_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="length"):
+        write_records(tmp_path / "records", {"image": [1, 2], "label": [1]}, {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("length", [0, 3, 100, -10])
+def test_a_damaged_file_is_named(tmp_path: Path, length: int) -> None:
+    write_records(tmp_path / "records", COLUMNS, {})
+    (tmp_path / "records").write_bytes((tmp_path / "records").read_bytes()[:length])
+    with pytest.raises(UserError, match=rf"{tmp_path}/records cannot be read .*delete it"):
+        read_records(tmp_path / "records")
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    write_records(tmp_path / "there", COLUMNS, {})
+    with pytest.raises(UserError, match=r"/missing cannot be read"):
+        read_records(tmp_path / "there", tmp_path / "missing")

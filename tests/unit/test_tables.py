@@ -1,0 +1,102 @@
+"""The tables: what is counted, what is averaged, and that several seeds count as one set of images."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+
+from robustness.tables import MEASURES, accuracy, robustness
+
+ENDED = ["success", "success", "default_state", "cap", "skipped", "success"]
+
+
+def predictions(right: int, of: int = 10) -> pandas.DataFrame:
+    return pandas.DataFrame({"label": [3] * of, "prediction": [3] * right + [4] * (of - right)})
+
+
+def records(ended: list[str] = ENDED, **columns: Any) -> pandas.DataFrame:
+    """One seed's measures, in which every measure of image i is i, but for given columns."""
+    count = len(ended)
+    values = {name: np.arange(count, dtype=float) for name in MEASURES}
+    return pandas.DataFrame(
+        {"image": range(count), "ended": ended, "zero_gradients": np.ones(count, int), **values, **columns}
+    )
+
+
+def row_of(*tables: pandas.DataFrame) -> dict[str, Any]:
+    (row,) = robustness({("report", "basic-clean"): list(tables)}).to_dict("records")
+    return row
+
+
+# --- accuracy --------------------------------------------------------------------------------------------------------
+
+
+def test_accuracy_is_the_share_of_right_predictions_beside_the_published_one() -> None:
+    table = accuracy({"basic": [predictions(8)], "resnet": [predictions(9)]}, {"basic": 0.95, "resnet": None})
+    assert table["model"].tolist() == ["basic", "resnet"]
+    assert table["accuracy"].tolist() == [0.8, 0.9]
+    assert table["accuracy_published"][0] == 0.95
+    assert math.isnan(table["accuracy_published"][1])
+
+
+def test_accuracy_over_seeds_is_over_all_predictions_with_the_interval_of_one_test_set() -> None:
+    table = accuracy({"basic": [predictions(7), predictions(9)]}, {"basic": None})
+    alone = accuracy({"basic": [predictions(8)]}, {"basic": None})
+    assert table.loc[0, ["seeds", "test_images", "accuracy"]].tolist() == [2, 10, 0.8]
+    bounds = ["accuracy_low", "accuracy_high"]
+    assert table.loc[0, bounds].tolist() == alone.loc[0, bounds].tolist()
+    # Wilson's score interval of 8 in 10, computed by hand.
+    assert table.loc[0, bounds].tolist() == pytest.approx([0.4902, 0.9433], abs=1e-4)
+
+
+# --- robustness ------------------------------------------------------------------------------------------------------
+
+
+def test_skipped_images_are_counted_apart_and_failed_attacks_are_included() -> None:
+    row = row_of(records())
+    assert [row[name] for name in ("attacked", "skipped", "success", "default_state", "cap")] == [5, 1, 3, 1, 1]
+    assert row["mean_change"] == pytest.approx((0 + 1 + 2 + 3 + 5) / 5)
+    assert row["iterations"] == pytest.approx(2.2)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_interval_of_each_measure_contains_its_mean(measure: str) -> None:
+    values = np.random.default_rng(1).random(60)
+    row = row_of(records(["success"] * 60, **{measure: values}))
+    assert row[measure] == pytest.approx(values.mean())
+    assert row[f"{measure}_low"] < row[measure] < row[f"{measure}_high"]
+
+
+def test_an_image_counts_once_with_its_mean_over_seeds() -> None:
+    low, high = records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6)
+    row = row_of(low, high)
+    assert (row["seeds"], row["attacked"]) == (2, 12)
+    assert (row["l2"], row["l2_low"], row["l2_high"]) == (2, 2, 2)
+
+
+def test_an_image_that_one_seed_skips_has_the_value_of_the_other() -> None:
+    first = records(["skipped", "success"], l2=[100.0, 1.0])
+    second = records(["success", "success"], l2=[5.0, 3.0])
+    assert row_of(first, second)["l2"] == pytest.approx((5 + 2) / 2)
+
+
+def test_the_share_of_zero_gradients_is_of_all_steps_of_attacked_images() -> None:
+    table = records(["success", "cap", "skipped"], zero_gradients=[1, 4, 0], iterations=[10, 10, 0])
+    assert row_of(table)["zero_gradient_share"] == pytest.approx(0.25)
+
+
+def test_a_model_that_gets_everything_wrong_has_no_means_and_is_no_error() -> None:
+    row = row_of(records(["skipped"] * 4))
+    assert (row["attacked"], row["skipped"], row["success"]) == (0, 4, 0)
+    assert math.isnan(row["mean_change"])
+    assert row["zero_gradient_share"] == 0
+
+
+def test_there_is_a_row_for_each_attack_and_model_in_their_order() -> None:
+    pairs = [("strong", "b"), ("strong", "a"), ("report", "b")]
+    table = robustness({pair: [records()] for pair in pairs})
+    assert list(zip(table["attack"], table["model"], strict=True)) == pairs

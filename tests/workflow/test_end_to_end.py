@@ -1,0 +1,136 @@
+"""The tiny experiment from images to figures: what comes out is complete, adds up, and does not depend on the jobs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+from running import DIGITS, TINY, Copy
+
+MODELS = ["small-clean", "resnet-noisy"]
+FIGURES = [
+    "architecture",
+    "differences_7",
+    "examples_7",
+    "mean_change",
+    "pixels_changed",
+    "skip_connection",
+    "training_curves",
+    "training_noise",
+]
+TABLES = ["accuracy", "models", "robustness"]
+
+
+def table(copy: Copy, name: str) -> pd.DataFrame:
+    return pd.read_csv(copy.path(f"{DIGITS}/tables/{name}.csv"))
+
+
+def test_every_figure_is_there_as_svg_and_png(finished: Copy) -> None:
+    found = sorted(path.name for path in finished.path(f"{DIGITS}/figures").iterdir())
+    assert found == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg"))
+    for path in finished.path(f"{DIGITS}/figures").glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+            assert len(image.convert("L").getcolors(256) or []) > 1
+    for path in finished.path(f"{DIGITS}/figures").glob("*.svg"):
+        assert "</svg>" in path.read_text(encoding="utf-8")
+
+
+def test_nothing_is_written_beside_results(finished: Copy, fresh: Copy) -> None:
+    def files(copy: Copy) -> set[Path]:
+        return {path.relative_to(copy.folder) for path in copy.folder.rglob("*") if path.is_file()}
+
+    outside = {path for path in files(finished) - files(fresh) if path.parts[0] not in (".snakemake", "results")}
+    assert {path for path in outside if "__pycache__" not in path.parts and "overlay" not in path.name} == set()
+
+
+def test_no_half_written_file_is_left(finished: Copy) -> None:
+    assert [path for path in finished.path("results").rglob(".*") if not path.name.endswith(".lock")] == []
+    assert list(finished.path(DIGITS).glob("checkpoints/*")) == []
+
+
+def test_each_job_left_a_log(finished: Copy) -> None:
+    logs = {path.relative_to(finished.path(f"{DIGITS}/logs")).parts[0] for path in finished.path(DIGITS).rglob("*.log")}
+    assert {"attack_shard", "train_model", "prepare_data.log"} <= logs
+
+
+def test_the_table_of_accuracies_has_every_model_with_its_interval(finished: Copy) -> None:
+    accuracy = table(finished, "accuracy")
+    assert list(accuracy["model"]) == MODELS
+    assert (accuracy["test_images"] == 60).all()
+    assert (accuracy["accuracy_low"] <= accuracy["accuracy"]).all()
+    assert (accuracy["accuracy"] <= accuracy["accuracy_high"]).all()
+    assert accuracy["accuracy_published"].tolist()[0] == 0.93
+    assert accuracy["accuracy_published"].isna().tolist() == [False, True]
+
+
+def test_the_table_of_models_counts_parameters(finished: Copy) -> None:
+    models = table(finished, "models").set_index("model")
+    assert models.loc["small-clean", "parameters"] == 784 * 8 + 8 + 8 * 10 + 10
+    assert models.loc["resnet-noisy", "skip_connections"] == 4
+
+
+def test_every_attacked_image_is_accounted_for(finished: Copy) -> None:
+    robustness = table(finished, "robustness")
+    rows = list(zip(robustness["attack"], robustness["model"], strict=True))
+    assert rows == [(attack, model) for attack in ("report", "strong") for model in MODELS]
+    ended = robustness[["success", "default_state", "cap", "skipped"]].sum(axis=1)
+    assert (ended == 20).all()
+    assert (robustness["attacked"] + robustness["skipped"] == 20).all()
+
+
+def test_measures_lie_where_they_can(finished: Copy) -> None:
+    robustness = table(finished, "robustness")
+    assert robustness["iterations"].between(0, 60).all()
+    assert robustness["linf"].between(0, 1).all()
+    assert (robustness["pixels_changed"] <= robustness["pixels_changed_any"]).all()
+    assert robustness["pixels_changed_any"].between(0, 784).all()
+    assert (robustness["mean_change_low"] <= robustness["mean_change_high"]).all()
+
+
+def test_the_size_of_shards_changes_no_result(finished: Copy, tmp_path: Path) -> None:
+    name = f"{DIGITS}/tables/robustness.csv"
+    ten = finished.path(name).read_bytes()
+    copy = finished.duplicate(tmp_path)
+    copy.run(name, overlay={"shard_images": 7}).succeeded()
+    assert copy.path(f"{DIGITS}/attacks/report/small-clean/seed0/14-20.parquet").exists()
+    assert copy.path(name).read_bytes() == ten
+
+    names = [f"{DIGITS}/attacks/report/{model}/seed0/measures.parquet" for model in MODELS]
+    copy.run(*names, overlay={"shard_images": 20}).succeeded()
+    for measures in names:
+        assert copy.path(measures).read_bytes() == finished.path(measures).read_bytes()
+
+
+def test_the_report_is_one_page_that_names_every_result(finished: Copy, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    finished.run("--report", str(page), DIGITS).succeeded()
+    text = page.read_text(encoding="utf-8")
+    loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)\s*=\s*[\"']?(https?:[^\"'> ]+)", text)
+    assert loaded == []
+    for name in [f"{figure}.svg" for figure in FIGURES] + [f"{each}.csv" for each in TABLES]:
+        assert name in text
+    for caption in ("Average change per pixel", "Test accuracy on Two hundred digits", "A residual block", "networks"):
+        assert caption in text
+
+
+def test_the_workflow_follows_snakemakes_own_rules(fresh: Copy) -> None:
+    answer = fresh.run("--lint", config=None).succeeded()
+    assert "Congratulations" in answer.said, answer.said
+
+
+@pytest.mark.parametrize("config", [None, TINY, "scales/demo.yaml", "scales/paper.yaml"])
+def test_every_scale_can_be_planned_from_nothing(fresh: Copy, config: str | None) -> None:
+    assert fresh.plan("all", config=config)
+
+
+def test_the_reports_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:
+    copy = fresh.duplicate(tmp_path)
+    copy.run("results/paper/cifar/tables/models.csv", config="scales/paper.yaml").succeeded()
+    models = pd.read_csv(copy.path("results/paper/cifar/tables/models.csv")).set_index("model")
+    assert models.loc["resnet-clean", "parameters"] == 20_403_344
+    assert models.loc["deep_resnet-noisy", "parameters"] == 93_359_376
+    assert not copy.path("results/paper/cifar/models").exists()

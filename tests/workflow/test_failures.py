@@ -1,0 +1,230 @@
+"""What goes wrong is said in a sentence, and the same command goes on afterwards with the same result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from data_server import DataServer, serving
+from made_data import idx_files, image_tree, sha256, write_tree
+from running import DIGITS, Answer, Copy
+
+PREPARED = f"{DIGITS}/data/test.safetensors"
+ACCURACY = f"{DIGITS}/tables/accuracy.csv"
+MODEL = f"{DIGITS}/models/resnet-noisy/seed0"
+CHECKPOINT = f"{DIGITS}/checkpoints/resnet-noisy-seed0.pt"
+LOG = f"{DIGITS}/logs/train_model/resnet-noisy-seed0.log"
+
+# Long enough to be interrupted after the first epoch, and yet seconds.
+LONGER: dict[str, Any] = {
+    "datasets": {
+        "digits": {
+            "split": {"train": 1000},
+            "models": {"resnet-noisy": {"training": {"epochs": 4}}},
+        }
+    }
+}
+
+
+def failed_with(answer: Answer, *words: str) -> None:
+    """The run failed, said all of `words`, and showed no traceback."""
+    assert answer.code == 1, answer.said
+    for each in words:
+        assert each in answer.said
+    assert "Traceback" not in answer.said, answer.said
+
+
+# ---- the configuration ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        ({"datasets": {"digits": {"alhpa": 0.1}}}, "unknown key 'alhpa' in datasets.digits; did you mean 'alpha'?"),
+        ({"datasets": {"digits": {"alpha": 0}}}, "datasets.digits.alpha is 0, but must be a number above 0"),
+        ({"shard_images": 0}, "shard_images is 0, but must be a whole number of at least 1"),
+    ],
+    ids=["misspelt", "alpha", "shard_images"],
+)
+def test_a_mistake_in_the_configuration_stops_the_run_before_it_starts(
+    fresh: Copy, overlay: dict[str, Any], sentence: str
+) -> None:
+    failed_with(fresh.run("--dry-run", DIGITS, overlay=overlay), sentence)
+
+
+# ---- sources --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def working(fresh: Copy, tmp_path: Path) -> Copy:
+    """A copy in which a test may compute."""
+    return fresh.duplicate(tmp_path / "workflow")
+
+
+def answers_404(server: DataServer) -> None:
+    server.files.clear()
+
+
+def sends_half(server: DataServer) -> None:
+    server.cut_after.extend([100] * 12)
+    server.knows_ranges = False
+
+
+def sends_something_else(server: DataServer) -> None:
+    server.files = dict.fromkeys(server.files, b"another file")
+
+
+@pytest.mark.parametrize(
+    ("misbehaviour", "words"),
+    [
+        (answers_404, "answered 404"),
+        (sends_half, "truncated: 100 of"),
+        (sends_something_else, "wrong checksum"),
+    ],
+)
+def test_a_server_that_fails_is_named_with_its_reason(
+    working: Copy, misbehaviour: Callable[[DataServer], None], words: str
+) -> None:
+    files = idx_files()
+    names = {role: f"{role}.gz" for role in files}
+    with serving(**{names[role]: content for role, content in files.items()}) as server:
+        misbehaviour(server)
+        entries = {role: {"name": names[role], "sha256": sha256(content)} for role, content in files.items()}
+        source = {"kind": "idx", "addresses": [server.address], "files": entries}
+        overlay = {"sources": {"here": source}, "datasets": {"digits": {"source": "here"}}}
+        answer = working.run(PREPARED, overlay=overlay)
+        failed_with(answer, "test_images.gz could not be fetched", server.address, words, "run the same command again")
+
+
+def test_a_folder_of_images_of_one_class_is_refused(working: Copy) -> None:
+    write_tree(working.path("pictures"), image_tree(classes=["cat"]))
+    dataset = {"source": "own", "classes": ["cat", "dog"], "example_classes": ["cat"]}
+    overlay = {"sources": {"own": {"kind": "imagefolder", "path": "pictures"}}, "datasets": {"digits": dataset}}
+    failed_with(working.run(PREPARED, overlay=overlay), "pictures has one class only (cat)")
+
+
+def test_a_training_that_diverges_is_named(working: Copy) -> None:
+    overlay = {"datasets": {"digits": {"models": {"resnet-noisy": {"training": {"learning_rate": 1.0e30}}}}}}
+    answer = working.run(f"{MODEL}/weights.safetensors", overlay=overlay)
+    failed_with(answer, "training of digits/resnet-noisy, seed 0 diverged in epoch 1", "lower its learning_rate")
+
+
+# ---- interruptions --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def undisturbed(fresh: Copy, tmp_path_factory: pytest.TempPathFactory) -> tuple[Copy, Copy]:
+    """The workflow with its images prepared, and the same trained and evaluated without a disturbance."""
+    before = fresh.duplicate(tmp_path_factory.mktemp("before"))
+    before.run(f"{DIGITS}/models/small-clean/seed0/predictions.parquet", overlay=LONGER).succeeded()
+    after = before.duplicate(tmp_path_factory.mktemp("after"))
+    after.run(ACCURACY, overlay=LONGER).succeeded()
+    return before, after
+
+
+def same_as(undisturbed: Copy, copy: Copy) -> None:
+    """The trained weights and the table are those of the undisturbed run, byte for byte."""
+    for name in (f"{MODEL}/weights.safetensors", f"{MODEL}/predictions.parquet", ACCURACY):
+        assert copy.path(name).read_bytes() == undisturbed.path(name).read_bytes(), name
+
+
+@pytest.fixture
+def training(undisturbed: tuple[Copy, Copy], tmp_path: Path) -> Iterator[tuple[Copy, subprocess.Popen[str]]]:
+    """A run of Snakemake whose training has just finished its first epoch."""
+    copy = undisturbed[0].duplicate(tmp_path / "workflow")
+    process = copy.start(ACCURACY, overlay=LONGER)
+    try:
+        deadline = time.monotonic() + 120
+        while not copy.path(CHECKPOINT).exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        yield copy, process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def jobs_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that run a script for Snakemake, those that run Python last."""
+    return [child for child in psutil.Process(process.pid).children(recursive=True) if child.is_running()]
+
+
+def test_after_control_c_the_same_command_finishes(
+    training: tuple[Copy, subprocess.Popen[str]], undisturbed: tuple[Copy, Copy]
+) -> None:
+    copy, process = training
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert not copy.path(f"{MODEL}/weights.safetensors").exists()
+    copy.run(ACCURACY, overlay=LONGER).succeeded()
+    assert "going on after epoch" in copy.path(LOG).read_text(encoding="utf-8")
+    same_as(undisturbed[1], copy)
+
+
+def test_a_killed_training_goes_on_after_its_last_epoch(
+    training: tuple[Copy, subprocess.Popen[str]], undisturbed: tuple[Copy, Copy]
+) -> None:
+    copy, process = training
+    for job in jobs_of(process):
+        if any("train_model.py" in word for word in job.cmdline()[:3]):
+            job.kill()
+    process.communicate(timeout=60)
+    assert process.returncode == 1
+    copy.run(ACCURACY, overlay=LONGER).succeeded()
+    assert "going on after epoch" in copy.path(LOG).read_text(encoding="utf-8")
+    same_as(undisturbed[1], copy)
+
+
+def test_after_a_power_cut_unlock_and_the_same_command_finish(
+    training: tuple[Copy, subprocess.Popen[str]], undisturbed: tuple[Copy, Copy]
+) -> None:
+    copy, process = training
+    for each in [psutil.Process(process.pid), *jobs_of(process)]:
+        each.kill()
+    process.communicate(timeout=60)
+    locked = copy.run(ACCURACY, overlay=LONGER)
+    assert locked.code == 1
+    assert "--unlock" in locked.said
+    copy.run("--unlock", overlay=LONGER).succeeded()
+    copy.run(ACCURACY, overlay=LONGER).succeeded()
+    assert "going on after epoch" in copy.path(LOG).read_text(encoding="utf-8")
+    same_as(undisturbed[1], copy)
+
+
+# ---- a full disk ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 150 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can mount a small file system to fill")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=150k", "tmpfs", place], capture_output=True).returncode:
+        pytest.skip("this machine does not let root mount a small file system to fill")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_full_disk_is_named_and_the_same_command_finishes_when_there_is_room(working: Copy, small_disk: Path) -> None:
+    overlay = {"results": f"{small_disk}/results"}
+    target = f"{small_disk}/results/digits/data/augmented.safetensors"
+    command = [*working.command(overlay=overlay)[:-1], "--", target]
+    first = subprocess.run(command, cwd=working.folder, capture_output=True, text=True)
+    failed_with(Answer(first.returncode, first.stdout + first.stderr), "the disk is full", "train.safetensors")
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    again = subprocess.run(command, cwd=working.folder, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert Path(target).exists()

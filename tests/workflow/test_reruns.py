@@ -1,0 +1,145 @@
+"""After a change, exactly what the change concerns is computed again: dry-runs of a finished experiment."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+from running import DIGITS, Copy, Job, changed, counts, missing
+
+AFTER_ATTACK = {
+    "attack_shard",
+    "measure_attack",
+    "tabulate_robustness",
+    "select_examples",
+    "plot_bars",
+    "plot_examples",
+    "plot_differences",
+}
+AFTER_TRAINING = AFTER_ATTACK | {"train_model", "evaluate_model", "tabulate_accuracy", "plot_training_curves"}
+
+
+def digits(**settings: Any) -> dict[str, Any]:
+    return {"datasets": {"digits": settings}}
+
+
+def values(jobs: list[Job], wildcard: str, rule: str | None = None) -> set[str]:
+    """The values that a wildcard has in the jobs (of one rule)."""
+    return {job.wildcards[wildcard] for job in jobs if wildcard in job.wildcards and rule in (None, job.rule)}
+
+
+def test_a_second_run_has_nothing_to_do(finished: Copy) -> None:
+    assert finished.plan() == []
+
+
+def test_touched_source_files_rerun_nothing(finished: Copy) -> None:
+    sources = list(finished.folder.glob("scripts/**/*.py"))
+    sources += [*finished.folder.glob("rules/*.smk"), finished.path("Snakefile"), finished.path("config.yaml")]
+    before = {path: path.stat() for path in sources}
+    try:
+        for path in sources:
+            os.utime(path)
+        assert finished.plan() == []
+    finally:
+        for path, times in before.items():
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_an_edited_figure_script_redraws_only_its_figure(finished: Copy) -> None:
+    with changed(finished.path("scripts/plot_architecture.py")):
+        assert counts(finished.plan()) == {"plot_architecture": 1}
+
+
+def test_an_edited_attack_repeats_attacks_and_what_follows_but_no_training(finished: Copy) -> None:
+    with changed(finished.path("scripts/robustness/attack.py")):
+        jobs = finished.plan()
+    assert set(counts(jobs)) == AFTER_ATTACK
+    assert counts(jobs)["attack_shard"] == 8
+
+
+def test_an_edited_augmentation_repeats_exactly_what_depends_on_it(finished: Copy) -> None:
+    with changed(finished.path("scripts/robustness/augmentation.py")):
+        jobs = finished.plan()
+    assert set(counts(jobs)) >= {"train_model", "sample_augmentation", "plot_training_noise"}
+    assert not set(counts(jobs)) & {"prepare_data", "describe_models", "plot_architecture", "plot_skip_connection"}
+
+
+def test_one_models_learning_rate_repeats_only_that_models_chain(finished: Copy) -> None:
+    jobs = finished.plan(overlay=digits(models={"resnet-noisy": {"training": {"learning_rate": 0.02}}}))
+    assert set(counts(jobs)) == AFTER_TRAINING
+    assert values(jobs, "model") == {"resnet-noisy"}
+    assert counts(jobs)["attack_shard"] == 4
+
+
+def test_one_attacks_confidence_repeats_that_attack_and_no_training(finished: Copy) -> None:
+    jobs = finished.plan(overlay={"attacks": {"report": {"confidence": 0.6}}})
+    assert set(counts(jobs)) == AFTER_ATTACK
+    assert values(jobs, "attack") == {"report"}
+    assert counts(jobs)["attack_shard"] == 4
+
+
+def test_more_attacked_images_run_only_the_new_shards(finished: Copy) -> None:
+    jobs = finished.plan(overlay=digits(attacked_images=30))
+    assert values(jobs, "start", "attack_shard") == {"20"}
+    assert values(jobs, "stop", "attack_shard") == {"30"}
+    assert set(counts(jobs)) == AFTER_ATTACK
+    assert counts(jobs)["attack_shard"] == 4
+
+
+def test_two_values_swapped_in_one_setting_are_noticed(finished: Copy) -> None:
+    jobs = finished.plan(overlay=digits(augmentation={"rotation": 10, "shear": 15}))
+    assert values(jobs, "model", "train_model") == {"resnet-noisy"}
+    assert "sample_augmentation" in counts(jobs)
+
+
+def test_two_models_swapped_values_are_noticed(finished: Copy) -> None:
+    jobs = finished.plan(
+        overlay=digits(models={"small-clean": {"data": "noisy"}, "resnet-noisy": {"data": "clean"}}),
+    )
+    assert values(jobs, "model", "train_model") == {"small-clean", "resnet-noisy"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--set-threads", "attack_shard=2", "train_model=2"), ("--cores", "1"), ("--set-resources", "all:mem_mb=4000")],
+    ids=["threads", "cores", "memory"],
+)
+def test_how_jobs_are_run_repeats_nothing(finished: Copy, options: tuple[str, ...]) -> None:
+    assert finished.plan(*options, DIGITS) == []
+
+
+def test_a_title_redraws_figures_only(finished: Copy) -> None:
+    jobs = finished.plan(overlay=digits(title="Other words"))
+    assert jobs
+    assert {rule for rule in counts(jobs) if not rule.startswith("plot_")} == set()
+
+
+def test_a_deleted_figure_is_drawn_again_alone(finished: Copy) -> None:
+    with missing(finished.path(f"{DIGITS}/figures/mean_change.svg")):
+        jobs = finished.plan()
+    assert counts(jobs) == {"plot_bars": 1}
+    assert values(jobs, "measure") == {"mean_change"}
+
+
+def test_a_deleted_shard_is_computed_again_with_what_follows(finished: Copy) -> None:
+    with missing(finished.path(f"{DIGITS}/attacks/report/resnet-noisy/seed0/10-20.parquet")):
+        jobs = finished.plan()
+    assert set(counts(jobs)) == AFTER_ATTACK
+    assert counts(jobs)["attack_shard"] == 1
+    assert counts(jobs)["measure_attack"] == 1
+
+
+def test_the_target_for_figures_draws_what_is_missing_of_them(finished: Copy) -> None:
+    figure, table = f"{DIGITS}/figures/architecture.png", f"{DIGITS}/tables/accuracy.csv"
+    with missing(finished.path(figure), finished.path(table)):
+        assert counts(finished.plan(f"{DIGITS}/figures")) == {"plot_architecture": 1}
+        assert counts(finished.plan(f"{DIGITS}/tables")) == {"tabulate_accuracy": 1}
+        assert counts(finished.plan(DIGITS)) == {"plot_architecture": 1, "tabulate_accuracy": 1}
+
+
+def test_one_datasets_target_leaves_the_other_alone(finished: Copy) -> None:
+    jobs = finished.plan("results/tiny/colours/tables")
+    assert values(jobs, "dataset") == {"colours"}
+    assert "plot_bars" not in counts(jobs)
+    assert counts(jobs)["train_model"] == 2
