@@ -96,7 +96,7 @@ def frozen(model: nn.Module, device: torch.device) -> nn.Module:
     """A copy of `model` to attack: evaluation mode, no gradients for its weights, on `device`.
 
     On the CPU its linear layers are replaced by exact ones (see `_ExactLinear`), so that results are bit-equal for any
-    batch; convolutions there are position-independent for batches of two or more.
+    batch; convolutions there gave equal bits for all batches of two or more, and tiny ones are filled up.
     """
     import copy
 
@@ -167,9 +167,8 @@ def reward_gradient(
     R = p_t or log p_t.
     """
     count = len(x)
-    if count < _SMALLEST_BATCH:
-        # Kernels for tiny batches round differently; the copies keep every image in a batch of ordinary size.
-        fill = torch.arange(_SMALLEST_BATCH, device=x.device) % count
+    fill = _filled(x)
+    if fill is not None:
         x, labels, targets = x[fill], labels[fill], targets[fill]
     x = x.to(memory_format=torch.channels_last).detach().requires_grad_()
     with torch.enable_grad():
@@ -182,6 +181,17 @@ def reward_gradient(
         reward = chosen if spec.target is not None else -chosen
         (gradient,) = torch.autograd.grad(reward.sum(), x)
     return logits.detach()[:count], reward.detach()[:count], gradient.float()[:count]
+
+
+def _filled(x: Tensor) -> Tensor | None:
+    """Rows that repeat a tiny batch until it has an ordinary size, as kernels for tiny ones round differently."""
+    return None if len(x) >= _SMALLEST_BATCH else torch.arange(_SMALLEST_BATCH, device=x.device) % len(x)
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    fill = _filled(x)
+    logits: Tensor = model((x if fill is None else x[fill]).to(memory_format=torch.channels_last))
+    return logits[: len(x)]
 
 
 @torch.no_grad()
@@ -222,12 +232,11 @@ def _mixed(z: Tensor) -> Tensor:
 @torch.no_grad()
 def targets_of(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, spec: AttackSpec, seed: int) -> Tensor:
     """The class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
-    if spec.target is None:
+    if spec.target is None or not len(labels):
         return torch.full_like(labels, -1)
     if isinstance(spec.target, int):
         return torch.full_like(labels, spec.target)
-    probe = images[:_SMALLEST_BATCH]
-    classes = model(probe).shape[1]
+    classes = _logits(model, images[:1]).shape[1]
     match spec.target:
         case "next":
             return (labels + 1) % classes
@@ -235,8 +244,7 @@ def targets_of(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, sp
             offset = _mixed(ids.long() + _wrapped(seed)).abs() % (classes - 1)
             return (labels + 1 + offset) % classes
         case "least_likely":
-            parts = images.split(256)
-            return torch.cat([model(part.to(memory_format=torch.channels_last)).argmin(1) for part in parts])
+            return torch.cat([_logits(model, part).argmin(1) for part in images.split(256)])
     raise UserError(f"unknown attack target '{spec.target}': use next, random, least_likely or a class of the dataset")
 
 
@@ -293,7 +301,8 @@ class _Pool:
         if spec.direction == "sign":
             direction = gradient.sign()
         else:
-            norm = flat.norm(dim=1).clamp_min(torch.finfo(torch.float32).tiny)
+            # In float64 the order of the sum, which depends on the batch, is lost in rounding.
+            norm = flat.double().norm(dim=1).float().clamp_min(torch.finfo(torch.float32).tiny)
             direction = gradient / norm.view(-1, 1, 1, 1)
         if zero.any():
             signs = random_signs(seed, image_ids[self.rows[zero]], self.iteration[zero], gradient.shape[1:])

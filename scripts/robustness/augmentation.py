@@ -53,11 +53,13 @@ def affine(
     if flip:
         mirror = torch.where(uniform(1) < 0, -mirror, mirror)
     cosine, sine = torch.cos(angle) * scale, torch.sin(angle) * scale
+    # Angles are between pixels, which are not square in coordinates that span [-1, 1] unless the image is.
+    ratio = images.shape[2] / images.shape[3]
     # Maps output to input coordinates in [-1, 1], so a shift by a share of the width is twice that share.
     matrix = torch.stack(
         [
-            torch.stack([mirror * cosine, torch.tan(slant) * cosine - sine, 2 * uniform(shift)], dim=1),
-            torch.stack([mirror * sine, torch.tan(slant) * sine + cosine, 2 * uniform(shift)], dim=1),
+            torch.stack([mirror * cosine, (torch.tan(slant) * cosine - sine) * ratio, 2 * uniform(shift)], dim=1),
+            torch.stack([mirror * sine / ratio, torch.tan(slant) * sine + cosine, 2 * uniform(shift)], dim=1),
         ],
         dim=1,
     )

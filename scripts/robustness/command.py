@@ -33,8 +33,8 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     Any other exception is a defect: its traceback goes to the log file and to the terminal.
     """
     options = arguments.parse_args()
-    _set_up_logging(options.log)
     try:
+        _set_up_logging(options.log)
         main(options)
     except UserError as error:
         logging.getLogger(__name__).error("%s", error)

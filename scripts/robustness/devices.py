@@ -7,7 +7,6 @@ CUDA_VISIBLE_DEVICES, and the lease is immediate.
 
 from __future__ import annotations
 
-import getpass
 import os
 import tempfile
 import time
@@ -43,7 +42,7 @@ def visible_gpus() -> list[str]:
 
 
 def _lease(names: list[str], held: ExitStack) -> int:
-    folder = Path(tempfile.gettempdir()) / f"image-robustness-gpus-{getpass.getuser()}"
+    folder = Path(tempfile.gettempdir()) / f"image-robustness-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
     while True:
         for index, name in enumerate(names):

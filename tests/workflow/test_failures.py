@@ -107,7 +107,11 @@ def test_a_server_that_fails_is_named_with_its_reason(
 def test_a_folder_of_images_of_one_class_is_refused(working: Copy) -> None:
     write_tree(working.path("pictures"), image_tree(classes=["cat"]))
     dataset = {"source": "own", "classes": ["cat", "dog"], "example_classes": ["cat"]}
-    overlay = {"sources": {"own": {"kind": "imagefolder", "path": "pictures"}}, "datasets": {"digits": dataset}}
+    overlay = {
+        "sources": {"own": {"kind": "imagefolder", "path": "pictures"}},
+        "datasets": {"digits": dataset},
+        "attacks": {"report": {"confidence": 0.6}, "strong": {"confidence": 0.6}},
+    }
     failed_with(working.run(PREPARED, overlay=overlay), "pictures has one class only (cat)")
 
 
