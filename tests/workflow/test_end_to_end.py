@@ -22,6 +22,15 @@ FIGURES = [
     "training_noise",
 ]
 TABLES = ["accuracy", "models", "robustness"]
+CAPTIONS = [  # the first words of each file in report/
+    "Average change per pixel",
+    "Pixels changed",
+    "One image of class",
+    "What was added",
+    "Skip connections",
+    "The networks",
+    "Test accuracy on Two hundred digits",
+]
 
 
 def table(copy: Copy, name: str) -> pd.DataFrame:
@@ -113,7 +122,7 @@ def test_the_report_is_one_page_that_names_every_result(finished: Copy, tmp_path
     assert loaded == []
     for name in [f"{figure}.svg" for figure in FIGURES] + [f"{each}.csv" for each in TABLES]:
         assert name in text
-    for caption in ("Average change per pixel", "Test accuracy on Two hundred digits", "A residual block", "networks"):
+    for caption in CAPTIONS:
         assert caption in text
 
 
