@@ -370,7 +370,9 @@ def pictures_spec(wildcards):
     """One class's example images, and what the report's attack made of them."""
     name = wildcards.dataset
     seeds, images = config["seeds"], config["datasets"][name]["attacked_images"]
-    shown = f"One of {counted(images, 'attacked test image')}; weights of seed {seeds[0]} ({counted(len(seeds), 'seed')})."
+    shown = (
+        f"One of {counted(images, 'attacked test image')}; weights of seed {seeds[0]} ({counted(len(seeds), 'seed')})."
+    )
     words = (attack_in_words(name, "report"), noise_in_words(name), shown)
     return figure_spec(name, *words, **{"class": wildcards.label})
 
@@ -406,7 +408,7 @@ def announcement(workflow):
     lines = [
         "",
         f"  Scale {scale['name']}: {scale['title']}.",
-        f"  {jobs} jobs for {', '.join(config['study'])}; device: {device}.",
+        f"  {jobs} jobs; device: {device}.",
         f"  Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.",
     ]
     if scale["name"] != "paper":
@@ -415,9 +417,14 @@ def announcement(workflow):
 
 
 def where_to_look():
-    """What `onsuccess` says: which folders to open."""
+    """What `onsuccess` says: which folders there are to open."""
     return "\n".join(
         ["", "  Done. Look at"]
-        + [f"    {RESULTS}/{dataset}/figures/ and {RESULTS}/{dataset}/tables/" for dataset in config["study"]]
+        + [
+            f"    {RESULTS}/{dataset}/{part}/"
+            for dataset in config["study"]
+            for part in ("figures", "tables")
+            if Path(RESULTS, dataset, part).is_dir()
+        ]
         + [""]
     )

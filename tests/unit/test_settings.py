@@ -179,7 +179,7 @@ def test_confidence_must_be_above_one_in_ten_and_at_most_1(confidence: Any) -> N
         ({"study": []}, "study has no entries, but needs at least 1"),
         ({"attacks": {"report": {"max_iterations": 0}}}, "must be a whole number of at least 1"),
         ({"architectures": {"resnet": {"blocks": [1]}}}, "blocks has 1 entry, but needs exactly 4"),
-        ({"architectures": {"resnet": {"filters": 0}}}, "filters is 0, but must be a whole number of at least 1"),
+        ({"architectures": {"resnet": {"filters": 0}}}, "filters is 0, but must be a whole number of at least 8"),
         ({"datasets": {"mnist": {"augmentation": {"sigma": -1}}}}, "sigma is -1, but must be a number of at least 0"),
         ({"datasets": {"mnist": {"title": " "}}}, 'datasets.mnist.title is " ", but must be text that is not empty'),
     ],
