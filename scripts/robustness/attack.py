@@ -13,7 +13,7 @@ Results do not depend on how the work was divided. Randomness is a function of (
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from robustness.errors import UserError
 from robustness.models import placed
+from robustness.randomness import random_offset, random_signs
 
 ENDED = ("success", "default_state", "cap", "skipped")
 """How an attack on an image ends; results hold the position in this tuple."""
@@ -155,7 +156,7 @@ def attack(
         pool.step(gradient, spec, seed, image_ids)
         if done.any():
             pool.replace(done, images, queue.take(int(done.sum())))
-    return AttackResult(**{**result.__dict__, "evaluations": evaluations, "needed": int((result.iterations + 1).sum())})
+    return replace(result, evaluations=evaluations, needed=int((result.iterations + 1).sum()))
 
 
 def reward_gradient(
@@ -203,32 +204,6 @@ def static_prediction(model: nn.Module, shape: torch.Size, seed: int) -> int:
     return int(model(static.to(memory_format=torch.channels_last)).argmax(1).mode().values)
 
 
-def random_signs(seed: int, image_ids: Tensor, iterations: Tensor, shape: torch.Size) -> Tensor:
-    """A pattern of ±1 (B, *shape) that depends on (seed, image, iteration, pixel) alone, the same on every device.
-
-    The bits are those of the SplitMix64 finaliser (Steele et al., 2014) over the combined counters.
-    """
-    pixels = torch.arange(shape.numel(), device=image_ids.device)
-    key = _mixed(_mixed(image_ids.long() + _wrapped(seed)) ^ iterations.long())
-    bits = _mixed(key[:, None] + pixels[None, :] * _GOLDEN)
-    return (1 - 2 * (bits & 1)).float().view(-1, *shape)
-
-
-_GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
-
-
-def _wrapped(seed: int) -> int:
-    return (seed * _GOLDEN + 2**63) % 2**64 - 2**63
-
-
-def _mixed(z: Tensor) -> Tensor:
-    """The finaliser of SplitMix64 on int64 tensors, whose products wrap; `&` makes the right shifts logical."""
-    z = z * _GOLDEN
-    z = (z ^ ((z >> 30) & (2**34 - 1))) * -4658895280553007687
-    z = (z ^ ((z >> 27) & (2**37 - 1))) * -7723592293110705685
-    return z ^ ((z >> 31) & (2**33 - 1))
-
-
 @torch.no_grad()
 def targets_of(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, spec: AttackSpec, seed: int) -> Tensor:
     """The class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
@@ -241,8 +216,7 @@ def targets_of(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, sp
         case "next":
             return (labels + 1) % classes
         case "random":
-            offset = _mixed(ids.long() + _wrapped(seed)).abs() % (classes - 1)
-            return (labels + 1 + offset) % classes
+            return (labels + 1 + random_offset(seed, ids, classes - 1)) % classes
         case "least_likely":
             return torch.cat([_logits(model, part).argmin(1) for part in images.split(256)])
     raise UserError(f"unknown attack target '{spec.target}': use next, random, least_likely or a class of the dataset")

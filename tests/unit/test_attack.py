@@ -23,12 +23,12 @@ from robustness.attack import (
     AttackSpec,
     attack,
     frozen,
-    random_signs,
     reward_gradient,
     static_prediction,
 )
 from robustness.errors import UserError
 from robustness.models import ImageShape, build
+from robustness.randomness import random_signs
 
 torch.set_num_threads(1)
 
