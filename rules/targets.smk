@@ -5,18 +5,21 @@
 for dataset in config["study"]:
 
     rule:
+        """Every figure of one dataset."""
         name:
             f"{RESULTS}/{dataset}/figures"
         input:
             figures(dataset),
 
     rule:
+        """Every table of one dataset."""
         name:
             f"{RESULTS}/{dataset}/tables"
         input:
             tables(dataset),
 
     rule:
+        """Everything of one dataset."""
         name:
             f"{RESULTS}/{dataset}"
         input:

@@ -1,8 +1,8 @@
 """Which processor a job computes on: a GPU that no other local job holds, or the CPU.
 
 Snakemake counts GPUs but does not say which one a local job may use, so concurrent jobs on one machine lease one each,
-by a lock file per device in the machine's temporary folder. On a cluster the scheduler has already narrowed
-CUDA_VISIBLE_DEVICES, and the lease is immediate.
+by a lock file per device in the machine's temporary folder. On a cluster the scheduler has already chosen a job's GPUs,
+and the lease is immediate.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def leased(threads: int) -> Iterator[torch.device]:
 
 
 def visible_gpus() -> list[str]:
-    """A name for each GPU that this process sees, the same name in every process that sees the GPU."""
-    names = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if names:
-        return [name.strip() for name in names.split(",")]
-    return [str(index) for index in range(torch.cuda.device_count())]
+    """The unique identifier of each GPU that this process sees, in PyTorch's order.
+
+    Numbers would not do: a scheduler may show every job on a machine its own GPU as number 0.
+    """
+    return [str(torch.cuda.get_device_properties(index).uuid) for index in range(torch.cuda.device_count())]
 
 
 def _lease(names: list[str], held: ExitStack) -> int:
@@ -46,7 +46,7 @@ def _lease(names: list[str], held: ExitStack) -> int:
     folder.mkdir(exist_ok=True)
     while True:
         for index, name in enumerate(names):
-            lock = FileLock(folder / f"{name.replace('/', '_')}.lock")
+            lock = FileLock(folder / f"{name}.lock")
             try:
                 lock.acquire(blocking=False)
             except Timeout:
