@@ -53,6 +53,10 @@ class Block(nn.Module):
     """3×3 conv → ReLU → batch norm → 3×3 conv → add the shortcut → ReLU → batch norm (report, Fig. 3).
 
     The shortcut is the identity, or a 1×1 convolution of the same stride where the block halves the image.
+
+    A block starts near the identity: its second convolution is small, and its last batch norm shifted upwards, so that
+    the next block's ReLU lets most of the sum pass. The report gives no initial weights. Without this the deep network
+    hardly trains in few epochs: two epochs of 10,000 CIFAR-10 images took it to 0.39, with it to 0.49.
     """
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
@@ -65,6 +69,9 @@ class Block(nn.Module):
         self.add = Add()
         self.relu2 = nn.ReLU()
         self.norm2 = nn.BatchNorm2d(filters)
+        with torch.no_grad():
+            self.conv2.weight.mul_(0.1)
+            self.norm2.bias.fill_(1.0)
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = x if self.shortcut is None else self.shortcut(x)
