@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from robustness.errors import UserError
 from robustness.files import write_tensors
-from robustness.models import ImageShape, ResNet, build, load, operations, perceptron, save, summarise
+from robustness.models import Block, ImageShape, ResNet, build, load, operations, perceptron, save, summarise
 
 torch.set_num_threads(1)
 
@@ -203,7 +203,14 @@ def test_the_block_adds_its_input() -> None:
     nn.init.zeros_(block.conv2.weight)
     nn.init.zeros_(block.conv2.bias)
     x = torch.rand(2, 2, 8, 8)
-    assert torch.allclose(block(x), x / (1 + block.norm2.eps) ** 0.5)
+    assert torch.allclose(block(x), x / (1 + block.norm2.eps) ** 0.5 + block.norm2.bias.view(1, -1, 1, 1))
+
+
+def test_an_untrained_block_lets_its_input_pass_nearly_unchanged() -> None:
+    torch.manual_seed(0)
+    block = Block(8, 8, stride=1).eval()
+    x = torch.rand(2, 8, 8, 8)
+    assert (block(x) - 1 - x).abs().max() < 0.2
 
 
 def test_the_perceptron_is_one_hidden_layer_of_relu() -> None:
