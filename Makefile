@@ -28,7 +28,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
-	@echo "Open results/demo/mnist/figures/mean_change.svg first; tables and figures of both datasets are beside it."
+	@echo "Open first, below results/demo/mnist (and results/demo/mnistm):"
+	@echo "  figures/mean_change.svg      how much change each model needed"
+	@echo "  figures/examples_7.svg       an image, and what fooled each model"
+	@echo "  tables/accuracy.csv, tables/robustness.csv"
 
 test: $(STAMP) ## all tests
 	$(BIN)/python -m pytest
