@@ -42,6 +42,7 @@ rule train_model:
         f"{RESULTS}/{{dataset}}/logs/train_model/{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/train_model/{{model}}-seed{{seed}}.tsv"
+    priority: 1  # the longest jobs first, so that none is left alone at the end
     conda:
         "../envs/torch.yaml"
     threads: 1
