@@ -36,8 +36,12 @@ def prepare(folder: Path, spec: dict[str, Any], *flags: str) -> dict[str, Path]:
     return outputs
 
 
+IMAGE_SIZES = {"idx": [1, 28, 28], "cifar-python": [3, 32, 32], "imagefolder": [3, 6, 8]}
+
+
 def spec_of(source: dict[str, Any], classes: list[str] = DIGITS, counts: dict[str, int] = COUNTS) -> dict[str, Any]:
-    return {"dataset": "made", "title": "Made", "source": source, "classes": classes, "split": counts}
+    size = IMAGE_SIZES[source["kind"]]
+    return {"dataset": "made", "source": source, "classes": classes, "split": counts, "image_size": size}
 
 
 def test_the_three_files_hold_the_images_of_the_source(tmp_path: Path) -> None:
@@ -86,6 +90,16 @@ def test_a_folder_of_images_is_found_from_the_working_directory(
     spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], counts)
     (images,) = read_tensors(prepare(tmp_path, spec)["train"], "images")
     assert images.shape == (5, 3, 6, 8)
+
+
+def test_images_of_another_size_than_configured_are_refused_with_their_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tree(tmp_path / "pets", image_tree())
+    monkeypatch.chdir(tmp_path)
+    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
+    with pytest.raises(UserError, match=r"made are \[3, 6, 8\]: set datasets.made.image_size \(now \[3, 8, 6\]\)"):
+        prepare(tmp_path, spec | {"image_size": [3, 8, 6]})
 
 
 def test_a_downloaded_source_needs_its_manifest(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -31,6 +32,11 @@ PARTS = (
 )
 TINY = "tests/configs/tiny.yaml"
 DIGITS = "results/tiny/digits"
+
+
+def restore_interrupt() -> None:
+    """Let SIGINT end this process, whatever it inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class Copy:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            # A shell that runs the tests in the background makes its children ignore Ctrl-C.
+            preexec_fn=restore_interrupt,
         )
 
     def plan(self, *arguments: str, overlay: dict[str, Any] | None = None, config: str | None = TINY) -> list[Job]:
