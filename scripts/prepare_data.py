@@ -2,8 +2,8 @@
 
 Reads the files that a manifest of `download_data.py` names (their checksums are verified once more), or what an
 installed package or a folder of images holds. Writes three safetensors files with `images` uint8 (N, C, H, W),
-`labels` int64 (N,) and `index` int64 (N,), the images' rows in the source; their headers hold the class names, the
-format's version and the provenance. Exists so that everything after it knows one format only.
+`labels` int64 (N,) and `index` int64 (N,), the images' rows in the source; their headers hold the class names and the
+provenance. Exists so that everything after it knows one format only.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from robustness.provenance import stamp
 from robustness.sources.images import split
 from robustness.sources.reading import read
 from robustness.sources.verified import VerifiedFile, read_verified
-
-FORMAT_VERSION = 1
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -52,7 +50,7 @@ def main(options: argparse.Namespace) -> None:
     if found != size:
         raise UserError(f"the images of {dataset} are {found}: set datasets.{dataset}.image_size (now {size}) to that")
     splits = split(images, counts, classes, dataset=dataset, source=source["kind"])
-    metadata = {"provenance": stamp(options.spec), "classes": classes, "format": FORMAT_VERSION}
+    metadata = {"provenance": stamp(options.spec), "classes": classes}
     for name, part in splits.items():
         path = getattr(options, name)
         write_tensors(path, {"images": part.images, "labels": part.labels, "index": part.index}, metadata)

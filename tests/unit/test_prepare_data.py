@@ -62,7 +62,7 @@ def test_the_files_say_where_they_came_from(tmp_path: Path) -> None:
     spec = spec_of({"kind": "idx", "files": files})
     metadata = read_metadata(prepare(tmp_path, spec, *flags)["test"])
     assert metadata["classes"] == DIGITS
-    assert metadata["format"] == 1
+    assert metadata["provenance"]["format"] == 1
     assert metadata["provenance"]["spec"] == spec
 
 
