@@ -3,7 +3,7 @@
 
 
 rule attack_shard:
-    """Attack one model on one range of test images."""
+    """Attack one model on one range of test images; a shard that was killed goes on from its last saved state."""
     input:
         code=src("attack_shard"),
         weights=rules.train_model.output.weights,
@@ -20,7 +20,8 @@ rule attack_shard:
     threads: 1
     params:
         spec=attack_spec,
+        checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
         "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
-        " --adversarial {output.adversarial:q} --threads {threads} --log {log:q}"
+        " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"

@@ -290,6 +290,7 @@ def examples_spec(wildcards):
             "classes": dataset["classes"],
             "example_classes": dataset["example_classes"],
             "models": list(dataset["models"]),
+            "required_confidence": config["attacks"][wildcards.attack]["confidence"],
         }
     )
 
@@ -363,7 +364,8 @@ def bars_spec(wildcards):
     """A bar chart of one measure of the report's attack."""
     name = wildcards.dataset
     words = (attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
-    return figure_spec(name, *words, attack="report", measure=wildcards.measure)
+    confidence = config["attacks"]["report"]["confidence"]
+    return figure_spec(name, *words, attack="report", required_confidence=confidence, measure=wildcards.measure)
 
 
 def pictures_spec(wildcards):

@@ -1,7 +1,7 @@
 """Attack one model on one range of test images: a shard.
 
-Reads weights and only its rows of the prepared test images; writes one record per image (how its attack ended) and the
-images as the attack left them.
+Reads weights and only its rows of the prepared test images; writes one record per image and required confidence (how
+the attack ended) and the images as they then were. A killed shard goes on from the state that it saved last.
 """
 
 from __future__ import annotations
@@ -9,16 +9,23 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from robustness import devices, models
-from robustness.attack import ENDED, AttackSpec, attack, frozen
-from robustness.command import parser, run
+from robustness.attack import AttackResult, attack
+from robustness.attack_spec import ENDED, AttackSpec, read_spec
+from robustness.command import parser, run, settings
 from robustness.files import read_tensors, write_tensors
+from robustness.gradients import frozen
+from robustness.memory import fitting_batch_size
 from robustness.progress import Progress
-from robustness.provenance import stamp
+from robustness.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.records import write_records
+from robustness.trajectories import Store
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -29,19 +36,27 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--stop", type=int, required=True, help="one past the last test image")
     result.add_argument("--records", type=Path, required=True, metavar="FILE")
     result.add_argument("--adversarial", type=Path, required=True, metavar="FILE")
+    result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where the state is saved")
+    result.add_argument("--save-every", type=float, default=60.0, metavar="SECONDS")
     result.add_argument("--threads", type=int, default=1)
-    result.add_argument("--batch-size", type=int, default=128, help="images attacked at a time; changes no result")
+    result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
     return result
 
 
 def main(options: argparse.Namespace) -> None:
-    spec = options.spec
+    title, seed, values = settings(options.spec, "title", "seed", "attack")
+    title = f"{title}, test images {options.start} to {options.stop - 1}"
     pixels, labels = read_tensors(options.test, "images", "labels", rows=slice(options.start, options.stop))
     image_ids = torch.arange(options.start, options.stop)
     with devices.leased(options.threads) as device:
-        model = frozen(models.load(options.weights), device)
+        network = models.load(options.weights)
+        spec = read_spec(values, models.classes(options.weights), title)
+        model = frozen(network, device)
+        batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
+        shaped_by = (options.spec, code_digest(), file_digest(options.weights), file_digest(options.test), device.type)
+        store = Store(options.checkpoint, digest_of(*shaped_by), options.save_every)
         counts: Counter[str] = Counter()
-        with Progress(f"{spec['title']} {options.start}-{options.stop}", len(labels), "images") as progress:
+        with Progress(title, len(labels), "images") as progress:
 
             def show(ended: torch.Tensor) -> None:
                 counts.update(ENDED[code] for code in ended.tolist())
@@ -52,30 +67,46 @@ def main(options: argparse.Namespace) -> None:
                 torch.from_numpy(pixels).to(device).float().div_(255),
                 torch.from_numpy(labels).to(device),
                 image_ids.to(device),
-                AttackSpec(**spec["attack"]),
-                seed=spec["seed"],
-                batch_size=options.batch_size,
-                title=spec["title"],
+                spec,
+                seed=seed,
+                batch_size=batch_size,
+                title=title,
                 progress=show,
+                store=store,
             )
-        provenance = stamp(spec, devices.describe(device))
-    columns = {
-        "image": image_ids.numpy(),
-        "label": labels,
-        "label_before": result.label_before.numpy(),
-        "label_after": result.label_after.numpy(),
-        "confidence_after": result.confidence_after.numpy(),
-        "ended": [ENDED[code] for code in result.ended.tolist()],
-        "iterations": result.iterations.numpy(),
-        "zero_gradients": result.zero_gradients.numpy(),
-        "target": result.target.numpy(),
-    }
+        provenance = stamp(options.spec, devices.describe(device))
+    columns = _columns(result, spec, image_ids.numpy(), labels)
     write_records(options.records, columns, {"provenance": provenance})
     write_tensors(
         options.adversarial,
-        {"image": image_ids.numpy(), "adversarial": result.adversarial.numpy()},
+        {
+            "image": columns["image"],
+            "required_confidence": columns["required_confidence"],
+            "adversarial": result.adversarial.flatten(0, 1).numpy(),
+        },
         {"provenance": provenance},
     )
+    store.remove()
+
+
+def _columns(
+    result: AttackResult, spec: AttackSpec, image_ids: NDArray[np.int64], labels: NDArray[np.int64]
+) -> dict[str, Any]:
+    """One row per image and required confidence, image by image."""
+    levels = len(spec.levels)
+    return {
+        "image": image_ids.repeat(levels),
+        "label": labels.repeat(levels),
+        "required_confidence": np.tile(spec.levels, len(labels)),
+        "label_before": result.label_before.numpy().repeat(levels),
+        "label_after": result.label_after.flatten().numpy(),
+        "confidence_after": result.confidence_after.flatten().numpy(),
+        "ended": [ENDED[code] for code in result.ended.flatten().tolist()],
+        "iterations": result.iterations.flatten().numpy(),
+        "zero_gradients": result.zero_gradients.flatten().numpy(),
+        "scale": result.scale.flatten().numpy(),
+        "target": result.target.numpy().repeat(levels),
+    }
 
 
 if __name__ == "__main__":

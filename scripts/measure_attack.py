@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robustness.command import parser, run
 from robustness.files import read_tensors
@@ -27,14 +29,20 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
+    shards = [_measured(options.test, path, options.spec["changed_pixel_threshold"]) for path in options.adversarial]
+    measured = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
     records = read_records(*options.records)
-    adversarial = np.concatenate([read_tensors(path, "adversarial")[0] for path in options.adversarial])
-    (pixels,) = read_tensors(options.test, "images", rows=slice(0, len(records)))
-    # The attack divides by 255 in float32 too, so an untouched pixel differs by exactly nothing.
-    original = pixels.astype(np.float32) / np.float32(255)
-    measured = measure(original, adversarial, options.spec["changed_pixel_threshold"])
     columns = {name: records[name].to_numpy() for name in records.columns}
     write_records(options.measures, columns | measured, {"provenance": stamp(options.spec)})
+
+
+def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[Any]]:
+    """The measures of one shard, row by row of its records."""
+    image, adversarial = read_tensors(shard, "image", "adversarial")
+    (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
+    # The attack divides by 255 in float32 too, so an untouched pixel differs by exactly nothing.
+    original = pixels[image - image.min()].astype(np.float32) / np.float32(255)
+    return measure(original, adversarial, threshold)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     spec = options.spec
-    records = [read_records(path) for path in options.measures]
+    confidence = spec["required_confidence"]
+    records = [_at(read_records(path), confidence) for path in options.measures]
     shards = len(options.adversarial) // len(records)
     by_model = [options.adversarial[index * shards : (index + 1) * shards] for index in range(len(records))]
     images = [_example(records, spec, name) for name in spec["example_classes"]]
@@ -44,7 +45,9 @@ def main(options: argparse.Namespace) -> None:
         options.examples,
         {
             "original": np.stack(originals).astype(np.float32) / np.float32(255),
-            "adversarial": np.stack([[_adversarial(paths, image) for paths in by_model] for image in images]),
+            "adversarial": np.stack(
+                [[_adversarial(paths, image, confidence) for paths in by_model] for image in images]
+            ),
             "label": columns["label"][:, 0],
             "label_before": columns["label_before"],
             "label_after": columns["label_after"],
@@ -67,12 +70,19 @@ def _example(records: list[pandas.DataFrame], spec: dict[str, list[str]], name: 
         raise UserError(f"no example of class '{name}' can be shown ({error}): raise attacked_images") from None
 
 
-def _adversarial(shards: list[Path], image: int) -> np.ndarray:
+def _at(records: pandas.DataFrame, confidence: float) -> pandas.DataFrame:
+    """The records at one required confidence, one row per image."""
+    return records[records["required_confidence"] == confidence]
+
+
+def _adversarial(shards: list[Path], image: int, confidence: float) -> np.ndarray:
     """One image, read from the shard that covers it; a shard's file name is its range, `<start>-<stop>`."""
     for path in shards:
         start, stop = (int(part) for part in path.stem.split("-"))
         if start <= image < stop:
-            return read_tensors(path, "adversarial", rows=slice(image - start, image - start + 1))[0][0]
+            images, confidences = read_tensors(path, "image", "required_confidence")
+            row = int(np.flatnonzero((images == image) & (confidences == confidence))[0])
+            return read_tensors(path, "adversarial", rows=slice(row, row + 1))[0][0]
     raise UserError(f"no shard beside {shards[0]} covers test image {image}: run the workflow again")
 
 

@@ -1,6 +1,7 @@
 """Tabulate how much change each attack needed on each of a dataset's models.
 
-Reads the measures of every attack, model and seed; writes a CSV with one row per attack and model.
+Reads the measures of every attack, model and seed; writes a CSV with one row per attack, model and
+required confidence.
 """
 
 from __future__ import annotations

@@ -4,64 +4,64 @@
 
 Each step is one forward and one backward pass over the images that are still being attacked. Images that ended leave
 the pool and images from the queue take their places, so no evaluation is spent on a finished image. The gradient call
-that decides whether an image has ended is the one that gives its next step.
+that decides whether an image has ended is the one that gives its next step. Images take turns, so that all advance
+alike: which ones take long shows early, and fewer of them are left alone at the end.
 
 Results do not depend on how the work was divided. Randomness is a function of (seed, image, iteration), and on a CPU
-`reproducible` makes the network's outputs independent of an image's position in the batch.
+`gradients.frozen` makes the network's outputs independent of an image's position in the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
+import numpy as np
 import torch
-import torch.nn.functional as functional
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.errors import UserError
-from robustness.models import placed
-from robustness.randomness import random_offset, random_signs
-
-ENDED = ("success", "default_state", "cap", "skipped")
-"""How an attack on an image ends; results hold the position in this tuple."""
-SUCCESS, DEFAULT_STATE, CAP, SKIPPED = range(len(ENDED))
-_RUNNING = -1
+from robustness.gradients import (
+    SMALLEST_BATCH,
+    log_probabilities,
+    memory_format,
+    reward_gradient,
+    static_prediction,
+    targets_of,
+)
+from robustness.randomness import random_signs
+from robustness.tighten import Goal, tightened
+from robustness.trajectories import Store, Trajectories
 
 UNCHANGED_ITERATIONS = 20
 """Report, section 2: so many iterations without a change of the reward are the default state."""
 UNCHANGED_TOLERANCE = 1e-6
 """A reward that moves less than this counts as unchanged."""
 
-_STATIC_IMAGES = 64
-_SMALLEST_BATCH = 8
+_TURN = 8
+"""Steps after which images that wait take the places of those in the pool."""
 
+_NEAR = 1.0
+"""Log-odds of the goal's class to the likeliest from which on a reduced precision's decisions are checked in float32."""
 
-@dataclass(frozen=True)
-class AttackSpec:
-    """One entry of `attacks:` with the dataset's step `alpha` (in units of pixel values, which span [0, 1]).
-
-    `target` is None (untargeted: any wrong class), `next`, `random`, `least_likely`, or the number of a class.
-    """
-
-    reward: Literal["probability", "cross_entropy"]
-    direction: Literal["sign", "normalized"]
-    alpha: float
-    confidence: float
-    max_iterations: int
-    target: str | int | None = None
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class AttackResult:
-    """What happened to each of N attacked images; tensors on the CPU, rows in the order of the input.
+    """What happened to each of N attacked images at each of L required confidences; on the CPU, in the input's order.
 
-    `adversarial` float32 (N, C, H, W) in [0, 1] is the image when the attack ended (the original where skipped);
-    `ended` int64 indexes `ENDED`; `iterations` int64 is the number of steps taken; `label_before`, `label_after` int64
-    and `confidence_after` float32 are the prediction on the original and on the result; `zero_gradients` int64 counts
-    the steps at which the gradient was exactly zero. `evaluations` is the number of forward and backward passes per
-    image summed over the pool, padding included; `needed` is the same sum over what each image needed.
+    `adversarial` float32 (N, L, C, H, W) in [0, 1] is the first iterate that met the level, or the last one where none
+    did (the original where skipped); `ended` int64 (N, L) indexes `ENDED`; `iterations` (N, L) is the number of steps
+    taken up to there; `label_after` int64 and `confidence_after` float32 (N, L) are the prediction on it, and
+    `zero_gradients` (N, L) the steps at which the gradient was exactly zero. Where the spec asks to `tighten`, results
+    are those on the shortened way, and `scale` float64 (N, L) is what is left of the change (else 1). `label_before`
+    (N,) is the prediction on the original, `target` (N,) the class aimed at, or −1.
+
+    `evaluations` is the number of forward and backward passes per image, padding included; `needed` the same less
+    padding; `batches` the number of images in each step's batch.
     """
 
     adversarial: Tensor
@@ -71,45 +71,11 @@ class AttackResult:
     label_after: Tensor
     confidence_after: Tensor
     zero_gradients: Tensor
+    scale: Tensor
     target: Tensor
     evaluations: int
     needed: int
-
-
-class _ExactLinear(nn.Module):
-    """A linear layer computed in float64 and rounded to float32.
-
-    BLAS sums a row's products in an order that depends on the row's position in the batch, which moves the last bits
-    of a float32 result, and the sign of a small gradient with them. In float64 the difference is far below what
-    rounding to float32 keeps. Measured on x86-64 with AVX2: a perceptron's rows, batches of 1 to 250, all bit-equal.
-    """
-
-    def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
-        self.weight = nn.Buffer(linear.weight.detach().double())
-        self.bias = None if linear.bias is None else nn.Buffer(linear.bias.detach().double())
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x.double(), self.weight, self.bias).float()
-
-
-def frozen(model: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of `model` to attack: evaluation mode, no gradients for its weights, on `device`.
-
-    On the CPU its linear layers are replaced by exact ones (see `_ExactLinear`), so that results are bit-equal for any
-    batch; convolutions there gave equal bits for all batches of two or more, and tiny ones are filled up.
-    """
-    import copy
-
-    copied = placed(copy.deepcopy(model), device).eval().requires_grad_(False)
-    if device.type == "cpu":
-        if isinstance(copied, nn.Linear):
-            return _ExactLinear(copied)
-        for parent in list(copied.modules()):
-            for name, child in list(parent.named_children()):
-                if isinstance(child, nn.Linear):
-                    setattr(parent, name, _ExactLinear(child))
-    return copied
+    batches: Tensor
 
 
 def attack(
@@ -123,230 +89,267 @@ def attack(
     batch_size: int,
     title: str = "model",
     progress: Callable[[Tensor], None] | None = None,
+    store: Store | None = None,
 ) -> AttackResult:
-    """Attack every image that `model` (from `frozen`) classifies correctly; at most `batch_size` at a time.
+    """Attack every image that `model` (from `gradients.frozen`) classifies correctly; at most `batch_size` at a time.
 
     `images` float32 (N, C, H, W) in [0, 1] and int64 `labels` (N,) are on the model's device. `image_ids` (N,) name the
-    images for their random numbers, whatever shard they are in. `progress` is called with the `ended` codes of images
-    as they end. Raises `UserError` naming `title` and the images when the model returns NaN.
+    images for their random numbers, whatever shard they are in. `progress` is called with the `ended` codes, at the
+    highest level, of images as they end. `store` keeps the state at intervals and gives back one that was kept.
+
+    Where the device's memory does not suffice for a batch, half of it is put back and the batches stay that small.
+    Raises `UserError` naming `title` and the images when the model returns NaN, or when no batch fits into memory.
     """
-    queue = _Queue(model, images, labels, image_ids, spec, seed)
-    result = _empty(images, queue.targets)
-    static_label = static_prediction(model, images.shape[1:], seed)
-    evaluations = 0
-    rows = queue.take(batch_size)
-    pool = _Pool.start(images, rows)
-    while len(pool.rows):
-        truth, target = labels[pool.rows], queue.targets[pool.rows]
-        logits, reward, gradient = reward_gradient(model, pool.x, truth, target, spec)
-        evaluations += max(len(pool.rows), _SMALLEST_BATCH)
-        if not torch.isfinite(logits).all():
-            bad = image_ids[pool.rows[~torch.isfinite(logits).all(1)]].tolist()
-            raise UserError(f"{title} returned NaN or infinity for test images {bad[:5]}: its weights are unusable")
-        confidence, prediction = logits.softmax(1).max(1)
-        pool.compare(reward)
-        ended = _ended(pool, spec, prediction, confidence, truth, target, static_label)
-        first = pool.iteration == 0
-        result.label_before[pool.rows[first].cpu()] = prediction[first].cpu()
-        done = ended != _RUNNING
+    images = images.to(memory_format=memory_format(model))
+    state = store.load(images.device) if store is not None else None
+    if state is None:
+        state = Trajectories.start(images, len(spec.levels))
+    elif progress is not None and state.over.any():
+        progress(torch.from_numpy(state.ended[state.over, -1]))
+    run = _Run(model, images, labels, image_ids, spec, seed, title, progress, state)
+    _step_until_all_ended(run, batch_size, store)
+    scale = _tighten(run, images, batch_size) if spec.tighten else np.ones(state.ended.shape)
+    return AttackResult(
+        adversarial=torch.from_numpy(state.adversarial),
+        ended=torch.from_numpy(state.ended),
+        iterations=torch.from_numpy(state.iterations),
+        label_before=torch.from_numpy(state.label_before),
+        label_after=torch.from_numpy(state.label_after),
+        confidence_after=torch.from_numpy(state.confidence_after),
+        zero_gradients=torch.from_numpy(state.zero_gradients_then),
+        scale=torch.from_numpy(scale),
+        target=torch.from_numpy(run.target),
+        evaluations=sum(max(size, SMALLEST_BATCH) for size in state.batches),
+        needed=sum(state.batches),
+        batches=torch.tensor(state.batches, dtype=torch.int64),
+    )
+
+
+def _step_until_all_ended(run: _Run, batch_size: int, store: Store | None) -> None:
+    state = run.state
+    left = np.flatnonzero(~state.over)
+    waiting = left[np.argsort(state.iteration[left], kind="stable")]
+    rows, waiting = waiting[:batch_size], waiting[batch_size:]
+    x = _take(state.x, rows)
+    steps = 0
+    while len(rows):
+        try:
+            done = run.step(rows, x)
+        except torch.OutOfMemoryError:
+            batch_size = run.halved(len(rows))
+            _put(state.x, rows, x)
+            rows, waiting = rows[:batch_size], np.concatenate([rows[batch_size:], waiting])
+            x = _take(state.x, rows)
+            continue
         if done.any():
-            _record(result, pool, done, ended, prediction, confidence)
-            if progress is not None:
-                progress(ended[done])
-        pool.step(gradient, spec, seed, image_ids)
-        if done.any():
-            pool.replace(done, images, queue.take(int(done.sum())))
-    return replace(result, evaluations=evaluations, needed=int((result.iterations + 1).sum()))
+            rows, x, waiting = _refilled(state, rows, x, waiting, done)
+        steps += 1
+        if steps % _TURN == 0 and len(waiting):
+            _put(state.x, rows, x)
+            waiting = np.concatenate([waiting, rows])
+            rows, waiting = waiting[:batch_size], waiting[batch_size:]
+            x = _take(state.x, rows)
+        if store is not None and store.due():
+            _put(state.x, rows, x)
+            store.save(state)
 
 
-def reward_gradient(
-    model: nn.Module, x: Tensor, labels: Tensor, targets: Tensor, spec: AttackSpec
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (B, K), rewards (B,) and the gradient (B, C, H, W) of each image's reward by its pixels, all float32.
+def _tighten(run: _Run, images: Tensor, batch_size: int) -> NDArray[np.float64]:
+    """Shorten every successful result in place; the scales (N, L)."""
+    state = run.state
+    scale = np.ones(state.ended.shape)
+    rows, levels = np.nonzero(state.ended == SUCCESS)
+    for start in range(0, len(rows), batch_size):
+        row, level = rows[start : start + batch_size], levels[start : start + batch_size]
+        x = torch.from_numpy(state.adversarial[row, level]).to(images.device).to(memory_format=memory_format(run.model))
+        goal = Goal(run.truth[row], run.target[row], run.levels[level])
+        shortened, scale[row, level], log_p = tightened(run.model, _take(images, row), x, goal)
+        state.adversarial[row, level] = shortened.cpu().numpy()
+        state.label_after[row, level] = log_p.argmax(1)
+        state.confidence_after[row, level] = np.exp(log_p.max(1))
+    return scale
 
-    Untargeted, R = −p_y or −log p_y with y the true class (report, section 2: Σ M(X) − M(X′) reduced to it); targeted,
-    R = p_t or log p_t.
+
+def _take(x: Tensor, rows: Rows) -> Tensor:
+    """A copy of `rows`, in the memory format of `x`."""
+    channels_last = x.is_contiguous(memory_format=torch.channels_last)
+    form = torch.channels_last if channels_last else torch.contiguous_format
+    return x.index_select(0, torch.from_numpy(rows).to(x.device)).contiguous(memory_format=form)
+
+
+def _put(x: Tensor, rows: Rows, values: Tensor) -> None:
+    x.index_copy_(0, torch.from_numpy(rows).to(x.device), values)
+
+
+def _refilled(
+    state: Trajectories, rows: Rows, x: Tensor, waiting: Rows, done: NDArray[np.bool_]
+) -> tuple[Rows, Tensor, Rows]:
+    """The pool with waiting images in the places of those that are done; without enough of them it shrinks."""
+    places = np.flatnonzero(done)
+    new, waiting = waiting[: len(places)], waiting[len(places) :]
+    filled, emptied = places[: len(new)], places[len(new) :]
+    rows = rows.copy()
+    if len(new):
+        rows[filled] = new
+        _put(x, filled, _take(state.x, new))
+    if len(emptied):
+        kept = np.delete(np.arange(len(rows)), emptied)
+        rows, x = rows[kept], _take(x, kept)
+    return rows, x, waiting
+
+
+class _Run:
+    """What stays the same through one attack, and its step.
+
+    Decisions are taken on the host, on the few log-probabilities of each image: there each costs a microsecond, a
+    fifth of the same on tensors, and is the same on every device.
     """
-    count = len(x)
-    fill = _filled(x)
-    if fill is not None:
-        x, labels, targets = x[fill], labels[fill], targets[fill]
-    x = x.to(memory_format=torch.channels_last).detach().requires_grad_()
-    with torch.enable_grad():
-        logits = model(x).float()
-        log_p = logits.log_softmax(1)
-        aimed = targets if spec.target is not None else labels
-        chosen = log_p.gather(1, aimed[:, None])[:, 0]
-        if spec.reward == "probability":
-            chosen = logits.softmax(1).gather(1, aimed[:, None])[:, 0]
-        reward = chosen if spec.target is not None else -chosen
-        (gradient,) = torch.autograd.grad(reward.sum(), x)
-    return logits.detach()[:count], reward.detach()[:count], gradient.float()[:count]
-
-
-def _filled(x: Tensor) -> Tensor | None:
-    """Rows that repeat a tiny batch until it has an ordinary size, as kernels for tiny ones round differently."""
-    return None if len(x) >= _SMALLEST_BATCH else torch.arange(_SMALLEST_BATCH, device=x.device) % len(x)
-
-
-def _logits(model: nn.Module, x: Tensor) -> Tensor:
-    fill = _filled(x)
-    logits: Tensor = model((x if fill is None else x[fill]).to(memory_format=torch.channels_last))
-    return logits[: len(x)]
-
-
-@torch.no_grad()
-def static_prediction(model: nn.Module, shape: torch.Size, seed: int) -> int:
-    """The class that `model` most often sees in random static (uniform pixels), the report's "random state"."""
-    generator = torch.Generator().manual_seed(seed)
-    device = next((tensor.device for tensor in [*model.parameters(), *model.buffers()]), torch.device("cpu"))
-    static = torch.rand((_STATIC_IMAGES, *shape), generator=generator).to(device)
-    return int(model(static.to(memory_format=torch.channels_last)).argmax(1).mode().values)
-
-
-@torch.no_grad()
-def targets_of(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, spec: AttackSpec, seed: int) -> Tensor:
-    """The class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
-    if spec.target is None or not len(labels):
-        return torch.full_like(labels, -1)
-    if isinstance(spec.target, int):
-        return torch.full_like(labels, spec.target)
-    classes = _logits(model, images[:1]).shape[1]
-    match spec.target:
-        case "next":
-            return (labels + 1) % classes
-        case "random":
-            return (labels + 1 + random_offset(seed, ids, classes - 1)) % classes
-        case "least_likely":
-            return torch.cat([_logits(model, part).argmin(1) for part in images.split(256)])
-    raise UserError(f"unknown attack target '{spec.target}': use next, random, least_likely or a class of the dataset")
-
-
-class _Queue:
-    """The images that still wait for a place in the pool, and every image's target class."""
 
     def __init__(
-        self, model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, spec: AttackSpec, seed: int
+        self,
+        model: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        image_ids: Tensor,
+        spec: AttackSpec,
+        seed: int,
+        title: str,
+        progress: Callable[[Tensor], None] | None,
+        state: Trajectories,
     ) -> None:
-        self.targets = targets_of(model, images, labels, image_ids, spec, seed)
-        self._rows = torch.arange(len(labels), device=images.device)
-        self._next = 0
+        self.model, self.spec, self.seed, self.title, self.progress = model, spec, seed, title, progress
+        self.state = state
+        self.image_ids = image_ids.cpu().numpy()
+        self.truth = labels.cpu().numpy()
+        self.target = targets_of(model, images, labels, image_ids, spec.target, seed)
+        self.aimed = self.truth if spec.target is None else self.target
+        self.static_label = static_prediction(model, images.shape[1:], seed, images.device)
+        self.levels = np.array(spec.levels)
 
-    def take(self, count: int) -> Tensor:
-        """The rows of the next images, at most `count`."""
-        taken = self._rows[self._next : self._next + count]
-        self._next += len(taken)
-        return taken
+    def halved(self, batch_size: int) -> int:
+        """Half of a batch size that did not fit into memory."""
+        if batch_size == 1:
+            raise UserError(f"{self.title}: the device's memory does not hold a batch of one image")
+        torch.cuda.empty_cache()
+        return batch_size // 2
 
+    def step(self, rows: Rows, x: Tensor) -> NDArray[np.bool_]:
+        """Evaluate the images `x` (B, …) of `rows`, record what they met, and move all in place; who is done (B,)."""
+        state = self.state
+        log_p, gradient = reward_gradient(self.model, x, self.aimed[rows], self.spec)
+        state.batches.append(len(rows))
+        if self.spec.gradients != "float32":
+            log_p = self._in_float32(rows, x, log_p)
+        if not np.isfinite(log_p.sum()):
+            bad = self.image_ids[rows[~np.isfinite(log_p).all(1)]].tolist()
+            raise UserError(
+                f"{self.title}: the model returned NaN or infinity for test images {bad[:5]}: its weights are unusable"
+            )
+        iteration = state.iteration[rows]
+        self._compare(rows, log_p)
+        done = self._decide(rows, x, log_p, iteration)
+        self._move(rows, x, gradient, iteration)
+        state.iteration[rows] = iteration + 1
+        return done
 
-@dataclass
-class _Pool:
-    """The images under attack: `rows` of the input, their current pixels and counters, one entry each."""
+    def _in_float32(self, rows: Rows, x: Tensor, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
+        """`log_p` computed again where it may decide: from near the boundary on, and where the reward stands still.
 
-    rows: Tensor
-    x: Tensor
-    iteration: Tensor
-    unchanged: Tensor
-    reward: Tensor
-    zero_gradients: Tensor
+        Every level lies beyond the boundary between the true class and another, so what is near or beyond it stays so.
+        """
+        state = self.state
+        goal = log_p.copy()
+        if self.spec.target is None:
+            goal[np.arange(len(rows)), self.truth[rows]] = -np.inf
+        else:
+            goal = goal[np.arange(len(rows)), self.target[rows], None]
+        near = goal.max(1) >= log_p.max(1) - _NEAR
+        still = np.abs(self._rewards(rows, log_p) - state.reward[rows]) <= UNCHANGED_TOLERANCE
+        state.exact[rows] |= near | still | (state.iteration[rows] == 0)
+        exact = np.flatnonzero(state.exact[rows])
+        if len(exact):
+            log_p[exact] = log_probabilities(self.model, _take(x, exact))
+        return log_p
 
-    @classmethod
-    def start(cls, images: Tensor, rows: Tensor) -> _Pool:
-        zeros = torch.zeros_like(rows)
-        return cls(
-            rows=rows,
-            x=images[rows],
-            iteration=zeros.clone(),
-            unchanged=zeros.clone(),
-            reward=torch.full(rows.shape, torch.nan, device=images.device),
-            zero_gradients=zeros.clone(),
-        )
+    def _rewards(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The rewards (B,), up to their sign."""
+        own = log_p[np.arange(len(rows)), self.aimed[rows]]
+        return np.exp(own) if self.spec.reward == "probability" else own
 
-    def compare(self, reward: Tensor) -> None:
+    def _compare(self, rows: Rows, log_p: NDArray[np.floating]) -> None:
         """Count for how many iterations each image's reward has stood still."""
-        still = (reward - self.reward).abs() <= UNCHANGED_TOLERANCE
-        self.unchanged = torch.where(still, self.unchanged + 1, 0)
-        self.reward = reward
+        state = self.state
+        reward = self._rewards(rows, log_p)
+        still = np.abs(reward - state.reward[rows]) <= UNCHANGED_TOLERANCE
+        state.unchanged[rows] = np.where(still, state.unchanged[rows] + 1, 0)
+        state.reward[rows] = reward
 
-    def step(self, gradient: Tensor, spec: AttackSpec, seed: int, image_ids: Tensor) -> None:
+    def _decide(self, rows: Rows, x: Tensor, log_p: NDArray[np.floating], iteration: Rows) -> NDArray[np.bool_]:
+        """Record the levels that each image meets for the first time, and how it ended if it did (B,)."""
+        state, spec = self.state, self.spec
+        truth = self.truth[rows]
+        prediction = log_p.argmax(1)
+        confidence = np.exp(log_p[np.arange(len(rows)), prediction])
+        fooled = prediction != truth if spec.target is None else prediction == self.target[rows]
+        reached = np.where(fooled, np.searchsorted(self.levels, confidence, side="right"), 0)
+        stuck = (state.unchanged[rows] >= UNCHANGED_ITERATIONS) & (prediction == self.static_label)
+        over = (reached == len(self.levels)) | stuck | (iteration >= spec.max_iterations)
+        failure = np.where(stuck, DEFAULT_STATE, CAP)
+        if not iteration.all():
+            first = iteration == 0
+            state.label_before[rows[first]] = prediction[first]
+            skipped = first & ((prediction != truth) | (self.target[rows] == truth))
+            over |= skipped
+            reached[skipped] = 0
+            failure[skipped] = SKIPPED
+        if over.any() or (reached > state.met[rows]).any():
+            self._record(rows, x, reached, over, failure, prediction, confidence)
+        return over
+
+    def _record(
+        self,
+        rows: Rows,
+        x: Tensor,
+        reached: NDArray[np.int64],
+        over: NDArray[np.bool_],
+        failure: NDArray[np.int64],
+        prediction: NDArray[np.int64],
+        confidence: NDArray[np.floating],
+    ) -> None:
+        state = self.state
+        level = np.arange(len(self.levels))
+        unmet = level >= state.met[rows, None]
+        met = level < reached[:, None]
+        image, which = np.nonzero(unmet & (met | over[:, None]))
+        row = rows[image]
+        state.adversarial[row, which] = _take(x, image).cpu().numpy()
+        state.ended[row, which] = np.where(met[image, which], SUCCESS, failure[image])
+        state.iterations[row, which] = state.iteration[row]
+        state.label_after[row, which] = prediction[image]
+        state.confidence_after[row, which] = confidence[image]
+        state.zero_gradients_then[row, which] = state.zero_gradients[row]
+        state.met[rows] = np.maximum(state.met[rows], reached)
+        state.over[rows] = over
+        if self.progress is not None and over.any():
+            self.progress(torch.from_numpy(state.ended[rows[over], -1]))
+
+    def _move(self, rows: Rows, x: Tensor, gradient: Tensor, iteration: Rows) -> None:
         """Move every image along its direction; a zero gradient is replaced by random signs (report, section 2)."""
-        flat = gradient.flatten(1)
-        zero = ~flat.any(1)
+        spec = self.spec
         if spec.direction == "sign":
             direction = gradient.sign()
         else:
             # In float64 the order of the sum, which depends on the batch, is lost in rounding.
-            norm = flat.double().norm(dim=1).float().clamp_min(torch.finfo(torch.float32).tiny)
+            norm = gradient.flatten(1).double().norm(dim=1).float().clamp_min(torch.finfo(torch.float32).tiny)
             direction = gradient / norm.view(-1, 1, 1, 1)
-        if zero.any():
-            signs = random_signs(seed, image_ids[self.rows[zero]], self.iteration[zero], gradient.shape[1:])
-            if spec.direction == "normalized":
-                signs = signs / signs[0].numel() ** 0.5
-            direction[zero] = signs
-            self.zero_gradients += zero
-        self.x = self.x.add(direction, alpha=spec.alpha).clamp_(0, 1)
-        self.iteration += 1
-
-    def replace(self, done: Tensor, images: Tensor, rows: Tensor) -> None:
-        """Put new images into the places of those that are done; without enough new ones the pool shrinks."""
-        new = _Pool.start(images, rows)
-        places = done.nonzero()[:, 0]
-        filled, emptied = places[: len(rows)], places[len(rows) :]
-        keep = torch.ones_like(done)
-        keep[emptied] = False
-        for name, value in vars(self).items():
-            value[filled] = getattr(new, name)
-            setattr(self, name, value[keep] if len(emptied) else value)
-
-
-def _ended(
-    pool: _Pool,
-    spec: AttackSpec,
-    prediction: Tensor,
-    confidence: Tensor,
-    labels: Tensor,
-    targets: Tensor,
-    static_label: int,
-) -> Tensor:
-    """The end that each image has reached at its current pixels, or `_RUNNING`; later rules take precedence."""
-    ended = torch.full_like(pool.rows, _RUNNING)
-    ended[pool.iteration >= spec.max_iterations] = CAP
-    ended[(pool.unchanged >= UNCHANGED_ITERATIONS) & (prediction == static_label)] = DEFAULT_STATE
-    goal = prediction != labels if spec.target is None else prediction == targets
-    ended[goal & (confidence >= spec.confidence)] = SUCCESS
-    wrong_from_start = (prediction != labels) | (targets == labels)
-    ended[(pool.iteration == 0) & wrong_from_start] = SKIPPED
-    return ended
-
-
-def _empty(images: Tensor, targets: Tensor) -> AttackResult:
-    count = len(images)
-    zeros = torch.zeros(count, dtype=torch.int64)
-    return AttackResult(
-        adversarial=torch.empty(images.shape),
-        ended=torch.full((count,), _RUNNING),
-        iterations=zeros.clone(),
-        label_before=zeros.clone(),
-        label_after=zeros.clone(),
-        confidence_after=torch.zeros(count),
-        zero_gradients=zeros.clone(),
-        target=targets.cpu(),
-        evaluations=0,
-        needed=0,
-    )
-
-
-def _record(
-    result: AttackResult, pool: _Pool, done: Tensor, ended: Tensor, prediction: Tensor, confidence: Tensor
-) -> None:
-    rows = pool.rows[done].cpu()
-    found: dict[str, Any] = {
-        "adversarial": pool.x,
-        "ended": ended,
-        "iterations": pool.iteration,
-        "label_after": prediction,
-        "confidence_after": confidence,
-        "zero_gradients": pool.zero_gradients,
-    }
-    for name, value in found.items():
-        getattr(result, name)[rows] = value[done].cpu()
+        flat = direction.flatten(1)
+        # One value settles it for nearly every image; all of them are read only where that one is zero.
+        if not flat[:, flat.shape[1] // 2].all():
+            zero = ~flat.any(1)
+            vanished = zero.cpu().numpy()
+            if vanished.any():
+                ids, steps = torch.from_numpy(self.image_ids[rows[vanished]]), torch.from_numpy(iteration[vanished])
+                signs = random_signs(self.seed, ids.to(x.device), steps.to(x.device), direction.shape[1:])
+                direction[zero] = signs if spec.direction == "sign" else signs / signs[0].numel() ** 0.5
+                self.state.zero_gradients[rows[vanished]] += 1
+        x.add_(direction, alpha=spec.alpha).clamp_(0, 1)

@@ -43,10 +43,13 @@ class Summary:
 
 
 class Add(nn.Module):
-    """Element-wise sum of the residual branch and the shortcut; a module so that it counts as a layer."""
+    """Element-wise sum of the residual branch and the shortcut; a module so that it counts as a layer.
+
+    In place, as are the ReLUs: what they overwrite is needed by no backward pass, and memory is what bounds them.
+    """
 
     def forward(self, residual: Tensor, shortcut: Tensor) -> Tensor:
-        return residual + shortcut
+        return residual.add_(shortcut)
 
 
 class Block(nn.Module):
@@ -62,12 +65,12 @@ class Block(nn.Module):
     def __init__(self, channels: int, filters: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(channels, filters, 3, stride, padding=1)
-        self.relu1 = nn.ReLU()
+        self.relu1 = nn.ReLU(inplace=True)
         self.norm1 = nn.BatchNorm2d(filters)
         self.conv2 = nn.Conv2d(filters, filters, 3, padding=1)
         self.shortcut = nn.Conv2d(channels, filters, 1, stride) if stride != 1 else None
         self.add = Add()
-        self.relu2 = nn.ReLU()
+        self.relu2 = nn.ReLU(inplace=True)
         self.norm2 = nn.BatchNorm2d(filters)
         with torch.no_grad():
             self.conv2.weight.mul_(0.1)
@@ -94,7 +97,7 @@ class ResNet(nn.Module):
             )
         self.input_norm = nn.BatchNorm2d(image.channels)
         self.conv = nn.Conv2d(image.channels, filters, 3, padding=1)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace=True)
         self.norm = nn.BatchNorm2d(filters)
         stages: list[nn.Module] = []
         channels = filters
@@ -129,7 +132,7 @@ def _halved(length: int, times: int) -> int:
 def perceptron(image: ImageShape, classes: int, hidden: int) -> nn.Sequential:
     """The report's basic classifier (Fig. 2): flattened pixels → `hidden` ReLU units → logits."""
     pixels = image.channels * image.height * image.width
-    return nn.Sequential(nn.Flatten(), nn.Linear(pixels, hidden), nn.ReLU(), nn.Linear(hidden, classes))
+    return nn.Sequential(nn.Flatten(), nn.Linear(pixels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, classes))
 
 
 def build(architecture: dict[str, Any], image: ImageShape, classes: int) -> nn.Module:
@@ -181,6 +184,11 @@ def save(path: Path, model: nn.Module, metadata: dict[str, Any]) -> None:
     """Write a model's weights and `metadata` (see `load`) to a safetensors file."""
     state = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in model.state_dict().items()}
     write_tensors(path, state, metadata)
+
+
+def classes(path: Path) -> int:
+    """The number of classes of the model that `save` wrote."""
+    return int(read_metadata(path)["classes"])
 
 
 def load(path: Path) -> nn.Module:

@@ -416,14 +416,17 @@ def _attack_problems(sound: _Sound, attack: str, studied: list[str]) -> Iterator
     classes = {dataset: sound.get("datasets", dataset, "classes") for dataset in studied}
     if not classes or any(names is None for names in classes.values()):
         return
-    confidence = sound.get(*here, "confidence")
+    others = sound.get(*here, "other_confidences") or []
+    levels = [("confidence", sound.get(*here, "confidence")), *(("other_confidences", each) for each in others)]
     for dataset, names in classes.items():
-        if confidence is not None and confidence <= 1 / len(names):
-            yield Problem(
-                (*here, "confidence"),
-                f"attacks.{attack}.confidence is {confidence}, but with the {len(names)} classes of datasets.{dataset} "
-                f"every guess reaches {1 / len(names):.3g}: set it above that, at most 1",
-            )
+        for key, level in levels:
+            if isinstance(level, float) and level <= 1 / len(names):
+                yield Problem(
+                    (*here, key),
+                    f"attacks.{attack}.{key} has {level}, but with the {len(names)} classes of datasets.{dataset} "
+                    f"every guess reaches {1 / len(names):.3g}: set it above that"
+                    + (", or to argmax" if key == "other_confidences" else ""),
+                )
     target = sound.get(*here, "target")
     if target is None or target in TARGET_RULES:
         return

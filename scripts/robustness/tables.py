@@ -41,22 +41,27 @@ def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str
 
 
 def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas.DataFrame:
-    """One row per (attack, model): how the attacks ended, and the mean of each measure with its 95 % interval.
+    """One row per (attack, model, required confidence): how attacks ended, and each measure's mean.
 
-    Each value holds a table of measures for each seed. Means are over all attacked images, those included whose attack
-    failed (with the change they had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the
-    model gets wrong unchanged, are counted apart. With several seeds an image's value is its mean over seeds, and the
-    bootstrap draws images.
+    Intervals are of 95 %. Each value holds a table of measures for each seed; a required confidence of 0 stands for
+    any wrong prediction. Means are over all attacked images, those included whose attack failed (with the change they
+    had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
+    are counted apart. With several seeds an image's value is its mean over seeds, and the bootstrap draws images.
     """
     rows = []
-    for (attack, model), tables in attacks.items():
-        records = pandas.concat(tables)
+    levels = {
+        (attack, model, level): rows
+        for (attack, model), tables in attacks.items()
+        for level, rows in pandas.concat(tables).groupby("required_confidence")
+    }
+    for (attack, model, level), records in levels.items():
         attacked = records[records["ended"] != "skipped"]
         ended = attacked["ended"].value_counts()
         row: dict[str, object] = {
             "attack": attack,
             "model": model,
-            "seeds": len(tables),
+            "required_confidence": level,
+            "seeds": len(attacks[attack, model]),
             "attacked": len(attacked),
             "skipped": len(records) - len(attacked),
             **{end: int(ended.get(end, 0)) for end in ENDS},

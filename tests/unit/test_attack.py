@@ -7,26 +7,17 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from robustness.attack import (
-    CAP,
-    DEFAULT_STATE,
-    SKIPPED,
-    SUCCESS,
-    UNCHANGED_ITERATIONS,
-    AttackResult,
-    AttackSpec,
-    attack,
-    frozen,
-    reward_gradient,
-    static_prediction,
-)
+from robustness.attack import UNCHANGED_ITERATIONS, AttackResult, attack
+from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.errors import UserError
+from robustness.gradients import frozen, reward_gradient, static_prediction
 from robustness.models import ImageShape, build
 from robustness.randomness import random_signs
 
@@ -36,6 +27,7 @@ CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
 REWARDS = ["probability", "cross_entropy"]
 DIRECTIONS = ["sign", "normalized"]
+BY_LEVEL = ("adversarial", "ended", "iterations", "label_after", "confidence_after", "zero_gradients", "scale")
 RECORDED = ("adversarial", "ended", "iterations", "label_before", "label_after", "confidence_after", "zero_gradients")
 
 
@@ -93,10 +85,16 @@ def run(
     batch_size: int = 16,
     **options: Any,
 ) -> AttackResult:
-    """Attack images from their own predictions, unless labels are given."""
+    """Attack images from their own predictions, unless labels are given; the result at the highest level alone."""
     labels = predictions(model, images) if labels is None else labels
     ids = torch.arange(len(images)) if ids is None else ids
-    return attack(frozen(model, CPU), images, labels, ids, spec, seed=seed, batch_size=batch_size, **options)
+    result = attack(frozen(model, CPU), images, labels, ids, spec, seed=seed, batch_size=batch_size, **options)
+    return at(result, -1)
+
+
+def at(result: AttackResult, level: int) -> AttackResult:
+    """The result at one required confidence, without the dimension of levels."""
+    return replace(result, **{name: getattr(result, name)[:, level] for name in BY_LEVEL})
 
 
 # --- a linear model, whose optimum is known --------------------------------------------------------------------------
@@ -246,23 +244,23 @@ def test_gradients_agree_with_finite_differences(reward: Any, target: int | None
         of = of.log() if reward == "cross_entropy" else of
         return -of if target is None else of
 
-    _, found, gradient = reward_gradient(model, images, labels, targets, spec)
-    assert found.tolist() == pytest.approx(rewards(images).tolist(), rel=1e-5)
+    log_p, gradient = reward_gradient(model, images, (labels if target is None else targets).numpy(), spec)
+    with torch.no_grad():
+        assert torch.allclose(torch.from_numpy(log_p), model(images).log_softmax(1), atol=1e-12)
     for pixel in ((0, 0), (2, 5), (4, 1)):
         shift = torch.zeros_like(images)
         shift[:, 0, *pixel] = 1e-6
         slope = (rewards(images + shift) - rewards(images - shift)) / 2e-6
         assert slope.abs().max() > 1e-3
-        assert gradient[:, 0, *pixel].tolist() == pytest.approx(slope.tolist(), rel=1e-3, abs=1e-6)
+        assert gradient[:, 0, *pixel].tolist() == pytest.approx(slope.tolist(), rel=1e-5, abs=1e-8)
 
 
 @pytest.mark.parametrize("target", [None, 2])
 def test_both_rewards_point_the_same_way(target: int | None) -> None:
     model, images = perceptron(scale=1.0), random_images(9)
-    labels = torch.zeros(9, dtype=torch.int64)
-    targets = torch.full_like(labels, -1 if target is None else target)
+    aimed = np.full(9, 0 if target is None else target)
     gradients = [
-        reward_gradient(model, images, labels, targets, replace(SPEC, reward=reward, target=target))[2]
+        reward_gradient(model, images, aimed, replace(SPEC, reward=reward, target=target))[1]
         for reward in ("probability", "cross_entropy")
     ]
     assert torch.equal(gradients[0].sign(), gradients[1].sign())
@@ -272,11 +270,10 @@ def test_both_rewards_point_the_same_way(target: int | None) -> None:
 def test_a_saturated_probability_has_no_gradient_but_its_logarithm_has() -> None:
     model, images = perceptron(scale=3000), random_images(9)
     labels = predictions(model, images)
-    none = torch.full_like(labels, -1)
     for reward, vanished in (("probability", True), ("cross_entropy", False)):
         # One step towards the wrong class saturates the other way: p_y = 0, as after a success.
         wrong = (labels + 1) % 4
-        _, _, gradient = reward_gradient(model, images, wrong, none, replace(SPEC, reward=reward))  # type: ignore[arg-type]
+        _, gradient = reward_gradient(model, images, wrong.numpy(), replace(SPEC, reward=reward))  # type: ignore[arg-type]
         assert (gradient == 0).all().item() is vanished
 
 
@@ -316,7 +313,7 @@ def test_a_model_that_ignores_small_changes_but_sees_static_otherwise_runs_to_th
 
     images = torch.full((3, 1, 6, 6), 0.95)
     model = Planted(by_contrast)
-    assert static_prediction(model, images.shape[1:], 1) == 0
+    assert static_prediction(model, images.shape[1:], 1, CPU) == 0
     result = run(model, images, torch.ones(3, dtype=torch.int64), replace(SPEC, alpha=0.001))
     assert (result.ended == CAP).all()
     assert (result.iterations == SPEC.max_iterations).all()
@@ -373,7 +370,7 @@ def test_a_model_that_returns_no_numbers_is_named_with_the_images(value: float) 
 
     images = random_images(30)
     images[[7, 12]] *= 0.1
-    with pytest.raises(UserError, match=r"resnet-clean returned .* test images \[107, 112\]"):
+    with pytest.raises(UserError, match=r"resnet-clean: the model returned .* test images \[107, 112\]"):
         run(Planted(broken), images, torch.ones(30).long(), ids=torch.arange(100, 130), title="resnet-clean")
 
 

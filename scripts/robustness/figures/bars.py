@@ -21,10 +21,10 @@ TITLES = {"mean_change": "average change per pixel", "pixels_changed": "number o
 
 
 def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
-    """Horizontal bars of `spec["measure"]` under `spec["attack"]`, one per model in the order of the spec.
+    """Horizontal bars of `spec["measure"]` under `spec["attack"]` at its confidence, one per model of the spec.
 
-    `table` has a row per attack and model with counts of images (`attacked`, `success`, `default_state`, `cap`) and
-    the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image could be attacked has no
+    `table` has a row per attack, model and required confidence with counts of images (`attacked`, `success`,
+    `default_state`, `cap`) and the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image could be attacked has no
     bar and says so. Raises `UserError` when a row or the measure is missing.
     """
     import seaborn
@@ -32,7 +32,8 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     measure = spec["measure"]
     if measure not in TITLES:
         raise UserError(f"there is no bar chart of '{measure}'; 'measure' is one of {', '.join(TITLES)}")
-    rows = [_row(table, spec["attack"], model["name"]) for model in spec["models"]]
+    attack, confidence = spec["attack"], spec["required_confidence"]
+    rows = [_row(table, attack, model["name"], confidence) for model in spec["models"]]
     with style.theme():
         figure = style.blank(style.COLUMN_WIDTH, 0.75 + 0.42 * len(rows))
         axes = figure.subplots()
@@ -59,13 +60,14 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _row(table: pd.DataFrame, attack: str, model: str) -> pd.Series:
-    chosen = table[(table["attack"] == attack) & (table["model"] == model)]
+def _row(table: pd.DataFrame, attack: str, model: str, confidence: float) -> pd.Series:
+    found = (table["attack"] == attack) & (table["model"] == model) & (table["required_confidence"] == confidence)
+    chosen = table[found]
     if len(chosen) != 1:
         count = "no row" if chosen.empty else f"{len(chosen)} rows"
         raise UserError(
-            f"the table of robustness has {count} for model '{model}' under attack '{attack}' and needs one: "
-            "delete the table and run the workflow again"
+            f"the table of robustness has {count} for model '{model}' under attack '{attack}' at confidence "
+            f"{confidence} and needs one: delete the table and run the workflow again"
         )
     return chosen.iloc[0]
 

@@ -1,0 +1,103 @@
+"""What an attack is: its settings, checked, and the ways in which an attack on an image can end.
+
+Needs nothing but the settings, so that everything that reads them can; mistakes are named in sentences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from robustness.errors import UserError
+
+ENDED = ("success", "default_state", "cap", "skipped")
+"""How an attack on an image ends; results hold the position in this tuple."""
+SUCCESS, DEFAULT_STATE, CAP, SKIPPED = range(len(ENDED))
+
+ARGMAX = 0.0
+"""The required confidence that any wrong prediction meets; `argmax` in the configuration."""
+
+Reward = Literal["probability", "cross_entropy"]
+Direction = Literal["sign", "normalized"]
+Precision = Literal["float32", "tf32", "bfloat16"]
+TARGETS = ("next", "random", "least_likely")
+
+
+@dataclass(frozen=True)
+class AttackSpec:
+    """One entry of `attacks:` with the dataset's step `alpha` (in units of pixel values, which span [0, 1]).
+
+    `confidence` is the probability that the wrong class must reach; `other_confidences` are recorded from the same
+    trajectory, which goes on until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
+    `random`, `least_likely`, or the number of a class. `tighten` looks between the original and the result for the
+    smallest change that still meets the goal. `gradients` is the precision of the gradients; whether an image has
+    ended is decided in float32 in any case.
+    """
+
+    reward: Reward
+    direction: Direction
+    alpha: float
+    confidence: float
+    max_iterations: int
+    target: str | int | None = None
+    other_confidences: tuple[float, ...] = ()
+    tighten: bool = False
+    gradients: Precision = "float32"
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """All required confidences, in rising order."""
+        return tuple(sorted({self.confidence, *self.other_confidences}))
+
+
+def read_spec(settings: Mapping[str, Any], classes: int, title: str) -> AttackSpec:
+    """The spec that `settings` describe, for a model of so many `classes`.
+
+    Raises `UserError` naming `title`, the key and its value for an unknown or missing key, a value outside its range,
+    a target class that does not exist, or a confidence that every prediction reaches.
+    """
+    known = {field.name for field in fields(AttackSpec)}
+    required = ("reward", "direction", "alpha", "confidence", "max_iterations")
+    for key in settings:
+        if key not in known:
+            raise UserError(f"{title}: unknown attack setting '{key}'; known are {', '.join(sorted(known))}")
+    for key in required:
+        if key not in settings:
+            raise UserError(f"{title}: the attack lacks '{key}'; it needs {', '.join(required)}")
+    values = dict(settings)
+    for key, allowed in (("reward", Reward), ("direction", Direction), ("gradients", Precision)):
+        if values.get(key, get_args(allowed)[0]) not in get_args(allowed):
+            raise UserError(f"{title}: {key} is {values[key]!r}; use {' or '.join(get_args(allowed))}")
+    if not 0 < values["alpha"] <= 1:
+        raise UserError(f"{title}: alpha is {values['alpha']}; a step must lie between 0 and 1")
+    if values["max_iterations"] < 1:
+        raise UserError(f"{title}: max_iterations is {values['max_iterations']}; use 1 or more")
+    others = [_level(value) for value in values.get("other_confidences", ())]
+    for key, level in [("confidence", values["confidence"]), *(("other_confidences", value) for value in others)]:
+        _check_confidence(level, key, classes, title)
+    _check_target(values.get("target"), classes, title)
+    return AttackSpec(**values | {"other_confidences": tuple(others)})
+
+
+def _level(value: float | str) -> float:
+    return ARGMAX if value == "argmax" else float(value)
+
+
+def _check_confidence(level: float, key: str, classes: int, title: str) -> None:
+    if key == "other_confidences" and level == ARGMAX:
+        return
+    if not level < 1:
+        raise UserError(f"{title}: {key} holds {level}, which no probability exceeds; use a value below 1")
+    if level <= 1 / classes:
+        raise UserError(
+            f"{title}: {key} holds {level}, but with {classes} classes every prediction has a probability of at least "
+            f"{1 / classes:.3g}; use more, or 'argmax' in other_confidences for any wrong prediction"
+        )
+
+
+def _check_target(target: str | int | None, classes: int, title: str) -> None:
+    if isinstance(target, int) and not 0 <= target < classes:
+        raise UserError(f"{title}: target class {target} does not exist; the model has classes 0 to {classes - 1}")
+    if isinstance(target, str) and target not in TARGETS:
+        raise UserError(f"{title}: unknown target '{target}'; use {', '.join(TARGETS)} or a class of the dataset")
