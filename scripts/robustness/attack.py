@@ -61,7 +61,8 @@ class AttackResult:
     `ended` int64 indexes `ENDED`; `iterations` int64 is the number of steps taken; `label_before`, `label_after` int64
     and `confidence_after` float32 are the prediction on the original and on the result; `zero_gradients` int64 counts
     the steps at which the gradient was exactly zero. `evaluations` is the number of forward and backward passes per
-    image summed over the pool, padding included; `needed` is the same sum over what each image needed.
+    image summed over the pool, padding included; `needed` is the same sum over what each image needed. `batches` int64
+    (steps,) is the number of images in the pool at each step.
     """
 
     adversarial: Tensor
@@ -74,6 +75,7 @@ class AttackResult:
     target: Tensor
     evaluations: int
     needed: int
+    batches: Tensor
 
 
 class _ExactLinear(nn.Module):
@@ -133,13 +135,14 @@ def attack(
     queue = _Queue(model, images, labels, image_ids, spec, seed)
     result = _empty(images, queue.targets)
     static_label = static_prediction(model, images.shape[1:], seed)
-    evaluations = 0
+    evaluations, batches = 0, []
     rows = queue.take(batch_size)
     pool = _Pool.start(images, rows)
     while len(pool.rows):
         truth, target = labels[pool.rows], queue.targets[pool.rows]
         logits, reward, gradient = reward_gradient(model, pool.x, truth, target, spec)
         evaluations += max(len(pool.rows), _SMALLEST_BATCH)
+        batches.append(len(pool.rows))
         if not torch.isfinite(logits).all():
             bad = image_ids[pool.rows[~torch.isfinite(logits).all(1)]].tolist()
             raise UserError(f"{title} returned NaN or infinity for test images {bad[:5]}: its weights are unusable")
@@ -156,7 +159,8 @@ def attack(
         pool.step(gradient, spec, seed, image_ids)
         if done.any():
             pool.replace(done, images, queue.take(int(done.sum())))
-    return replace(result, evaluations=evaluations, needed=int((result.iterations + 1).sum()))
+    needed = int((result.iterations + 1).sum())
+    return replace(result, evaluations=evaluations, needed=needed, batches=torch.tensor(batches, dtype=torch.int64))
 
 
 def reward_gradient(
@@ -333,6 +337,7 @@ def _empty(images: Tensor, targets: Tensor) -> AttackResult:
         target=targets.cpu(),
         evaluations=0,
         needed=0,
+        batches=zeros[:0],
     )
 
 
