@@ -51,8 +51,10 @@ format: $(STAMP) ## format the code
 report: $(STAMP) ## all results as one page, report.html (SCALE=demo for the demo's)
 	$(BIN)/snakemake $(OVERLAY) --report report.html
 
-bench: $(STAMP) ## time the demo, a dry-run and the start of a job (results/bench)
+bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py
+	$(BIN)/snakemake --cores $(CORES) results/bench/mnist/speed \
+	  --configfile scales/demo.yaml --config results=results/bench
 
 clean: ## remove caches; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -33,15 +33,12 @@ wildcard_constraints:
     measure="mean_change|pixels_changed",
 
 
-localrules:
-    all,
-
-
 rule all:
     """Every table and figure of every dataset that is studied."""
     default_target: True
     input:
         [tables(dataset) + figures(dataset) for dataset in config["study"]],
+    localrule: True
 
 
 include: "rules/data.smk"
@@ -49,6 +46,7 @@ include: "rules/train.smk"
 include: "rules/attack.smk"
 include: "rules/measure.smk"
 include: "rules/figures.smk"
+include: "rules/speed.smk"
 include: "rules/targets.smk"
 
 

@@ -188,6 +188,19 @@ def figures(dataset):
     return [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
 
 
+def speeds(dataset):
+    """The tables of times of a dataset, one for each model."""
+    return [f"{RESULTS}/{dataset}/speed/{model}.csv" for model in models(dataset)]
+
+
+# ---- machines -------------------------------------------------------------------------------------------------------
+
+
+def every_core(wildcards):
+    """All cores that `--cores` allows, so that a job has the machine to itself; four where there is no limit."""
+    return workflow.resource_settings.cores or 4
+
+
 # ---- specs ----------------------------------------------------------------------------------------------------------
 
 
@@ -250,6 +263,20 @@ def attack_spec(wildcards):
         attack["target"] = dataset["classes"].index(attack["target"])
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
     return as_param({"title": title, "attack": attack, "seed": int(wildcards.seed)})
+
+
+def speed_spec(wildcards):
+    """The report's attack as it is timed: five times on the first 1,000 test images, or all where there are fewer."""
+    dataset = config["datasets"][wildcards.dataset]
+    return as_param(
+        {
+            "title": f"{wildcards.dataset}/{wildcards.model}",
+            "attack": config["attacks"]["report"] | {"alpha": dataset["alpha"], "other_confidences": [], "tighten": False},
+            "seed": config["seeds"][0],
+            "images": min(1000, dataset["split"]["test"]),
+            "rounds": 5,
+        }
+    )
 
 
 def measure_spec(wildcards):

@@ -25,3 +25,10 @@ for dataset in config["study"]:
         input:
             tables(dataset),
             figures(dataset),
+
+    rule:
+        """The times of the attack on every model; not part of anything else, since times are never the same."""
+        name:
+            f"{RESULTS}/{dataset}/speed"
+        input:
+            speeds(dataset),

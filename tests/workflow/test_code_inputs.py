@@ -68,7 +68,7 @@ def probed() -> dict[str, dict[str, Any]]:
 def declared(fresh: Copy) -> dict[str, set[str]]:
     """The files below scripts/ that the rules have as inputs, by script (the first of them)."""
     found: dict[str, set[str]] = {}
-    for job in fresh.plan("results/mnist", "results/cifar", config=None):
+    for job in fresh.plan("results/mnist", "results/cifar", "results/mnist/speed", config=None):
         code = [name for name in job.inputs if name.startswith("scripts/")]
         if code:
             found.setdefault(code[0].removeprefix("scripts/").removesuffix(".py"), set()).update(code)

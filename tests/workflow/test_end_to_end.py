@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from running import DIGITS, TINY, Copy
+from running import DIGITS, TINY, Copy, counts
 
 MODELS = ["small-clean", "resnet-noisy"]
 FIGURES = [
@@ -133,7 +133,15 @@ def test_the_workflow_follows_snakemakes_own_rules(fresh: Copy) -> None:
 
 @pytest.mark.parametrize("config", [None, TINY, "scales/demo.yaml", "scales/paper.yaml"])
 def test_every_scale_can_be_planned_from_nothing(fresh: Copy, config: str | None) -> None:
-    assert fresh.plan("all", config=config)
+    jobs = fresh.plan("all", config=config)
+    assert "train_model" in counts(jobs)
+    assert "benchmark_attack" not in counts(jobs)
+
+
+def test_the_attack_is_timed_only_when_asked_on_every_model_with_the_first_seed(fresh: Copy) -> None:
+    jobs = fresh.plan(f"{DIGITS}/speed", overlay={"seeds": [3, 4]})
+    assert counts(jobs) == {"prepare_data": 1, "train_model": 2, "benchmark_attack": 2}
+    assert {job.wildcards["seed"] for job in jobs if job.rule == "train_model"} == {"3"}
 
 
 def test_the_reports_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:

@@ -1,0 +1,24 @@
+# How long the attack takes beside other ways to run it: a table of times, which no other result depends on.
+# Reads: results/<dataset>/models/ and data/test. Writes: results/<dataset>/speed/.
+
+
+rule benchmark_attack:
+    """Time the attack on one model beside other ways to run it, alone on the machine."""
+    input:
+        code=src("benchmark_attack"),
+        weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{config['seeds'][0]}/weights.safetensors",
+        test=rules.prepare_data.output.test,
+    output:
+        f"{RESULTS}/{{dataset}}/speed/{{model}}.csv",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/benchmark_attack/{{model}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/benchmark_attack/{{model}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: every_core
+    params:
+        spec=speed_spec,
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        " --table {output:q} --threads {threads} --log {log:q}"
