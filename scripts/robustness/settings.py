@@ -115,8 +115,8 @@ def _unreadable(value: Any, key: Key = ()) -> Iterator[Problem]:
     if isinstance(value, Mapping):
         for name, child in value.items():
             if isinstance(name, str):
-                yield from _control_characters(name, key, f"the key {name!r} {_where(key)}")
-                yield from _unreadable(child, (*key, name))
+                in_name = list(_control_characters(name, key, f"the key {name!r} {_where(key)}"))
+                yield from in_name or _unreadable(child, (*key, name))
             else:
                 yield Problem(key, f'the key {name} {_where(key)} is read as {_kind(name)}: write "{name}" in quotes')
     elif isinstance(value, list):

@@ -261,6 +261,12 @@ def test_a_line_break_in_a_name_is_refused() -> None:
     assert "holds a line break" in only(problems(attacks={"report\n": {}}))
 
 
+def test_a_line_break_in_a_name_is_not_repeated_for_what_stands_below_it() -> None:
+    assert only(problems(attacks={"x\n": {"target": "\x1f"}})).startswith(
+        "the key 'x\\n' in attacks holds a line break"
+    )
+
+
 def test_a_line_break_in_a_title_is_refused() -> None:
     assert "holds a line break" in only(mnist(title="MNIST\n"))
 
