@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from running import DIGITS, TINY, Copy
+from running import DIGITS, TINY, Copy, counts
 
 MODELS = ["small-clean", "resnet-noisy"]
 FIGURES = [
@@ -22,6 +22,9 @@ FIGURES = [
     "training_noise",
 ]
 TABLES = ["accuracy", "models", "robustness"]
+COMPARATORS = {
+    "attacks": {name: {"library": "adv-lib", "method": name, "steps": 10} for name in ("fmn", "deepfool")},
+}
 CAPTIONS = [  # the first words of each file in report/
     "Average change per pixel",
     "Pixels changed",
@@ -134,6 +137,24 @@ def test_the_workflow_follows_snakemakes_own_rules(fresh: Copy) -> None:
 @pytest.mark.parametrize("config", [None, TINY, "scales/demo.yaml", "scales/paper.yaml"])
 def test_every_scale_can_be_planned_from_nothing(fresh: Copy, config: str | None) -> None:
     assert fresh.plan("all", config=config)
+
+
+def test_comparators_are_run_by_their_own_rule_and_only_where_they_are_configured(fresh: Copy) -> None:
+    plain = fresh.plan(f"{DIGITS}/tables")
+    more = fresh.plan(f"{DIGITS}/tables", overlay=COMPARATORS)
+    assert "compare_shard" not in counts(plain)
+    assert counts(more)["attack_shard"] == counts(plain)["attack_shard"]
+    assert {job.wildcards["attack"] for job in more if job.rule == "compare_shard"} == {"fmn", "deepfool"}
+    assert counts(more)["compare_shard"] == 8  # methods × models × shards
+    assert counts(more)["compare_attacks"] == 1
+    assert {"compare_attacks"} == set(counts(more)) - set(counts(plain)) - {"compare_shard"}
+
+
+def test_without_an_untargeted_attack_of_ours_there_is_nothing_to_compare(fresh: Copy) -> None:
+    targeted = {name: {"target": "next"} for name in ("report", "strong")}
+    jobs = fresh.plan(f"{DIGITS}/tables", overlay={"attacks": COMPARATORS["attacks"] | targeted})
+    assert "compare_shard" in counts(jobs)  # for the table of robustness
+    assert "compare_attacks" not in counts(jobs)
 
 
 def test_the_reports_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:
