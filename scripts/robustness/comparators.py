@@ -141,7 +141,8 @@ def _compare_batch(
         adversarial[attacked] = changed
         adversarial[attacked & ~found] = math.nan
         iterations[attacked] = spent
-    ends = ["success" if won else "cap" if tried else "skipped" for won, tried in zip(found, attacked, strict=True)]
+    won_and_tried = zip(found.tolist(), attacked.tolist(), strict=True)
+    ends = ["success" if won else "cap" if tried else "skipped" for won, tried in won_and_tried]
     return Compared(adversarial.cpu(), ends, iterations.cpu(), before.cpu(), after.cpu(), confidence.cpu())
 
 
