@@ -10,10 +10,10 @@ STAMP := .venv/.installed
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format report bench clean
+.PHONY: help install comparators demo test lint format report bench clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv with everything that is needed
 
@@ -25,6 +25,9 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, install the package python3-venv"; exit 1; }
 	$(BIN)/pip install -q --constraint constraints.txt '.[dev]'
 	@touch $@
+
+comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attacks ours are compared with
+	$(BIN)/pip install -q --no-deps adv-lib==0.2.8
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml

@@ -15,6 +15,8 @@ rule attack_shard:
         f"{RESULTS}/{{dataset}}/logs/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
+    wildcard_constraints:
+        attack=one_of(own_attacks()),
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -25,3 +27,29 @@ rule attack_shard:
         "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
         " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"
+
+
+rule compare_shard:
+    """Attack one model on one range of test images with an attack of a library, which ours are compared with."""
+    input:
+        code=src("compare_shard"),
+        weights=rules.train_model.output.weights,
+        test=rules.prepare_data.output.test,
+    output:
+        records=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.parquet",
+        adversarial=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.safetensors",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/compare_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/compare_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
+    wildcard_constraints:
+        attack=one_of(comparators()),
+    conda:
+        "../envs/comparators.yaml"
+    threads: 1
+    params:
+        spec=compare_spec,
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
+        " --adversarial {output.adversarial:q} --threads {threads} --log {log:q}"

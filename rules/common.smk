@@ -134,6 +134,26 @@ def histories(wildcards):
     )
 
 
+def comparators():
+    """The names of the attacks that come from a library."""
+    return [name for name, attack in config["attacks"].items() if "library" in attack]
+
+
+def own_attacks():
+    """The names of the attacks that are ours."""
+    return [name for name in config["attacks"] if name not in comparators()]
+
+
+def compared_attacks():
+    """The names of our attacks that the comparators are compared with: those that, as they do, take any wrong class."""
+    return [name for name in own_attacks() if config["attacks"][name]["target"] is None] if comparators() else []
+
+
+def one_of(names):
+    """A regular expression for a wildcard that is one of `names`; without names it matches nothing."""
+    return "|".join(names) or "(?!)"
+
+
 def attack_records(wildcards):
     """The records of an attack's shards on one model, in the order of the images."""
     folder = f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{wildcards.model}/seed{wildcards.seed}"
@@ -150,6 +170,16 @@ def all_measures(wildcards):
     return expand(
         f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
         attack=config["attacks"],
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def compared_measures(wildcards):
+    """The measures of `compared_attacks`, then those of `comparators`, for all models and seeds of a dataset."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
+        attack=[*compared_attacks(), *comparators()],
         model=models(wildcards.dataset),
         seed=config["seeds"],
     )
@@ -175,7 +205,8 @@ def example_images(wildcards):
 
 def tables(dataset):
     """The tables of a dataset."""
-    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in ("models", "accuracy", "robustness")]
+    names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else [])]
+    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names]
 
 
 def figures(dataset):
@@ -279,6 +310,12 @@ def speed_spec(wildcards):
     )
 
 
+def compare_spec(wildcards):
+    """One attack of a library, and the seed of its random numbers."""
+    title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
+    return as_param({"title": title, "attack": config["attacks"][wildcards.attack], "seed": int(wildcards.seed)})
+
+
 def measure_spec(wildcards):
     """The threshold above which a pixel counts as changed."""
     return as_param({"changed_pixel_threshold": config["datasets"][wildcards.dataset]["changed_pixel_threshold"]})
@@ -307,6 +344,17 @@ def accuracy_spec(wildcards):
 def robustness_spec(wildcards):
     """The order of attacks and models."""
     return as_param({"attacks": list(config["attacks"]), "models": models(wildcards.dataset)})
+
+
+def comparison_spec(wildcards):
+    """The order of attacks and models, and the method of each comparator, which decides its norm."""
+    return as_param(
+        {
+            "attacks": compared_attacks(),
+            "comparators": [[name, config["attacks"][name]["method"]] for name in comparators()],
+            "models": models(wildcards.dataset),
+        }
+    )
 
 
 def examples_spec(wildcards):

@@ -75,6 +75,31 @@ rule tabulate_robustness:
         "python {input.code[0]} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
+rule compare_attacks:
+    """Say how near our attacks come to the smallest change that a library's attacks find."""
+    input:
+        code=src("tabulate_comparison"),
+        measures=compared_measures,
+    output:
+        report(
+            f"{RESULTS}/{{dataset}}/tables/comparison.csv",
+            caption="../report/comparison.rst",
+            category="{dataset}",
+            subcategory="Tables",
+            labels={"table": "our attacks beside a library's"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/compare_attacks.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/compare_attacks.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        spec=comparison_spec,
+    shell:
+        "python {input.code[0]} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+
+
 rule select_examples:
     """Choose, by rule, the images that the example figures show."""
     input:

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
-from types import ModuleType
 
 import torch
 import torch.nn.functional as functional
@@ -190,19 +188,6 @@ def fast_minimum_norm(
     for start, stop in _ranges(len(images), batch_size):
         attack(model, images[start:stop], labels[start:stop], norm=math.inf, steps=steps)
     return steps * len(images)
-
-
-def adv_lib_fmn() -> Callable[..., Tensor] | None:
-    """adv-lib's `fmn`, or None where adv-lib is not installed.
-
-    Its modules import visdom, which only an optional callback uses; an empty module stands in for it.
-    """
-    sys.modules.setdefault("visdom", ModuleType("visdom"))
-    try:
-        from adv_lib.attacks import fmn
-    except ImportError:
-        return None
-    return fmn
 
 
 def _reward_gradient(model: nn.Module, x: Tensor, labels: Tensor, spec: AttackSpec) -> tuple[Tensor, Tensor, Tensor]:

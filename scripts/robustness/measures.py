@@ -52,11 +52,24 @@ def structural_similarity(original: Images, adversarial: Images) -> NDArray[np.f
 
 
 def measure(original: Images, adversarial: Images, threshold: float) -> dict[str, NDArray[Any]]:
-    """Every measure of the study, by name; `threshold` is the dataset's `changed_pixel_threshold`."""
-    return {
+    """Every measure of the study, by name; `threshold` is the dataset's `changed_pixel_threshold`.
+
+    Where an adversarial image is NaN, so that there is none, every measure of it is NaN.
+    """
+    exists: NDArray[np.bool_] = np.logical_not(np.isnan(adversarial).any(axis=(1, 2, 3)))
+    original, adversarial = original[exists], adversarial[exists]
+    measured = {
         "mean_change": mean_change(original, adversarial),
         "pixels_changed": pixels_changed(original, adversarial, threshold),
         "pixels_changed_any": pixels_changed(original, adversarial, 0.0),
         **norms(original, adversarial),
         "ssim": structural_similarity(original, adversarial),
     }
+    return measured if exists.all() else {name: _spread(values, exists) for name, values in measured.items()}
+
+
+def _spread(values: NDArray[Any], exists: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """`values` where `exists`, NaN elsewhere."""
+    spread = np.full(exists.shape, np.nan)
+    spread[exists] = values
+    return spread

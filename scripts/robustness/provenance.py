@@ -18,6 +18,7 @@ FORMAT = 1
 """Version of the layout of result files; raised when a reader of the old layout would misread the new one."""
 
 _PACKAGES = {
+    "adv-lib": "adv_lib",
     "mlxtend": "mlxtend",
     "numpy": "numpy",
     "pandas": "pandas",

@@ -22,6 +22,8 @@ from robustness.errors import UserError
 Key = tuple[str | int, ...]
 
 TARGET_RULES = ("next", "random", "least_likely")
+DECIDERS = ("kind", "family", "library", "method")
+"""Keys that decide which other keys an entry takes: an attack with one of the last two is a comparator."""
 RESNET_PIXELS = range(25, 33)  # heights and widths that three halvings bring to 4, as robustness.models needs
 
 
@@ -100,7 +102,7 @@ def _parts(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mappi
 
 
 def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The definitions that a node leads to by its `kind` or `family`."""
+    """The definitions that a node leads to by one of the `DECIDERS`."""
     for part in _parts(node, schema):
         for branch in part.get("allOf", []):
             yield from _parts(branch["then"], schema)
@@ -115,8 +117,8 @@ def _unreadable(value: Any, key: Key = ()) -> Iterator[Problem]:
     if isinstance(value, Mapping):
         for name, child in value.items():
             if isinstance(name, str):
-                yield from _control_characters(name, key, f"the key {name!r} {_where(key)}")
-                yield from _unreadable(child, (*key, name))
+                in_name = list(_control_characters(name, key, f"the key {name!r} {_where(key)}"))
+                yield from in_name or _unreadable(child, (*key, name))
             else:
                 yield Problem(key, f'the key {name} {_where(key)} is read as {_kind(name)}: write "{name}" in quotes')
     elif isinstance(value, list):
@@ -182,6 +184,7 @@ def _unknown(
     properties = node.get("properties", {})
     patterns = node.get("patternProperties", {})
     known = places(schema)
+    decider = next((each for each in DECIDERS if each in instance), None)
     other_kind = []
     for name in instance:
         if name in properties or any(re.search(pattern, name) for pattern in patterns):
@@ -191,22 +194,26 @@ def _unknown(
             sentence = f"{name!r} in {_dotted(key)} is not allowed as a name: rename it; a name {rule}"
         elif guess := difflib.get_close_matches(name, properties, n=1, cutoff=0.6):
             sentence = f"unknown key {name!r} {_where(key)}; did you mean '{guess[0]}'?"
-        elif _is_known((*key, name), known):
+        elif decider and _is_known((*key, name), known):
             other_kind.append(name)
             continue
-        elif elsewhere := [f"'{place}'" for place in known if place.split(".")[-1] == name][:3]:
+        elif elsewhere := _elsewhere((*key, name), known)[:3]:
             sentence = f"unknown key {name!r} {_where(key)}; did you mean {_listed(elsewhere, 'or')}?"
         else:
             sentence = f"unknown key {name!r} {_where(key)}: remove it; known are {_listed(properties)}"
         yield Problem((*key, name), sentence)
-    if other_kind:
-        decider = next(each for each in ("kind", "family") if each in instance)
+    if decider and other_kind:
         yield Problem(
             key,
             f"{_dotted(key)} of {decider} '{instance[decider]}' takes {_listed(properties)}, not "
             f"{_listed(other_kind, 'or')}: remove what it does not take; an overlay is merged into config.yaml key by "
             f"key, so to change a {decider}, edit the entry in config.yaml or add one under a new name",
         )
+
+
+def _elsewhere(key: Key, places: Iterable[str]) -> list[str]:
+    """The places, in quotes, that end like `key` but are not its own."""
+    return [f"'{place}'" for place in places if place.split(".")[-1] == key[-1] and not _is_known(key, [place])]
 
 
 def _is_known(key: Key, places: Iterable[str]) -> bool:
@@ -413,6 +420,10 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
 
 def _attack_problems(sound: _Sound, attack: str, studied: list[str]) -> Iterator[Problem]:
     here = ("attacks", attack)
+    if attack == "report" and sound.get(*here, "library") is not None:
+        yield Problem(
+            here, "attacks.report comes from a library, but the figures show the report's own attack: rename the entry"
+        )
     classes = {dataset: sound.get("datasets", dataset, "classes") for dataset in studied}
     if not classes or any(names is None for names in classes.values()):
         return

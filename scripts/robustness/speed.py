@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from robustness import baselines, models
+from robustness import baselines, comparators, models
 from robustness.attack import AttackResult, attack
 from robustness.attack_spec import AttackSpec
 from robustness.baselines import Attacked
@@ -127,7 +127,8 @@ def measure(
         "keep_until_last": _Method(keep_until_last, len(images), batch_size),
         "one_at_a_time": _Method(one_at_a_time, alone, 1, f"the first {alone} images"),
     }
-    if (fmn := baselines.adv_lib_fmn()) is not None:
+    if comparators.installed():
+        fmn = comparators.adv_lib_attacks().fmn
         steps = max(1, round(result.evaluations / len(images)))
         run_fmn = partial(baselines.fast_minimum_norm, fmn, plain_model, steps=steps, batch_size=batch_size)
         note = f"another attack: FMN, L∞, {steps} steps"

@@ -46,7 +46,9 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
     Intervals are of 95 %. Each value holds a table of measures for each seed; a required confidence of 0 stands for
     any wrong prediction. Means are over all attacked images, those included whose attack failed (with the change they
     had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
-    are counted apart. With several seeds an image's value is its mean over seeds, and the bootstrap draws images.
+    are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so that its means are
+    over the images that it fooled. With several seeds an image's value is its mean over seeds, and the bootstrap draws
+    images.
     """
     rows = []
     levels = {
@@ -68,7 +70,7 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
         }
         images = attacked.groupby("image")
         for measure in MEASURES:
-            interval = bootstrap_mean(images[measure].mean().to_numpy(dtype=float))
+            interval = bootstrap_mean(images[measure].mean().dropna().to_numpy(dtype=float))
             row[measure] = interval.estimate
             row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
         row["zero_gradient_share"] = attacked["zero_gradients"].sum() / max(1, attacked["iterations"].sum())

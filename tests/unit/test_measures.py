@@ -119,6 +119,18 @@ def test_the_similarity_of_each_image_is_its_own() -> None:
     assert len(set(together)) == 5
 
 
+# --- no image ---------------------------------------------------------------------------------------------------------
+
+
+def test_where_there_is_no_image_there_is_no_measure() -> None:
+    original, adversarial = noise(3), noise(3, seed=1)
+    whole = measure(original, adversarial, 0.1)
+    adversarial[1] = np.nan
+    for name, values in measure(original, adversarial, 0.1).items():
+        assert np.isnan(values[1]), name
+        assert values[[0, 2]].tolist() == whole[name][[0, 2]].tolist(), name
+
+
 # --- what must hold --------------------------------------------------------------------------------------------------
 
 

@@ -15,17 +15,19 @@ import pytest
 import torch
 
 import attack_shard
+import compare_shard
 import describe_models
 import evaluate_model
 import measure_attack
 import sample_augmentation
 import select_examples
 import tabulate_accuracy
+import tabulate_comparison
 import tabulate_robustness
 import train_model
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors, write_tensors
-from robustness.records import read_records
+from robustness.records import read_records, write_records
 
 CLASSES = ["left", "right"]
 MODELS = ["basic-clean", "basic-noisy"]
@@ -223,6 +225,64 @@ def test_examples_are_images_of_their_classes_as_each_model_s_attack_left_them(s
 def test_a_class_of_which_no_image_was_attacked_is_named(study: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no example of class 'none' .* raise attacked_images"):
         examples(study, tmp_path / "examples", "none")
+
+
+@pytest.fixture(scope="module")
+def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which a library's attacks have run on a model, and were compared with ours."""
+    pytest.importorskip("adv_lib", reason="adv-lib is not installed: `make comparators` does it")
+    folder = tmp_path_factory.mktemp("compared")
+    ours = read_records(study / "basic-clean" / "measures").assign(required_confidence=0.0)
+    write_records(folder / "ours", {name: ours[name].to_numpy() for name in ours.columns}, {})
+    for method in ("fmn", "ddn"):
+        shard = folder / f"{method}.parquet", folder / f"{method}.safetensors"
+        call(
+            compare_shard,
+            {"attack": {"library": "adv-lib", "method": method, "steps": 40}, "seed": 1, "title": method},
+            *("--weights", study / "basic-clean" / "w", "--test", study / "test", "--start", 0, "--stop", 30),
+            *("--records", shard[0], "--adversarial", shard[1]),
+        )
+        call(
+            measure_attack,
+            {"changed_pixel_threshold": 0.1},
+            *(
+                "--test",
+                study / "test",
+                "--records",
+                shard[0],
+                "--adversarial",
+                shard[1],
+                "--measures",
+                folder / method,
+            ),
+        )
+    spec = {"attacks": ["report"], "comparators": [["fmn", "fmn"], ["ddn", "ddn"]], "models": ["basic-clean"]}
+    measures = [folder / name for name in ("ours", "fmn", "ddn")]
+    call(tabulate_comparison, spec, "--measures", *measures, "--table", folder / "comparison.csv")
+    return folder
+
+
+def test_a_librarys_attack_leaves_records_like_ours(study: Path, compared: Path) -> None:
+    ours, theirs = read_records(study / "basic-clean" / "0-12.parquet"), read_records(compared / "fmn.parquet")
+    assert set(theirs.columns) == {*ours.columns, "required_confidence"}
+    assert (theirs["required_confidence"] == 0).all()
+    assert theirs["image"].tolist() == list(range(30))
+    assert theirs["label_before"][:12].tolist() == ours["label_before"].tolist()
+    assert ((theirs["ended"] == "skipped") == (theirs["label_before"] != theirs["label"])).all()
+    won = theirs[theirs["ended"] == "success"]
+    assert len(won) > 10
+    assert (won["label_after"] != won["label"]).all()
+    metadata = read_metadata(compared / "fmn.safetensors")["provenance"]
+    assert metadata["spec"]["attack"]["method"] == "fmn"
+    assert metadata["versions"]["adv-lib"] == "0.2.8"
+
+
+def test_a_comparison_has_a_row_for_each_norm(compared: Path) -> None:
+    table = pandas.read_csv(compared / "comparison.csv")
+    assert table["norm"].tolist() == ["linf", "l2"]
+    assert (table["both"] > 10).all()
+    # Ours goes on to a probability of 0.9, and so takes more change than the smallest that fools.
+    assert (table["ratio"] > 1).all()
 
 
 def test_samples_of_the_augmentation_show_one_image_of_each_class(study: Path, tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
 SCHEMA = read_schema(SCHEMA_PATH)
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-SCALES = sorted((ROOT / "scales").glob("*.yaml"))
+COMPARATORS = yaml.safe_load((ROOT / "scales" / "comparators.yaml").read_text(encoding="utf-8"))
+SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem != "comparators")
+FMN = COMPARATORS["attacks"]["fmn"]
 
 
 def merged(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +75,12 @@ def test_each_scale_says_only_what_differs(path: Path) -> None:
         return overlay == base
 
     assert not repeated(yaml.safe_load(path.read_text(encoding="utf-8")), DEFAULT)
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+def test_comparators_can_be_added_to_each_scale(path: Path) -> None:
+    assert problems(**merged(yaml.safe_load(path.read_text(encoding="utf-8")), COMPARATORS)) == []
+    assert list(COMPARATORS) == ["attacks"]
 
 
 def test_every_key_that_the_schema_knows_has_a_description() -> None:
@@ -261,6 +269,12 @@ def test_a_line_break_in_a_name_is_refused() -> None:
     assert "holds a line break" in only(problems(attacks={"report\n": {}}))
 
 
+def test_a_line_break_in_a_name_is_not_repeated_for_what_stands_below_it() -> None:
+    assert only(problems(attacks={"x\n": {"target": "\x1f"}})).startswith(
+        "the key 'x\\n' in attacks holds a line break"
+    )
+
+
 def test_a_line_break_in_a_title_is_refused() -> None:
     assert "holds a line break" in only(mnist(title="MNIST\n"))
 
@@ -373,6 +387,49 @@ def test_an_attack_cannot_aim_at_a_class_that_no_studied_dataset_has() -> None:
 
 def test_the_attack_that_the_figures_show_must_exist() -> None:
     assert only(check(without("attacks", "report"), SCHEMA)).startswith("attacks lacks the key 'report'")
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (FMN | {"method": "fnm"}, 'attacks.x.method is "fnm", but must be fmn, apgd, ddn or deepfool: did you mean'),
+        (FMN | {"library": "advlib"}, "attacks.x.library is \"advlib\", but must be adv-lib: did you mean 'adv-lib'?"),
+        (FMN | {"library": None}, "attacks.x.library is empty (null), but must be adv-lib"),
+        (FMN | {"steps": 1}, "attacks.x.steps is 1, but must be a whole number of at least 2"),
+        (FMN | {"steps": "1e2"}, "YAML reads 1e2 as text; write 100"),
+        (FMN | {"norm": "l2"}, "unknown key 'norm' in attacks.x: remove it; known are library, method and steps"),
+        (FMN | {"target": "next"}, "attacks.x of library 'adv-lib' takes library, method and steps, not target"),
+        ({"method": "fmn", "steps": 9}, "attacks.x lacks the key 'library' (the library that an attack comes from"),
+        ({"library": "adv-lib", "steps": 9}, "attacks.x lacks the key 'method'"),
+        ({"library": "adv-lib", "method": "ddn"}, "attacks.x lacks the key 'steps'"),
+        (
+            {"libary": "adv-lib", "method": "ddn", "steps": 9},
+            "unknown key 'libary' in attacks.x; did you mean 'library'?",
+        ),
+        (None, "attacks.x is empty (null), but must be a mapping of keys to values"),
+    ],
+)
+def test_a_mistake_in_a_comparator_is_answered_with_one_sentence(entry: Any, words: str) -> None:
+    assert words in only(problems(attacks={"x": entry}))
+
+
+def test_an_attack_of_ours_takes_no_key_of_a_comparator() -> None:
+    assert only(problems(attacks={"report": {"steps": 9}})) == (
+        "unknown key 'steps' in attacks.report: remove it; "
+        "known are reward, direction, confidence, max_iterations and target"
+    )
+
+
+def test_an_attack_of_ours_is_not_turned_into_a_comparator_by_an_overlay() -> None:
+    sentence = only(problems(attacks={"report": FMN}))
+    assert sentence.startswith("attacks.report of library 'adv-lib' takes library, method and steps, not reward")
+    assert "add one under a new name" in sentence
+
+
+def test_the_attack_that_the_figures_show_is_no_comparator() -> None:
+    config = without("attacks", "report")
+    config["attacks"]["report"] = FMN
+    assert only(check(config, SCHEMA)).startswith("attacks.report comes from a library, but the figures show")
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:

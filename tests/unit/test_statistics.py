@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from robustness.statistics import Interval, bootstrap_mean, wilson
+from robustness.statistics import Interval, bootstrap_mean, bootstrap_median, wilson
 
 
 def test_bootstrap_agrees_with_the_normal_interval_for_many_normal_values():
@@ -56,6 +56,26 @@ def test_no_values_give_nan():
 def test_values_that_are_not_finite_are_refused():
     with pytest.raises(ValueError, match="finite"):
         bootstrap_mean([1.0, math.nan])
+
+
+def test_bootstrap_of_a_median_covers_it_about_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    intervals = [bootstrap_median(rng.exponential(1.0, 41), seed=trial, resamples=400) for trial in range(200)]
+    covered = np.mean([interval.low <= math.log(2) <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.99
+
+
+def test_a_median_is_not_moved_by_one_outlier():
+    interval = bootstrap_median([1.0, 2.0, 3.0, 4.0, 1000.0])
+    assert interval.estimate == 3.0
+    assert interval == bootstrap_median([1000.0, 4.0, 3.0, 2.0, 1.0])
+
+
+def test_medians_of_nothing_of_one_value_and_of_infinity():
+    assert all(math.isnan(part) for part in bootstrap_median([]))
+    assert bootstrap_median([0.25]) == Interval(0.25, 0.25, 0.25)
+    with pytest.raises(ValueError, match="median needs finite values"):
+        bootstrap_median([1.0, math.inf])
 
 
 def test_wilson_gives_the_textbook_interval():

@@ -71,6 +71,17 @@ def test_the_interval_of_each_measure_contains_its_mean(measure: str) -> None:
     assert row[f"{measure}_low"] < row[measure] < row[f"{measure}_high"]
 
 
+def test_a_failed_attack_that_left_no_image_is_counted_but_has_no_part_in_means_of_the_change() -> None:
+    row = row_of(records(["success", "success", "cap"], l2=[1.0, 2.0, math.nan], iterations=[10, 10, 40]))
+    assert (row["attacked"], row["success"], row["cap"]) == (3, 2, 1)
+    assert row["l2"] == 1.5
+    assert row["iterations"] == 20
+
+
+def test_an_attack_that_never_left_an_image_has_no_means_and_is_no_error() -> None:
+    assert math.isnan(row_of(records(["cap", "cap"], l2=[math.nan] * 2))["l2"])
+
+
 def test_an_image_counts_once_with_its_mean_over_seeds() -> None:
     low, high = records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6)
     row = row_of(low, high)

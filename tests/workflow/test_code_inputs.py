@@ -66,9 +66,13 @@ def probed() -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def declared(fresh: Copy) -> dict[str, set[str]]:
-    """The files below scripts/ that the rules have as inputs, by script (the first of them)."""
+    """The files below scripts/ that the rules have as inputs, by script (the first of them).
+
+    With comparators, without which their rules have nothing to do.
+    """
     found: dict[str, set[str]] = {}
-    for job in fresh.plan("results/mnist", "results/cifar", "results/mnist/speed", config=None):
+    targets = ("results/mnist", "results/cifar", "results/mnist/speed")
+    for job in fresh.plan(*targets, config="scales/comparators.yaml"):
         code = [name for name in job.inputs if name.startswith("scripts/")]
         if code:
             found.setdefault(code[0].removeprefix("scripts/").removesuffix(".py"), set()).update(code)

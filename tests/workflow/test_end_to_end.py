@@ -22,6 +22,9 @@ FIGURES = [
     "training_noise",
 ]
 TABLES = ["accuracy", "models", "robustness"]
+COMPARATORS = {
+    "attacks": {name: {"library": "adv-lib", "method": name, "steps": 10} for name in ("fmn", "deepfool")},
+}
 CAPTIONS = [  # the first words of each file in report/
     "Average change per pixel",
     "Pixels changed",
@@ -142,6 +145,24 @@ def test_the_attack_is_timed_only_when_asked_on_every_model_with_the_first_seed(
     jobs = fresh.plan(f"{DIGITS}/speed", overlay={"seeds": [3, 4]})
     assert counts(jobs) == {"prepare_data": 1, "train_model": 2, "benchmark_attack": 2}
     assert {job.wildcards["seed"] for job in jobs if job.rule == "train_model"} == {"3"}
+
+
+def test_comparators_are_run_by_their_own_rule_and_only_where_they_are_configured(fresh: Copy) -> None:
+    plain = fresh.plan(f"{DIGITS}/tables")
+    more = fresh.plan(f"{DIGITS}/tables", overlay=COMPARATORS)
+    assert "compare_shard" not in counts(plain)
+    assert counts(more)["attack_shard"] == counts(plain)["attack_shard"]
+    assert {job.wildcards["attack"] for job in more if job.rule == "compare_shard"} == {"fmn", "deepfool"}
+    assert counts(more)["compare_shard"] == 8  # methods × models × shards
+    assert counts(more)["compare_attacks"] == 1
+    assert {"compare_attacks"} == set(counts(more)) - set(counts(plain)) - {"compare_shard"}
+
+
+def test_without_an_untargeted_attack_of_ours_there_is_nothing_to_compare(fresh: Copy) -> None:
+    targeted = {name: {"target": "next"} for name in ("report", "strong")}
+    jobs = fresh.plan(f"{DIGITS}/tables", overlay={"attacks": COMPARATORS["attacks"] | targeted})
+    assert "compare_shard" in counts(jobs)  # for the table of robustness
+    assert "compare_attacks" not in counts(jobs)
 
 
 def test_the_reports_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:

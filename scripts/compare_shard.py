@@ -1,0 +1,90 @@
+"""Attack one model on one range of test images with an attack of a library, which ours are compared with.
+
+Reads weights and only its rows of the prepared test images; writes one record per image (how its attack ended) and the
+images as the attack left them, in the format of attack_shard.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from robustness import devices, models
+from robustness.command import parser, run
+from robustness.comparators import compare
+from robustness.files import read_tensors, write_tensors
+from robustness.progress import Progress
+from robustness.provenance import stamp
+from robustness.records import write_records
+
+BATCH_IMAGES = 128  # no option: these attacks' results may depend on it
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    result.add_argument("--test", type=Path, required=True, metavar="FILE")
+    result.add_argument("--start", type=int, required=True, help="first test image")
+    result.add_argument("--stop", type=int, required=True, help="one past the last test image")
+    result.add_argument("--records", type=Path, required=True, metavar="FILE")
+    result.add_argument("--adversarial", type=Path, required=True, metavar="FILE")
+    result.add_argument("--threads", type=int, default=1)
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    spec = options.spec
+    pixels, labels = read_tensors(options.test, "images", "labels", rows=slice(options.start, options.stop))
+    image_ids = np.arange(options.start, options.stop)
+    with devices.leased(options.threads) as device:
+        model = models.placed(models.load(options.weights), device).requires_grad_(False)
+        counts: Counter[str] = Counter()
+        with Progress(f"{spec['title']} {options.start}-{options.stop}", len(labels), "images") as progress:
+
+            def show(ended: list[str]) -> None:
+                counts.update(ended)
+                progress.advance(len(ended), ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+            result = compare(
+                model,
+                torch.from_numpy(pixels).to(device).float().div_(255),
+                torch.from_numpy(labels).to(device),
+                spec["attack"]["method"],
+                spec["attack"]["steps"],
+                BATCH_IMAGES,
+                seed=spec["seed"],
+                title=spec["title"],
+                progress=show,
+            )
+        provenance = stamp(spec, devices.describe(device))
+    columns = {
+        "image": image_ids,
+        "label": labels,
+        "required_confidence": np.zeros(len(labels)),  # any wrong class will do
+        "label_before": result.label_before.numpy(),
+        "label_after": result.label_after.numpy(),
+        "confidence_after": result.confidence_after.numpy(),
+        "ended": result.ended,
+        "iterations": result.iterations.numpy(),
+        "zero_gradients": np.zeros(len(labels), np.int64),  # the library does not count them
+        "scale": np.ones(len(labels)),
+        "target": np.full(len(labels), -1),
+    }
+    write_records(options.records, columns, {"provenance": provenance})
+    write_tensors(
+        options.adversarial,
+        {
+            "image": image_ids,
+            "required_confidence": columns["required_confidence"],
+            "adversarial": result.adversarial.numpy(),
+        },
+        {"provenance": provenance},
+    )
+
+
+if __name__ == "__main__":
+    run(main, arguments())
