@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ def main(options: argparse.Namespace) -> None:
                 progress=show,
             )
         provenance = stamp(spec, devices.describe(device))
-    columns = {
+    columns: dict[str, Any] = {
         "image": image_ids,
         "label": labels,
         "required_confidence": np.zeros(len(labels)),  # any wrong class will do

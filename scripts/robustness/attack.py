@@ -44,7 +44,7 @@ _TURN = 8
 """Steps after which images that wait take the places of those in the pool."""
 
 _NEAR = 1.0
-"""Log-odds of the goal's class to the likeliest from which on a reduced precision's decisions are checked in float32."""
+"""Log-odds of the goal's class to the likeliest from which on reduced precision is checked in float32."""
 
 Rows = NDArray[np.int64]
 

@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustness import baselines
-from robustness.attack import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec, attack, frozen
+from robustness import baselines, comparators
+from robustness.attack import attack
+from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.baselines import Attacked, keep_until_last, one_at_a_time, plain
 from robustness.errors import UserError
+from robustness.gradients import frozen
 from robustness.models import ImageShape, build
 
 torch.set_num_threads(1)
@@ -37,6 +39,12 @@ def alone(model: nn.Module, images: Tensor, labels: Tensor, ids: Tensor, spec: A
 
 
 WAYS = [until_last, alone]
+
+
+def adv_lib_fmn() -> Callable[..., Tensor]:
+    if not comparators.installed():
+        pytest.skip("adv-lib is not installed: make comparators")
+    return comparators.adv_lib_attacks().fmn
 
 
 def random_images(channels: int = 1, side: int = 8) -> Tensor:
@@ -202,9 +210,7 @@ def test_fewer_images_than_a_batch_are_repeated_to_fill_it() -> None:
 
 
 def test_the_other_librarys_attack_has_the_given_number_of_gradient_calls() -> None:
-    fmn = baselines.adv_lib_fmn()
-    if fmn is None:
-        pytest.skip("adv-lib is not installed")
+    fmn = adv_lib_fmn()
     model = Counting(plain(perceptron(3), CPU))
     done = baselines.fast_minimum_norm(fmn, model, random_images(3), LABELS, steps=7, batch_size=16)
     assert done == 7 * COUNT == sum(model.batches)
@@ -219,9 +225,7 @@ def test_the_other_librarys_attack_finds_changes_within_its_norm() -> None:
         found.append(fmn(*arguments, **options))
         return found[-1]
 
-    fmn = baselines.adv_lib_fmn()
-    if fmn is None:
-        pytest.skip("adv-lib is not installed")
+    fmn = adv_lib_fmn()
     model, images = plain(perceptron(3), CPU), random_images(3)
     labels = model(images).argmax(1)
     baselines.fast_minimum_norm(noted, model, images, labels, steps=50, batch_size=16)

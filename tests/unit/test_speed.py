@@ -15,8 +15,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import benchmark_attack
-from robustness import baselines, hardware, models
-from robustness.attack import AttackSpec
+from robustness import baselines, comparators, hardware, models
+from robustness.attack_spec import AttackSpec
 from robustness.baselines import Attacked
 from robustness.errors import UserError
 from robustness.files import write_tensors
@@ -39,7 +39,7 @@ ATTACK = {"reward": "probability", "direction": "sign", "alpha": 0.02, "confiden
 ARCHITECTURE = {"family": "perceptron", "hidden": 8}
 METHODS = ["ours", "keep_until_last", "one_at_a_time", "adv_lib", "bare"]
 
-needs_adv_lib = pytest.mark.skipif(baselines.adv_lib_fmn() is None, reason="adv-lib is not installed")
+needs_adv_lib = pytest.mark.skipif(not comparators.installed(), reason="adv-lib is not installed")
 
 
 def perceptron() -> nn.Module:
@@ -69,7 +69,7 @@ def test_methods_take_turns_round_by_round() -> None:
 
 
 def test_without_adv_lib_its_attack_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "adv_lib_fmn", lambda: None)
+    monkeypatch.setattr(comparators, "installed", lambda: False)
     found = measured(rounds=1)
     assert [run.method for run in found.runs] == ["ours", "keep_until_last", "one_at_a_time", "bare"]
     assert "adv_lib" not in found.notes
@@ -268,9 +268,7 @@ def test_the_table_has_a_row_for_each_method_with_what_it_was_measured_on(tmp_pa
     benchmark_attack.main(benchmark_attack.arguments().parse_args(command))
     with (tmp_path / "table.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["method"] for row in rows] == [
-        name for name in METHODS if name != "adv_lib" or baselines.adv_lib_fmn() is not None
-    ]
+    assert [row["method"] for row in rows] == [name for name in METHODS if name != "adv_lib" or comparators.installed()]
     for row in rows:
         assert (row["rounds"], row["images"], row["batch_size"], row["threads"]) == ("2", "20", "8", "1")
         assert json.loads(row["attack"]) == ATTACK

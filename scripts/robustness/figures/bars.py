@@ -24,8 +24,8 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     """Horizontal bars of `spec["measure"]` under `spec["attack"]` at its confidence, one per model of the spec.
 
     `table` has a row per attack, model and required confidence with counts of images (`attacked`, `success`,
-    `default_state`, `cap`) and the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image could be attacked has no
-    bar and says so. Raises `UserError` when a row or the measure is missing.
+    `default_state`, `cap`) and the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image
+    could be attacked has no bar and says so. Raises `UserError` when a row or the measure is missing.
     """
     import seaborn
 
