@@ -109,6 +109,7 @@ def attack(
     run = _Run(model, images, labels, image_ids, spec, seed, title, progress, state)
     _step_until_all_ended(run, batch_size, store)
     scale = _tighten(run, images, batch_size) if spec.tighten else np.ones(state.ended.shape)
+    smallest = SMALLEST_BATCH if images.device.type == "cpu" else 1
     return AttackResult(
         adversarial=torch.from_numpy(state.adversarial),
         ended=torch.from_numpy(state.ended),
@@ -119,7 +120,7 @@ def attack(
         zero_gradients=torch.from_numpy(state.zero_gradients_then),
         scale=torch.from_numpy(scale),
         target=torch.from_numpy(run.target),
-        evaluations=sum(max(size, SMALLEST_BATCH) for size in state.batches),
+        evaluations=sum(max(size, smallest) for size in state.batches),
         needed=sum(state.batches),
         batches=torch.tensor(state.batches, dtype=torch.int64),
     )
@@ -225,6 +226,7 @@ class _Run:
         self.aimed = self.truth if spec.target is None else self.target
         self.static_label = static_prediction(model, images.shape[1:], seed, images.device)
         self.levels = np.array(spec.levels)
+        self._places = np.arange(len(labels))
 
     def halved(self, batch_size: int) -> int:
         """Half of a batch size that did not fit into memory."""
@@ -240,11 +242,6 @@ class _Run:
         state.batches.append(len(rows))
         if self.spec.gradients != "float32":
             log_p = self._in_float32(rows, x, log_p)
-        if not np.isfinite(log_p.sum()):
-            bad = self.image_ids[rows[~np.isfinite(log_p).all(1)]].tolist()
-            raise UserError(
-                f"{self.title}: the model returned NaN or infinity for test images {bad[:5]}: its weights are unusable"
-            )
         iteration = state.iteration[rows]
         self._compare(rows, log_p)
         done = self._decide(rows, x, log_p, iteration)
@@ -260,9 +257,9 @@ class _Run:
         state = self.state
         goal = log_p.copy()
         if self.spec.target is None:
-            goal[np.arange(len(rows)), self.truth[rows]] = -np.inf
+            goal[self._places[: len(rows)], self.truth[rows]] = -np.inf
         else:
-            goal = goal[np.arange(len(rows)), self.target[rows], None]
+            goal = goal[self._places[: len(rows)], self.target[rows], None]
         near = goal.max(1) >= log_p.max(1) - _NEAR
         still = np.abs(self._rewards(rows, log_p) - state.reward[rows]) <= UNCHANGED_TOLERANCE
         state.exact[rows] |= near | still | (state.iteration[rows] == 0)
@@ -273,7 +270,7 @@ class _Run:
 
     def _rewards(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
         """The rewards (B,), up to their sign."""
-        own = log_p[np.arange(len(rows)), self.aimed[rows]]
+        own = log_p[self._places[: len(rows)], self.aimed[rows]]
         return np.exp(own) if self.spec.reward == "probability" else own
 
     def _compare(self, rows: Rows, log_p: NDArray[np.floating]) -> None:
@@ -289,12 +286,22 @@ class _Run:
         state, spec = self.state, self.spec
         truth = self.truth[rows]
         prediction = log_p.argmax(1)
-        confidence = np.exp(log_p[np.arange(len(rows)), prediction])
+        confidence = np.exp(log_p[self._places[: len(rows)], prediction])
+        if not np.isfinite(confidence.sum()):
+            bad = self.image_ids[rows[~np.isfinite(confidence)]].tolist()
+            raise UserError(
+                f"{self.title}: the model returned NaN or infinity for test images {bad[:5]}: its weights are unusable"
+            )
         fooled = prediction != truth if spec.target is None else prediction == self.target[rows]
-        reached = np.where(fooled, np.searchsorted(self.levels, confidence, side="right"), 0)
-        stuck = (state.unchanged[rows] >= UNCHANGED_ITERATIONS) & (prediction == self.static_label)
-        over = (reached == len(self.levels)) | stuck | (iteration >= spec.max_iterations)
-        failure = np.where(stuck, DEFAULT_STATE, CAP)
+        reached = np.searchsorted(self.levels, confidence, side="right") * fooled
+        over = reached == len(self.levels)
+        failure = np.full(len(rows), CAP)
+        over |= iteration >= spec.max_iterations
+        at_rest = state.unchanged[rows] >= UNCHANGED_ITERATIONS
+        if at_rest.any():
+            stuck = at_rest & (prediction == self.static_label)
+            failure[stuck] = DEFAULT_STATE
+            over |= stuck
         if not iteration.all():
             first = iteration == 0
             state.label_before[rows[first]] = prediction[first]
@@ -318,9 +325,8 @@ class _Run:
     ) -> None:
         state = self.state
         level = np.arange(len(self.levels))
-        unmet = level >= state.met[rows, None]
         met = level < reached[:, None]
-        image, which = np.nonzero(unmet & (met | over[:, None]))
+        image, which = np.nonzero((level >= state.met[rows, None]) & (met | over[:, None]))
         row = rows[image]
         state.adversarial[row, which] = _take(x, image).cpu().numpy()
         state.ended[row, which] = np.where(met[image, which], SUCCESS, failure[image])

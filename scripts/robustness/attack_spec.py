@@ -69,19 +69,30 @@ def read_spec(settings: Mapping[str, Any], classes: int, title: str) -> AttackSp
     for key, allowed in (("reward", Reward), ("direction", Direction), ("gradients", Precision)):
         if values.get(key, get_args(allowed)[0]) not in get_args(allowed):
             raise UserError(f"{title}: {key} is {values[key]!r}; use {' or '.join(get_args(allowed))}")
+    for key, kinds, words in (
+        ("alpha", (int, float), "a number"),
+        ("confidence", (int, float), "a number"),
+        ("max_iterations", int, "a whole number"),
+    ):
+        if isinstance(values[key], bool) or not isinstance(values[key], kinds):
+            raise UserError(f"{title}: {key} is {values[key]!r}; use {words}")
     if not 0 < values["alpha"] <= 1:
         raise UserError(f"{title}: alpha is {values['alpha']}; a step must lie between 0 and 1")
     if values["max_iterations"] < 1:
         raise UserError(f"{title}: max_iterations is {values['max_iterations']}; use 1 or more")
-    others = [_level(value) for value in values.get("other_confidences", ())]
+    others = [_level(value, title) for value in values.get("other_confidences", ())]
     for key, level in [("confidence", values["confidence"]), *(("other_confidences", value) for value in others)]:
         _check_confidence(level, key, classes, title)
     _check_target(values.get("target"), classes, title)
     return AttackSpec(**values | {"other_confidences": tuple(others)})
 
 
-def _level(value: float | str) -> float:
-    return ARGMAX if value == "argmax" else float(value)
+def _level(value: Any, title: str) -> float:
+    if value == "argmax":
+        return ARGMAX
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UserError(f"{title}: other_confidences holds {value!r}; use numbers or 'argmax'")
+    return float(value)
 
 
 def _check_confidence(level: float, key: str, classes: int, title: str) -> None:

@@ -23,7 +23,7 @@ from robustness.models import placed
 from robustness.randomness import random_offset
 
 SMALLEST_BATCH = 8
-"""Smaller batches are filled up to this many images, as convolutions' kernels for tiny ones round differently."""
+"""On a CPU smaller batches are filled up to this many images: convolutions of tiny ones round differently."""
 
 _SMALLEST_SIDE = 16
 _STATIC_IMAGES = 64
@@ -71,24 +71,29 @@ class _Linear(nn.Module):
         super().__init__()
         self.outputs = linear.out_features
         self.missing_inputs = max(0, _SMALLEST_SIDE - linear.in_features)
-        missing_outputs = max(0, _SMALLEST_SIDE - linear.out_features)
-        weight = functional.pad(linear.weight.detach(), (0, self.missing_inputs, 0, missing_outputs))
-        self.weight = nn.Buffer(weight.to(dtype))
-        bias = None if linear.bias is None else functional.pad(linear.bias.detach(), (0, missing_outputs)).to(dtype)
-        self.bias = None if bias is None else nn.Buffer(bias)
+        self.missing_outputs = max(0, _SMALLEST_SIDE - linear.out_features)
+        weight = functional.pad(linear.weight.detach(), (0, self.missing_inputs, 0, self.missing_outputs))
+        # Plain attributes, not buffers: a module looks those up in a way that costs more than a small layer.
+        self.weight = weight.to(dtype)
+        self.bias = None
+        if linear.bias is not None:
+            self.bias = functional.pad(linear.bias.detach(), (0, self.missing_outputs)).to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 2:
             return self(x.reshape(-1, x.shape[-1])).view(*x.shape[:-1], self.outputs)
-        count = len(x)
-        missing = max(0, _SMALLEST_SIDE - count)
-        rows = x.to(self.weight.dtype)
-        if missing or self.missing_inputs:
-            rows = functional.pad(rows, (0, self.missing_inputs, 0, missing))
-        result = functional.linear(rows, self.weight, self.bias).to(x.dtype)
-        if missing or self.outputs < _SMALLEST_SIDE:
-            result = result[:count, : self.outputs]
-        return result
+        missing = _SMALLEST_SIDE - len(x)
+        rows = x
+        if missing > 0 or self.missing_inputs:
+            rows = functional.pad(rows, (0, self.missing_inputs, 0, max(0, missing)))
+        if self.weight.dtype != x.dtype:
+            rows = rows.to(self.weight.dtype)
+        result = functional.linear(rows, self.weight, self.bias)
+        if missing > 0:
+            result = result[: len(x)]
+        if self.missing_outputs:
+            result = result[:, : self.outputs]
+        return result if result.dtype == x.dtype else result.to(x.dtype)
 
 
 def _rows_agree(layer: _Linear, features: int) -> bool:
@@ -175,7 +180,7 @@ def reward_gradient(
     """
     count = len(x)
     x = _filled(x).detach().requires_grad_()
-    with torch.enable_grad(), _computing(x.device, spec.gradients):
+    with _computing(x.device, spec.gradients):
         logits = model(x)
     log_p = _log_softmax(logits[:count])
     rows = np.arange(count)
@@ -201,8 +206,10 @@ def _log_softmax(logits: Tensor) -> NDArray[np.floating]:
 
 
 def _filled(x: Tensor) -> Tensor:
-    """A tiny batch, repeated until it has an ordinary size."""
-    return x if len(x) >= SMALLEST_BATCH else x[torch.arange(SMALLEST_BATCH, device=x.device) % len(x)]
+    """A tiny batch on a CPU, repeated until it has an ordinary size."""
+    if len(x) >= SMALLEST_BATCH or x.device.type != "cpu":
+        return x
+    return x[torch.arange(SMALLEST_BATCH) % len(x)]
 
 
 @torch.no_grad()

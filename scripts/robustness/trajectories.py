@@ -121,6 +121,7 @@ class Store:
         except UserError as error:
             _LOG.warning("%s: the attack starts afresh", error)
             return None
+        _LOG.info("going on after %d steps with the state in %s", len(batches), self.path)
         state = dict(zip(_ARRAYS, arrays, strict=True))
         return Trajectories(x=torch.from_numpy(x).to(device), batches=batches.tolist(), **state)
 

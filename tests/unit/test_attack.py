@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,8 @@ from robustness.errors import UserError
 from robustness.gradients import frozen, reward_gradient, static_prediction
 from robustness.models import ImageShape, build
 from robustness.randomness import random_signs
+from robustness.statistics import equivalence
+from robustness.trajectories import Store
 
 torch.set_num_threads(1)
 
@@ -538,3 +542,192 @@ def test_a_frozen_model_is_a_copy_without_gradients() -> None:
     assert not any(parameter.requires_grad for parameter in copied.parameters())
     x = random_images(5)
     assert torch.allclose(copied(x), model(x), atol=1e-5)
+
+
+# --- several confidences from one trajectory -------------------------------------------------------------------------
+
+LEVELS = (0.0, 0.5, 0.9, 0.99)
+MANY = replace(SPEC, confidence=0.9, other_confidences=(0.0, 0.5, 0.99))
+
+
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 1000), reward=st.sampled_from(REWARDS), batch_size=st.integers(1, 20))
+def test_one_trajectory_gives_what_an_attack_for_each_confidence_does(seed: int, reward: Any, batch_size: int) -> None:
+    model, images = perceptron(seed=seed), random_images(15, seed=seed)
+    labels = predictions(model, images)
+    labels[::6] = (labels[::6] + 1) % 4
+    spec = replace(MANY, reward=reward)
+    ids = torch.arange(15)
+    many = attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=batch_size)
+    for level, confidence in enumerate(LEVELS):
+        alone = run(model, images, labels, replace(SPEC, reward=reward, confidence=confidence))
+        assert_equal(at(many, level), alone, torch.arange(15))
+
+
+def test_one_trajectory_costs_no_more_than_its_highest_confidence() -> None:
+    model, images = perceptron(), random_images(30)
+    labels, ids = predictions(model, images), torch.arange(30)
+    many = attack(frozen(model, CPU), images, labels, ids, MANY, seed=1, batch_size=16)
+    assert many.needed == run(model, images, spec=replace(SPEC, confidence=0.99)).needed
+    assert (many.iterations.diff(dim=1) >= 0).all()
+    assert (many.iterations[:, 0] < many.iterations[:, 3]).any()
+
+
+def test_an_image_can_meet_one_confidence_and_end_at_the_cap_for_a_higher_one() -> None:
+    model, images = perceptron(), random_images(30)
+    labels, ids = predictions(model, images), torch.arange(30)
+    reached = run(model, images).iterations.median()
+    spec = replace(MANY, max_iterations=int(reached))
+    result = attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=16)
+    both = (result.ended[:, 0] == SUCCESS) & (result.ended[:, 3] == CAP)
+    assert both.any()
+    assert (result.iterations[both, 3] == spec.max_iterations).all()
+    assert not torch.equal(result.adversarial[both, 0], result.adversarial[both, 3])
+
+
+# --- saved state -----------------------------------------------------------------------------------------------------
+
+
+class Careful(Store):
+    """A store that saves after every step."""
+
+    def due(self) -> bool:
+        return True
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def killed_after(model: nn.Module, batches: int) -> nn.Module:
+    """A model that lets the process die when it is asked once more than so many times."""
+    count = 0
+
+    def forward(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > batches:
+            raise Killed
+
+    model.register_forward_hook(forward)
+    return model
+
+
+@pytest.mark.parametrize("spec", [MANY, replace(MANY, direction="normalized"), replace(MANY, target="random")])
+@pytest.mark.parametrize("scale", [3.0, 3000.0])
+def test_an_attack_that_is_killed_again_and_again_gives_the_bits_of_an_undisturbed_one(
+    tmp_path: Path, spec: AttackSpec, scale: float
+) -> None:
+    model, images = perceptron(scale=scale), random_images(23)
+    labels, ids = predictions(model, images), torch.arange(23)
+    labels[::7] = (labels[::7] + 1) % 4
+    settings = {"seed": 1, "batch_size": 7}
+    whole = attack(frozen(model, CPU), images, labels, ids, spec, **settings)
+    kills = 0
+    while True:
+        store = Careful(tmp_path / "state.safetensors", "key", interval=0.0)
+        mortal = killed_after(frozen(model, CPU), batches=20)
+        try:
+            result = attack(mortal, images, labels, ids, spec, **settings, store=store)
+            break
+        except Killed:
+            kills += 1
+            assert kills < 100
+    assert kills >= 3
+    for name in (*BY_LEVEL, "label_before", "target"):
+        assert torch.equal(getattr(whole, name), getattr(result, name)), name
+    assert whole.needed == result.needed  # nothing that was safe was computed again
+
+
+def test_progress_hears_of_images_that_had_ended_before_a_kill(tmp_path: Path) -> None:
+    model, images = perceptron(), random_images(23)
+    labels, ids = predictions(model, images), torch.arange(23)
+    for batches in (20, 10_000):
+        heard: list[int] = []
+        store = Careful(tmp_path / "state.safetensors", "key", interval=0.0)
+        mortal = killed_after(frozen(model, CPU), batches)
+        with contextlib.suppress(Killed):
+            attack(
+                *(mortal, images, labels, ids, SPEC),
+                **{"seed": 1, "batch_size": 7, "store": store},
+                progress=lambda ended, heard=heard: heard.extend(ended.tolist()),
+            )
+    assert len(heard) == 23
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does() -> None:
+    model, images = perceptron(), random_images(60)
+    labels, ids = predictions(model, images), torch.arange(60)
+    whole = attack(frozen(model, CPU), images, labels, ids, MANY, seed=1, batch_size=60)
+    limited = frozen(model, CPU)
+    sizes: list[int] = []
+
+    def forward(_: nn.Module, arguments: tuple[Tensor]) -> None:
+        sizes.append(len(arguments[0]))
+        if len(sizes) > 30 and sizes[-1] > 20:
+            raise torch.OutOfMemoryError
+
+    limited.register_forward_pre_hook(forward)
+    result = attack(limited, images, labels, ids, MANY, seed=1, batch_size=60)
+    for name in (*BY_LEVEL, "label_before"):
+        assert torch.equal(getattr(whole, name), getattr(result, name)), name
+    assert result.needed == whole.needed
+    assert max(sizes[35:]) <= 20
+
+
+def test_a_device_too_small_for_one_image_is_named() -> None:
+    model, images = frozen(perceptron(), CPU), random_images(5)
+    calls = 0
+
+    def forward(*_: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise torch.OutOfMemoryError
+
+    model.register_forward_pre_hook(forward)
+    with pytest.raises(UserError, match="resnet: the device's memory does not hold a batch of one image"):
+        attack(
+            *(model, images, torch.zeros(5).long(), torch.arange(5), SPEC),
+            **{"seed": 1, "batch_size": 4, "title": "resnet"},
+        )
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+def test_gradients_in_bfloat16_need_the_same_change_within_one_percent() -> None:
+    model, images = perceptron(side=8, classes=4, scale=4), random_images(300, side=8)
+    labels, ids = predictions(model, images), torch.arange(300)
+    changes = []
+    for gradients in ("float32", "bfloat16"):
+        spec = replace(SPEC, alpha=0.002, max_iterations=400, gradients=gradients)  # type: ignore[arg-type]
+        result = at(attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=100), 0)
+        won = result.ended == SUCCESS
+        assert won.float().mean() > 0.9
+        with torch.no_grad():
+            p = frozen(model, CPU)(result.adversarial[won]).softmax(1)
+        # Decided in float32: what is called a success is one, and the first one, up to a step.
+        assert (p.max(1).values >= 0.9 - 1e-6).all()
+        changes.append((won, (result.adversarial - images).abs().mean((1, 2, 3))))
+    both = changes[0][0] & changes[1][0]
+    assert both.float().mean() > 0.9
+    assert equivalence(changes[0][1][both].numpy(), changes[1][1][both].numpy(), margin=0.01) < 0.05
+
+
+@pytest.mark.parametrize("gradients", ["bfloat16", "tf32"])
+def test_the_first_iterate_that_meets_the_goal_ends_the_attack_in_any_precision(gradients: Any) -> None:
+    model, images = perceptron(), random_images(40)
+    labels, ids = predictions(model, images), torch.arange(40)
+    spec = replace(MANY, alpha=0.003, max_iterations=200, gradients=gradients)
+    result = attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=16)
+    won = result.ended == SUCCESS
+    assert won.any(dim=0).all()
+    for level, confidence in enumerate(LEVELS):
+        with torch.no_grad():
+            p, label = frozen(model, CPU)(result.adversarial[:, level]).softmax(1).max(1)
+        assert torch.equal((label != labels) & (p >= confidence - 1e-6), won[:, level])
+        assert torch.allclose(p, result.confidence_after[:, level], atol=1e-6)

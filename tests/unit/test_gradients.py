@@ -1,0 +1,110 @@
+"""What is replaced in a frozen model computes the same, and the same for every place in a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from robustness import gradients
+from robustness.gradients import frozen, memory_format
+from robustness.models import ImageShape, build
+
+torch.set_num_threads(1)
+
+CPU = torch.device("cpu")
+
+
+def passes(model: nn.Module, x: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.clone().requires_grad_()
+    result = model(x)
+    return result.detach(), torch.autograd.grad(result, x, seeds)[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    inputs=st.integers(1, 200),
+    outputs=st.integers(1, 70),
+    start=st.integers(0, 40),
+    count=st.integers(1, 60),
+    bias=st.booleans(),
+)
+def test_a_linear_layer_gives_a_row_the_same_bits_in_any_batch(
+    inputs: int, outputs: int, start: int, count: int, bias: bool
+) -> None:
+    generator = torch.Generator().manual_seed(inputs * 71 + outputs)
+    layer = nn.Linear(inputs, outputs, bias=bias)
+    exact = frozen(nn.Sequential(layer), CPU)
+    x, seeds = (torch.randn(100, width, generator=generator) for width in (inputs, outputs))
+    whole = passes(exact, x, seeds)
+    part = slice(start, start + count)
+    for all_rows, rows in zip(whole, passes(exact, x[part], seeds[part]), strict=True):
+        assert torch.equal(all_rows[part], rows)
+    for expected, found in zip(passes(layer, x, seeds), whole, strict=True):
+        assert torch.allclose(expected, found, atol=1e-4)
+
+
+def test_a_linear_layer_computes_in_float64_where_rows_do_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    linear = nn.Linear(12, 5)
+    assert frozen(linear, CPU).weight.dtype == torch.float32
+    monkeypatch.setattr(gradients, "_rows_agree", lambda *_: False)
+    exact = frozen(linear, CPU)
+    assert exact.weight.dtype == torch.float64
+    x = torch.rand(20, 12)
+    assert exact(x).dtype == torch.float32
+    assert torch.allclose(exact(x), linear(x), atol=1e-6)
+
+
+def test_rows_that_depend_on_their_place_are_noticed() -> None:
+    class Drifting(nn.Module):
+        outputs = 3
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, :3] * torch.linspace(1, 1 + 1e-6, len(x))[:, None]
+
+    assert not gradients._rows_agree(Drifting(), 5)  # type: ignore[arg-type]
+
+
+def test_a_linear_layer_takes_sequences() -> None:
+    linear, x = nn.Linear(6, 4), torch.rand(3, 7, 6)
+    assert torch.allclose(frozen(linear, CPU)(x), linear(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"affine": False}])
+def test_a_frozen_batch_norm_scales_and_shifts_as_before(options: dict[str, Any]) -> None:
+    norm = nn.BatchNorm2d(5, **options)
+    for tensor in norm.state_dict().values():
+        if tensor.is_floating_point():
+            nn.init.uniform_(tensor, 0.2, 2.0)
+    x, seeds = torch.randn(9, 5, 4, 4), torch.randn(9, 5, 4, 4)
+    expected = passes(norm.eval(), x, seeds)
+    fixed = frozen(norm, CPU)
+    assert not isinstance(fixed, nn.BatchNorm2d)
+    for before, after in zip(expected, passes(fixed, x, seeds), strict=True):
+        assert torch.allclose(before, after, atol=1e-5)
+
+
+def test_a_batch_norm_without_running_statistics_is_left_alone() -> None:
+    assert isinstance(frozen(nn.BatchNorm2d(3, track_running_stats=False), CPU), nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize("family", ["perceptron", "resnet"])
+def test_a_frozen_model_agrees_with_the_one_that_it_was_made_from(family: str) -> None:
+    torch.manual_seed(0)
+    architectures = {
+        "perceptron": {"family": "perceptron", "hidden": 12},
+        "resnet": {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 4},
+    }
+    model = build(architectures[family], ImageShape(3, 28, 28), classes=3).eval()
+    x, seeds = torch.rand(9, 3, 28, 28), torch.randn(9, 3)
+    for expected, found in zip(passes(model, x, seeds), passes(frozen(model, CPU), x, seeds), strict=True):
+        assert torch.allclose(expected, found, atol=1e-5 * expected.abs().max())
+
+
+def test_images_lie_as_the_model_reads_them_fastest() -> None:
+    assert memory_format(nn.Linear(3, 3)) == torch.contiguous_format
+    assert memory_format(nn.Sequential(nn.Conv2d(1, 1, 3))) == torch.channels_last
