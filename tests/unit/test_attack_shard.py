@@ -1,0 +1,139 @@
+"""The attack's script as a process: killed and started again, and what it says of a wrong spec or model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from robustness import models
+from robustness.files import write_tensors
+from robustness.models import ImageShape, build
+
+ROOT = Path(__file__).parents[2]
+ARCHITECTURE = {"family": "perceptron", "hidden": 12}
+ATTACK: dict[str, Any] = {
+    "reward": "probability",
+    "direction": "sign",
+    "alpha": 0.00002,
+    "confidence": 0.99,
+    "max_iterations": 3000,
+    "other_confidences": ["argmax", 0.5],
+}
+
+
+class Shard:
+    """Files of a small model and images, and the command that attacks them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        torch.manual_seed(0)
+        self.network = build(ARCHITECTURE, ImageShape(1, 6, 6), 4)
+        self.save()
+        random = np.random.default_rng(0)
+        images = random.integers(0, 256, (80, 1, 6, 6), dtype=np.uint8)
+        with torch.no_grad():
+            labels = self.network(torch.from_numpy(images) / 255).argmax(1).numpy()
+        write_tensors(folder / "test.safetensors", {"images": images, "labels": labels}, {})
+        self.checkpoint = folder / "state" / "shard.safetensors"
+
+    def save(self) -> None:
+        models.save(
+            self.folder / "weights.safetensors",
+            self.network,
+            {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 4},
+        )
+
+    def command(self, name: str, attack: dict[str, Any] = ATTACK, batch_size: int = 16) -> list[str]:
+        spec = {"title": "tiny/small, seed 0, attack report", "seed": 0, "attack": attack}
+        options = {
+            "spec": json.dumps(spec),
+            "weights": self.folder / "weights.safetensors",
+            "test": self.folder / "test.safetensors",
+            "start": 20,
+            "stop": 70,
+            "records": self.folder / f"{name}.parquet",
+            "adversarial": self.folder / f"{name}.safetensors",
+            "checkpoint": self.checkpoint,
+            "save-every": 0,
+            "batch-size": batch_size,
+        }
+        words = [str(word) for key, value in options.items() for word in (f"--{key}", value)]
+        return [sys.executable, str(ROOT / "scripts" / "attack_shard.py"), *words]
+
+    def run(self, name: str, **options: Any) -> str:
+        return subprocess.run(
+            self.command(name, **options), capture_output=True, text=True, check=True, timeout=120
+        ).stderr
+
+    def error(self, **options: Any) -> str:
+        done = subprocess.run(self.command("wrong", **options), capture_output=True, text=True, timeout=120)
+        assert done.returncode == 1
+        assert not (self.folder / "wrong.parquet").exists()
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def outputs(self, name: str) -> list[bytes]:
+        return [(self.folder / f"{name}.{suffix}").read_bytes() for suffix in ("parquet", "safetensors")]
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Shard:
+    return Shard(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_shard_that_is_killed_goes_on_and_writes_the_bytes_of_an_undisturbed_one(shard: Shard) -> None:
+    shard.run("undisturbed", batch_size=50)
+    for _ in range(2):
+        started = subprocess.Popen(shard.command("killed"), stderr=subprocess.DEVNULL)
+        before = shard.checkpoint.stat().st_mtime_ns if shard.checkpoint.exists() else 0
+        deadline = time.monotonic() + 60
+        while not shard.checkpoint.exists() or shard.checkpoint.stat().st_mtime_ns == before:
+            assert time.monotonic() < deadline
+            assert started.poll() is None, "the shard ended before it could be killed"
+            time.sleep(0.01)
+        started.kill()
+        started.wait()
+    assert not (shard.folder / "killed.parquet").exists()
+    assert "going on after" in shard.run("killed")
+    assert shard.outputs("killed") == shard.outputs("undisturbed")
+    assert not shard.checkpoint.exists()
+
+
+@pytest.mark.slow
+def test_a_changed_attack_or_model_does_not_take_up_the_old_state(shard: Shard) -> None:
+    started = subprocess.Popen(shard.command("killed"), stderr=subprocess.DEVNULL)
+    while not shard.checkpoint.exists():
+        time.sleep(0.01)
+    started.kill()
+    started.wait()
+    state = shard.checkpoint.read_bytes()
+    assert "starts afresh" in shard.run("changed", attack=ATTACK | {"max_iterations": 5})
+    shard.checkpoint.write_bytes(state)
+    with torch.no_grad():
+        next(shard.network.parameters()).mul_(1.01)
+    shard.save()
+    assert "starts afresh" in shard.run("changed", attack=ATTACK | {"max_iterations": 3000, "alpha": 0.01})
+
+
+def test_a_wrong_setting_is_named_with_the_model_the_images_and_the_value(shard: Shard) -> None:
+    said = shard.error(attack=ATTACK | {"confidence": 0.2})
+    assert "tiny/small, seed 0, attack report, test images 20 to 69: confidence holds 0.2" in said
+    assert "target class 9 does not exist" in shard.error(attack=ATTACK | {"target": 9})
+    assert "unknown attack setting 'step'" in shard.error(attack=ATTACK | {"step": 1})
+
+
+def test_a_model_that_returns_nan_is_named_with_its_images(shard: Shard) -> None:
+    with torch.no_grad():
+        next(shard.network.parameters())[0, 0] = torch.nan
+    shard.save()
+    said = shard.error()
+    assert "test images 20 to 69: the model returned NaN or infinity for test images [20, 21, 22, 23, 24]" in said
