@@ -46,6 +46,9 @@ _TURN = 8
 _NEAR = 1.0
 """Log-odds of the goal's class to the likeliest from which on reduced precision is checked in float32."""
 
+_AT_REST = 3
+"""Steps for which a reward in reduced precision, which cannot tell small changes apart, may stand still by chance."""
+
 Rows = NDArray[np.int64]
 
 
@@ -61,7 +64,8 @@ class AttackResult:
     (N,) is the prediction on the original, `target` (N,) the class aimed at, or −1.
 
     `evaluations` is the number of forward and backward passes per image, padding included; `needed` the same less
-    padding; `batches` the number of images in each step's batch.
+    padding; `batches` the number of images in each step's batch. Forward passes alone, which tightening and the checks
+    of a reduced precision make, are not among them.
     """
 
     adversarial: Tensor
@@ -250,9 +254,10 @@ class _Run:
         return done
 
     def _in_float32(self, rows: Rows, x: Tensor, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`log_p` computed again where it may decide: from near the boundary on, and where the reward stands still.
+        """`log_p` computed again where it may decide: near the goal's boundary, and where the reward stands still.
 
-        Every level lies beyond the boundary between the true class and another, so what is near or beyond it stays so.
+        Once an image is there, it stays with float32: every level lies beyond the boundary, and a reward that stands
+        still has to do so for long.
         """
         state = self.state
         goal = log_p.copy()
@@ -261,9 +266,8 @@ class _Run:
         else:
             goal = goal[self._places[: len(rows)], self.target[rows], None]
         near = goal.max(1) >= log_p.max(1) - _NEAR
-        still = np.abs(self._rewards(rows, log_p) - state.reward[rows]) <= UNCHANGED_TOLERANCE
-        state.exact[rows] |= near | still | (state.iteration[rows] == 0)
-        exact = np.flatnonzero(state.exact[rows])
+        state.exact[rows] |= near | (state.unchanged[rows] >= _AT_REST)
+        exact = np.flatnonzero(state.exact[rows] | (state.iteration[rows] == 0))
         if len(exact):
             log_p[exact] = log_probabilities(self.model, _take(x, exact))
         return log_p

@@ -73,7 +73,7 @@ class Trajectories:
             zero_gradients=zeros(count),
             met=zeros(count),
             over=np.zeros(count, np.bool_),
-            exact=np.ones(count, np.bool_),
+            exact=np.zeros(count, np.bool_),
             label_before=zeros(count),
             adversarial=np.zeros((count, levels, *images.shape[1:]), np.float32),
             ended=np.full((count, levels), _UNMET),

@@ -338,6 +338,20 @@ def test_a_masked_gradient_is_never_called_a_success(reward: Any) -> None:
     assert not fooled.all()
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("reward", REWARDS)
+def test_a_model_that_is_too_sure_for_a_gradient_is_never_called_fooled(reward: Any, direction: Any) -> None:
+    def saturated(x: Tensor) -> Tensor:
+        margin = 4000 * (x.mean((1, 2, 3)) - 0.4)
+        return torch.stack([torch.zeros_like(margin), margin], 1)
+
+    images, labels = random_images(10) * 0.2 + 0.5, torch.ones(10, dtype=torch.int64)
+    spec = replace(SPEC, reward=reward, direction=direction, alpha=0.01 if direction == "sign" else 0.06)
+    result = run(Planted(saturated), images, labels, spec)
+    assert ((result.ended == CAP) | (result.ended == DEFAULT_STATE)).all()
+    assert torch.equal(result.zero_gradients, result.iterations)
+
+
 def test_an_image_that_was_wrong_from_the_start_is_skipped_and_left_alone() -> None:
     model, images = perceptron(), random_images(10)
     labels = predictions(model, images)
@@ -731,3 +745,18 @@ def test_the_first_iterate_that_meets_the_goal_ends_the_attack_in_any_precision(
             p, label = frozen(model, CPU)(result.adversarial[:, level]).softmax(1).max(1)
         assert torch.equal((label != labels) & (p >= confidence - 1e-6), won[:, level])
         assert torch.allclose(p, result.confidence_after[:, level], atol=1e-6)
+
+
+def test_in_reduced_precision_only_images_near_the_boundary_are_looked_at_twice() -> None:
+    model, images = linear(3), 0.5 + 0.1 * random_images(40, 3, 5)
+    model[1].weight.data *= 5  # so that images start far from the boundary
+    model[1].bias.data *= 5
+    labels, ids = predictions(model, images), torch.arange(40)
+    spec = replace(SPEC, alpha=0.001, max_iterations=2000, gradients="bfloat16")
+    seen: list[int] = []
+    counted = frozen(model, CPU)
+    counted.register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
+    result = attack(counted, images, labels, ids, spec, seed=1, batch_size=40)
+    assert (result.ended == SUCCESS).all()
+    twice = sum(seen) - result.evaluations - 64  # the static images
+    assert 2 * 40 <= twice < 0.8 * result.evaluations
