@@ -457,7 +457,7 @@ def test_a_mistake_in_a_comparator_is_answered_with_one_sentence(entry: Any, wor
 def test_an_attack_of_ours_takes_no_key_of_a_comparator() -> None:
     assert only(problems(attacks={"report": {"steps": 9}})) == (
         "unknown key 'steps' in attacks.report: remove it; "
-        "known are reward, direction, confidence, max_iterations and target"
+        "known are reward, direction, confidence, other_confidences, max_iterations, target, tighten and gradients"
     )
 
 
