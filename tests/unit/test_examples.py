@@ -37,6 +37,13 @@ def test_the_order_of_the_models_does_not_matter() -> None:
     assert first_example(tables, 7) == first_example(tables[::-1], 7)
 
 
+def test_records_taken_out_of_those_of_several_levels_are_chosen_from_alike() -> None:
+    tables = [records(*"-++++"), records(*"++-++")]
+    for level, table in enumerate(tables):
+        table.index = pandas.RangeIndex(level, level + 3 * len(table), 3)
+    assert first_example(tables, 7) == 103
+
+
 def test_a_class_without_an_attacked_image_is_an_error_with_numbers() -> None:
     with pytest.raises(ValueError, match="none of the 5 attacked test images has class number 9"):
         first_example([records(*"+++++")], 9)

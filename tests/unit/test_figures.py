@@ -45,6 +45,7 @@ def spec():
         "scale": {"name": "default", "title": "narrowed networks, fewer images"},
         "footnote": ["Scale default: narrowed networks, fewer images.", "Noise: Gaussian, σ = 0.5."],
         "attack": "report",
+        "required_confidence": 0.9,
         "measure": "mean_change",
         "class": "7",
         "augmentation": {"kind": "gaussian_noise", "sigma": 0.5},
@@ -56,8 +57,8 @@ def table():
     rows = []
     for place, name in enumerate(NAMES):
         value = [0.142, 0.231, 0.031, 0.046][place]
-        row = {"attack": "report", "model": name, "seeds": 1, "attacked": 490, "skipped": 10, "success": 490}
-        row |= {"default_state": 0, "cap": 0}
+        row = {"attack": "report", "model": name, "required_confidence": 0.9, "seeds": 1}
+        row |= {"attacked": 490, "skipped": 10, "success": 490, "default_state": 0, "cap": 0}
         for measure, factor in (("mean_change", 1), ("pixels_changed", 1000)):
             row |= {measure: factor * value, f"{measure}_low": 0.9 * factor * value}
             row |= {f"{measure}_high": 1.1 * factor * value}
@@ -226,8 +227,27 @@ def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
     assert "no image was classified correctly" in words(bars.robustness_bars(table, spec))
 
 
+def test_bars_are_those_of_their_required_confidence(table, spec, tmp_path):
+    easy = table.assign(required_confidence=0.0, success=77, mean_change=0.001, mean_change_low=0, mean_change_high=1)
+    # Through a file, as the rule has it: 0.0 and 0.9 are found again.
+    pd.concat([easy, table]).to_csv(tmp_path / "robustness.csv", index=False, float_format="%.6g")
+    both = pd.read_csv(tmp_path / "robustness.csv")
+    assert words(bars.robustness_bars(both, spec)) == words(bars.robustness_bars(table, spec))
+    assert "0.142" in words(bars.robustness_bars(both, spec))
+    said = words(bars.robustness_bars(both, spec | {"required_confidence": 0.0}))
+    assert "0.142" not in said
+    assert "77 of 490 fooled" in said
+
+
+def test_bars_of_a_confidence_that_the_table_lacks_or_has_twice_are_refused(table, spec):
+    with pytest.raises(UserError, match=r"no row for model 'basic-clean' under attack 'report' at confidence 0\.5"):
+        bars.robustness_bars(table, spec | {"required_confidence": 0.5})
+    with pytest.raises(UserError, match=r"2 rows for model 'basic-clean' .* needs one: delete the table"):
+        bars.robustness_bars(pd.concat([table, table]), spec)
+
+
 def test_a_model_missing_in_an_input_is_named(table, spec, examples, networks, histories):
-    with pytest.raises(UserError, match="no row for model 'resnet-noisy' under attack 'report'"):
+    with pytest.raises(UserError, match=r"no row for model 'resnet-noisy' under attack 'report' at confidence 0\.9"):
         bars.robustness_bars(table.iloc[:3], spec)
     with pytest.raises(UserError, match="training history"):
         curves.training_curves(histories[:3], spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from numpy.typing import NDArray
 
 import attack_shard
 import compare_shard
@@ -27,7 +29,8 @@ import tabulate_robustness
 import train_model
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors, write_tensors
-from robustness.records import read_records, write_records
+from robustness.records import read_records
+from robustness.trajectories import Store, Trajectories
 
 CLASSES = ["left", "right"]
 MODELS = ["basic-clean", "basic-noisy"]
@@ -38,9 +41,13 @@ ATTACK = {
     "direction": "sign",
     "alpha": 0.02,
     "confidence": 0.9,
+    "other_confidences": [0.7, "argmax"],
     "max_iterations": 100,
     "target": None,
+    "tighten": False,
+    "gradients": "float32",
 }
+LEVELS = [0.0, 0.7, 0.9]
 TRAINING = {"epochs": 3, "batch_size": 8, "learning_rate": 0.01, "weight_decay": 0.0, "optimiser": "adamw"}
 
 
@@ -72,14 +79,21 @@ def train(folder: Path, model: str, to: Path) -> None:
     call(train_model, spec, *flags, "--weights", to / "w", "--history", to / "h.csv", "--card", to / "c.json")
 
 
-def attacked(folder: Path, model: str, start: int, stop: int, to: Path, batch_size: int = 128) -> None:
+def attacked(folder: Path, model: str, start: int, stop: int, to: Path, batch_size: int = 128, **changes: Any) -> None:
     name = to / f"{start}-{stop}"
     call(
         attack_shard,
-        {"attack": ATTACK, "seed": 1, "title": model},
+        {"attack": ATTACK | changes, "seed": 1, "title": model},
         *("--weights", folder / model / "w", "--test", folder / "test", "--start", start, "--stop", stop),
         *("--records", f"{name}.parquet", "--adversarial", f"{name}.safetensors", "--batch-size", batch_size),
+        *("--checkpoint", f"{name}.checkpoint"),
     )
+
+
+def original(folder: Path, images: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Test images by their numbers, as the attack starts from them."""
+    (pixels,) = read_tensors(folder / "test", "images")
+    return pixels[images].astype(np.float32) / np.float32(255)
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +128,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def examples(folder: Path, to: Path, *names: str) -> None:
+def examples(folder: Path, to: Path, *names: str, confidence: float = 0.9) -> None:
     spec = {"classes": [*CLASSES, "none"], "example_classes": list(names) or ["right", "left"], "models": MODELS}
+    spec["required_confidence"] = confidence
     shards = [folder / model / f"{part}.safetensors" for model in MODELS for part in ("0-12", "12-30")]
     measures = [folder / model / "measures" for model in MODELS]
     call(
@@ -149,19 +164,67 @@ def test_predictions_have_one_row_for_each_test_image(study: Path) -> None:
     assert table["confidence"].between(0.5, 1).all()
 
 
-def test_a_shard_has_its_range_of_images(study: Path) -> None:
+def test_a_shard_has_its_range_of_images_with_all_levels_of_each_together(study: Path) -> None:
     table = read_records(study / "basic-clean" / "12-30.parquet")
-    image, adversarial = read_tensors(study / "basic-clean" / "12-30.safetensors", "image", "adversarial")
-    assert table["image"].tolist() == image.tolist() == list(range(12, 30))
-    assert adversarial.shape == (18, 1, 12, 12)
+    names = ("image", "required_confidence", "adversarial")
+    image, confidence, adversarial = read_tensors(study / "basic-clean" / "12-30.safetensors", *names)
+    assert table["image"].tolist() == image.tolist() == [number for number in range(12, 30) for _ in LEVELS]
+    assert table["required_confidence"].tolist() == confidence.tolist() == LEVELS * 18
+    assert table["label"].tolist() == [number % 2 for number in range(12, 30) for _ in LEVELS]
+    assert adversarial.shape == (18 * len(LEVELS), 1, 12, 12)
     assert read_metadata(study / "basic-clean" / "12-30.safetensors")["provenance"]["spec"]["attack"] == ATTACK
+
+
+def test_a_shard_records_what_is_promised_of_each_image_and_level(study: Path) -> None:
+    table = read_records(study / "basic-clean" / "12-30.parquet")
+    expected = ["image", "label", "required_confidence", "label_before", "label_after", "confidence_after", "ended"]
+    assert list(table.columns) == [*expected, "iterations", "zero_gradients", "scale", "target"]
+    assert (table["scale"] == 1).all()
+    assert (table["target"] == -1).all()
+
+
+def test_a_higher_level_is_reached_later_on_the_same_way_and_with_its_confidence(study: Path) -> None:
+    table = read_records(study / "basic-clean" / "measures")
+    won = table[table["ended"] == "success"]
+    assert (won["confidence_after"] >= won["required_confidence"]).all()
+    assert (won["label_after"] != won["label"]).all()
+    steps = table.pivot(index="image", columns="required_confidence", values="iterations")
+    assert (steps.diff(axis=1)[LEVELS[1:]] >= 0).all(axis=None)
+    assert (steps[0.9] > steps[0.0]).any()
+
+
+def test_a_level_recorded_beside_others_is_the_one_that_an_attack_of_its_own_finds(study: Path, tmp_path: Path) -> None:
+    attacked(study, "basic-clean", 0, 12, tmp_path, confidence=0.7, other_confidences=[])
+    beside = read_records(study / "basic-clean" / "0-12.parquet")
+    beside = beside[beside["required_confidence"] == 0.7].reset_index(drop=True)
+    pandas.testing.assert_frame_equal(read_records(tmp_path / "0-12.parquet"), beside)
+    (alone,) = read_tensors(tmp_path / "0-12.safetensors", "adversarial")
+    (together,) = read_tensors(study / "basic-clean" / "0-12.safetensors", "adversarial")
+    assert np.array_equal(alone, together[1::3])
+
+
+def test_a_tightened_shard_holds_the_share_of_the_change_that_it_names(study: Path, tmp_path: Path) -> None:
+    attacked(study, "basic-clean", 0, 12, tmp_path, tighten=True)
+    table = read_records(tmp_path / "0-12.parquet")
+    won = (table["ended"] == "success").to_numpy()
+    assert table.loc[won, "scale"].between(0, 1, inclusive="right").all()
+    assert (table.loc[won, "scale"] < 1).any()
+    assert (table.loc[~won, "scale"] == 1).all()
+    assert (table["confidence_after"] >= table["required_confidence"])[won].all()
+    (short,) = read_tensors(tmp_path / "0-12.safetensors", "adversarial")
+    (long,) = read_tensors(study / "basic-clean" / "0-12.safetensors", "adversarial")
+    x = original(study, table["image"].to_numpy())
+    scale = table["scale"].to_numpy()[:, None, None, None]
+    assert short == pytest.approx(x + scale * (long - x), abs=1e-6)
 
 
 def test_a_shard_starts_from_the_predictions_of_the_evaluation(study: Path) -> None:
     table = read_records(study / "basic-noisy" / "0-12.parquet", study / "basic-noisy" / "12-30.parquet")
     predictions = read_records(study / "basic-noisy" / "predictions")[:30]
-    assert table["label_before"].tolist() == predictions["prediction"].tolist()
-    assert ((table["ended"] == "skipped") == (predictions["prediction"] != predictions["label"])).all()
+    for level in LEVELS:
+        at_level = table[table["required_confidence"] == level].reset_index(drop=True)
+        assert at_level["label_before"].tolist() == predictions["prediction"].tolist()
+        assert ((at_level["ended"] == "skipped") == (predictions["prediction"] != predictions["label"])).all()
 
 
 def test_the_shards_and_the_batch_size_do_not_matter(study: Path, tmp_path: Path) -> None:
@@ -174,15 +237,98 @@ def test_the_shards_and_the_batch_size_do_not_matter(study: Path, tmp_path: Path
     assert np.array_equal(whole, np.concatenate(images))
 
 
+class StoppedError(Exception):
+    """What a test stops a shard with."""
+
+
+def same_shard(folder: Path, other: Path) -> None:
+    """The first shard has the same records and images in both, to the last bit."""
+    pandas.testing.assert_frame_equal(
+        read_records(folder / "0-12.parquet"), read_records(other / "0-12.parquet"), check_exact=True
+    )
+    names = ("image", "required_confidence", "adversarial")
+    ours, theirs = (read_tensors(each / "0-12.safetensors", *names) for each in (folder, other))
+    for name, one, another in zip(names, ours, theirs, strict=True):
+        assert np.array_equal(one, another), name
+
+
+@pytest.fixture
+def stopped(study: Path, tmp_path: Path) -> Path:
+    """A folder in which a shard was stopped after its fourth step, just when its state had been saved."""
+    calls = iter(range(1, 10**6))
+
+    def save_and_stop(store: Store, state: Trajectories) -> None:
+        save(store, state)
+        raise StoppedError
+
+    save = Store.save
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "due", lambda _: next(calls) == 4)
+        patch.setattr(Store, "save", save_and_stop)
+        with pytest.raises(StoppedError):
+            attacked(study, "basic-clean", 0, 12, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["0-12.checkpoint"]
+    return tmp_path
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each shard that starts, whether it found a state to go on from."""
+    found = []
+    load = Store.load
+
+    def noted(store: Store, device: torch.device) -> Trajectories | None:
+        state = load(store, device)
+        found.append(state is not None)
+        return state
+
+    monkeypatch.setattr(Store, "load", noted)
+    return found
+
+
+def test_a_stopped_shard_goes_on_from_its_saved_state_to_the_same_result(
+    study: Path, stopped: Path, loaded: list[bool]
+) -> None:
+    attacked(study, "basic-clean", 0, 12, stopped)
+    assert loaded == [True]
+    assert sorted(path.name for path in stopped.iterdir()) == ["0-12.parquet", "0-12.safetensors"]
+    same_shard(stopped, study / "basic-clean")
+
+
+def test_a_shard_of_another_attack_or_other_weights_leaves_the_saved_state_unread(
+    study: Path, stopped: Path, loaded: list[bool], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    saved = (stopped / "0-12.checkpoint").read_bytes()
+    attacked(study, "basic-clean", 0, 12, stopped, confidence=0.8)
+    (stopped / "0-12.checkpoint").write_bytes(saved)
+    trained_anew = tmp_path_factory.mktemp("trained-anew")
+    (trained_anew / "basic-clean").mkdir()
+    shutil.copy(study / "basic-noisy" / "w", trained_anew / "basic-clean" / "w")
+    shutil.copy(study / "test", trained_anew / "test")
+    attacked(trained_anew, "basic-clean", 0, 12, stopped)
+    assert loaded == [False, False]
+    same_shard(stopped, study / "basic-noisy")
+
+
 def test_measures_are_records_with_the_change_of_each_image(study: Path) -> None:
     table = read_records(study / "basic-clean" / "measures")
     assert {"ended", "iterations", "mean_change", "pixels_changed", "l2", "linf", "ssim"} < set(table.columns)
-    assert len(table) == 30
+    assert len(table) == 30 * len(LEVELS)
     won = table[table["ended"] == "success"]
-    assert len(won) > 10
+    assert (won["required_confidence"].value_counts()[LEVELS] > 10).all()
     assert (won["linf"] <= 0.02 * won["iterations"] + 1e-5).all()
     assert (won["linf"] > 0.02 * (won["iterations"] - 1)).all()
     assert (won["ssim"] < 1).all()
+
+
+def test_every_row_is_measured_between_its_image_and_what_its_level_made_of_it(study: Path) -> None:
+    table = read_records(study / "basic-clean" / "measures")
+    shards = [study / "basic-clean" / f"{shard}.safetensors" for shard in ("0-12", "12-30")]
+    adversarial = np.concatenate([read_tensors(shard, "adversarial")[0] for shard in shards])
+    assert table["image"].tolist() == [number for number in range(30) for _ in LEVELS]
+    change = np.abs(adversarial.astype(float) - original(study, table["image"].to_numpy()))
+    assert table["l1"].tolist() == pytest.approx(change.sum(axis=(1, 2, 3)).tolist(), rel=1e-6)
+    assert table["linf"].tolist() == pytest.approx(change.max(axis=(1, 2, 3)).tolist(), rel=1e-6)
 
 
 def test_a_skipped_image_was_not_changed(study: Path) -> None:
@@ -193,33 +339,50 @@ def test_a_skipped_image_was_not_changed(study: Path) -> None:
     assert (table.loc[~untouched, "l0"] > 0).all()
 
 
-def test_tables_have_a_row_for_each_model(study: Path) -> None:
+def test_tables_have_a_row_for_each_model_and_that_of_robustness_for_each_level(study: Path) -> None:
     accuracy, robustness = (pandas.read_csv(study / f"{name}.csv") for name in ("accuracy", "robustness"))
-    assert accuracy["model"].tolist() == robustness["model"].tolist() == MODELS
+    assert accuracy["model"].tolist() == MODELS
+    assert robustness["model"].tolist() == [model for model in MODELS for _ in LEVELS]
+    assert robustness["required_confidence"].tolist() == LEVELS * len(MODELS)
     predictions = read_records(study / "basic-clean" / "predictions")
     assert accuracy["accuracy"][0] == pytest.approx(
         (predictions["label"] == predictions["prediction"]).mean(), abs=1e-4
     )
     assert accuracy["accuracy_published"][0] == 0.95
-    assert (robustness["attacked"] + robustness["skipped"]).tolist() == [30, 30]
+    assert (robustness["attacked"] + robustness["skipped"]).tolist() == [30] * len(robustness)
     assert (robustness["mean_change_low"] < robustness["mean_change"]).all()
 
 
 def test_examples_are_images_of_their_classes_as_each_model_s_attack_left_them(study: Path) -> None:
     names = ("original", "adversarial", "label", "label_after")
-    original, adversarial, label, after = read_tensors(study / "examples", *names)
+    shown, adversarial, label, after = read_tensors(study / "examples", *names)
     metadata = read_metadata(study / "examples")
     assert metadata["classes"] == ["right", "left"]
     assert label.tolist() == [1, 0]
-    assert original.shape == (2, 1, 12, 12)
+    assert shown.shape == (2, 1, 12, 12)
     assert adversarial.shape == (2, 2, 1, 12, 12)
     assert after.shape == (2, 2)
-    for row, image in enumerate(metadata["image"]):
-        (pixels,) = read_tensors(study / "test", "images", rows=slice(image, image + 1))
-        assert np.array_equal(original[row], pixels[0].astype(np.float32) / np.float32(255))
+    assert np.array_equal(shown, original(study, np.array(metadata["image"])))
+
+
+@pytest.mark.parametrize("level", range(len(LEVELS)), ids=map(str, LEVELS))
+def test_examples_are_images_and_records_of_their_required_confidence(study: Path, tmp_path: Path, level: int) -> None:
+    examples(study, tmp_path / "examples", confidence=LEVELS[level])
+    names = ("adversarial", "label_after", "confidence_after")
+    adversarial, after, confidence = read_tensors(tmp_path / "examples", *names)
+    for row, image in enumerate(read_metadata(tmp_path / "examples")["image"]):
         shard, first = ("0-12", 0) if image < 12 else ("12-30", 12)
-        (noisy,) = read_tensors(study / "basic-noisy" / f"{shard}.safetensors", "adversarial")
-        assert np.array_equal(adversarial[row, 1], noisy[image - first])
+        for place, model in enumerate(MODELS):
+            (images,) = read_tensors(study / model / f"{shard}.safetensors", "adversarial")
+            record = read_records(study / model / f"{shard}.parquet").loc[(image - first) * len(LEVELS) + level]
+            assert np.array_equal(adversarial[row, place], images[(image - first) * len(LEVELS) + level])
+            assert (after[row, place], confidence[row, place]) == (record["label_after"], record["confidence_after"])
+
+
+def test_examples_of_different_required_confidences_differ(study: Path, tmp_path: Path) -> None:
+    examples(study, tmp_path / "examples", confidence=0.0)
+    (low,), (high,) = (read_tensors(path / "examples", "adversarial") for path in (tmp_path, study))
+    assert not np.array_equal(low, high)
 
 
 def test_a_class_of_which_no_image_was_attacked_is_named(study: Path, tmp_path: Path) -> None:
@@ -232,8 +395,6 @@ def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a library's attacks have run on a model, and were compared with ours."""
     pytest.importorskip("adv_lib", reason="adv-lib is not installed: `make comparators` does it")
     folder = tmp_path_factory.mktemp("compared")
-    ours = read_records(study / "basic-clean" / "measures").assign(required_confidence=0.0)
-    write_records(folder / "ours", {name: ours[name].to_numpy() for name in ours.columns}, {})
     for method in ("fmn", "ddn"):
         shard = folder / f"{method}.parquet", folder / f"{method}.safetensors"
         call(
@@ -257,14 +418,15 @@ def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             ),
         )
     spec = {"attacks": ["report"], "comparators": [["fmn", "fmn"], ["ddn", "ddn"]], "models": ["basic-clean"]}
-    measures = [folder / name for name in ("ours", "fmn", "ddn")]
+    measures = [study / "basic-clean" / "measures", folder / "fmn", folder / "ddn"]
     call(tabulate_comparison, spec, "--measures", *measures, "--table", folder / "comparison.csv")
     return folder
 
 
 def test_a_librarys_attack_leaves_records_like_ours(study: Path, compared: Path) -> None:
     ours, theirs = read_records(study / "basic-clean" / "0-12.parquet"), read_records(compared / "fmn.parquet")
-    assert set(theirs.columns) == {*ours.columns, "required_confidence"}
+    ours = ours[ours["required_confidence"] == 0]
+    assert list(theirs.columns) == list(ours.columns)
     assert (theirs["required_confidence"] == 0).all()
     assert theirs["image"].tolist() == list(range(30))
     assert theirs["label_before"][:12].tolist() == ours["label_before"].tolist()
@@ -281,7 +443,7 @@ def test_a_comparison_has_a_row_for_each_norm(compared: Path) -> None:
     table = pandas.read_csv(compared / "comparison.csv")
     assert table["norm"].tolist() == ["linf", "l2"]
     assert (table["both"] > 10).all()
-    # Ours goes on to a probability of 0.9, and so takes more change than the smallest that fools.
+    # Ours goes in whole steps, the last of which goes too far, and so takes more change than the smallest that fools.
     assert (table["ratio"] > 1).all()
 
 

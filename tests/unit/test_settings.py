@@ -164,11 +164,28 @@ def test_alpha_must_be_a_number_above_0_and_at_most_1(alpha: Any) -> None:
     assert "must be a number above 0 and at most 1" in sentence
 
 
-@pytest.mark.parametrize("confidence", [0.1, 0, -1, 1.01, "high"])
-def test_confidence_must_be_above_one_in_ten_and_at_most_1(confidence: Any) -> None:
+@pytest.mark.parametrize("confidence", [0, -1, 1, 1.01, "high", "argmax"])
+def test_confidence_must_lie_between_0_and_1(confidence: Any) -> None:
     sentence = only(problems(attacks={"report": {"confidence": confidence}}))
     assert sentence.startswith("attacks.report.confidence is ")
-    assert "must be a number above 0.1 and at most 1" in sentence
+    assert sentence.endswith("but must be a number above 0 and below 1")
+
+
+@pytest.mark.parametrize("confidence", [0, -1, 1, 1.01, "high", "0.5", None, True])
+def test_every_other_confidence_must_lie_between_0_and_1_or_be_argmax(confidence: Any) -> None:
+    sentence = only(problems(attacks={"report": {"other_confidences": ["argmax", confidence]}}))
+    assert sentence.startswith("attacks.report.other_confidences[1] is ")
+    assert sentence.endswith("but must be a number between 0 and 1, or argmax")
+
+
+@pytest.mark.parametrize("others", [[], ["argmax"], [0.5, 0.99], [0.9]])
+def test_other_confidences_may_be_none_or_any_and_repeat_the_first(others: list[Any]) -> None:
+    assert problems(attacks={"report": {"other_confidences": others}}) == []
+
+
+@pytest.mark.parametrize("key", ["other_confidences", "tighten", "gradients"])
+def test_what_an_attack_records_and_how_is_always_stated(key: str) -> None:
+    assert only(check(without("attacks", "report", key), SCHEMA)).startswith(f"attacks.report lacks the key '{key}' (")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +203,10 @@ def test_confidence_must_be_above_one_in_ten_and_at_most_1(confidence: Any) -> N
         ({"seeds": [1, 1]}, "seeds lists 1 more than once: keep one of each"),
         ({"study": []}, "study has no entries, but needs at least 1"),
         ({"attacks": {"report": {"max_iterations": 0}}}, "must be a whole number of at least 1"),
+        ({"attacks": {"report": {"other_confidences": 0.5}}}, "must be a list: write `other_confidences: [0.5]`"),
+        ({"attacks": {"report": {"other_confidences": [0.5, 0.5]}}}, "lists 0.5 more than once: keep one of each"),
+        ({"attacks": {"report": {"tighten": "yes"}}}, 'attacks.report.tighten is "yes", but must be true or false'),
+        ({"attacks": {"report": {"gradients": "tf23"}}}, "must be float32, tf32 or bfloat16: did you mean 'tf32'?"),
         ({"architectures": {"resnet": {"blocks": [1]}}}, "blocks has 1 entry, but needs exactly 4"),
         ({"architectures": {"resnet": {"filters": 0}}}, "filters is 0, but must be a whole number of at least 8"),
         ({"datasets": {"mnist": {"augmentation": {"sigma": -1}}}}, "sigma is -1, but must be a number of at least 0"),
@@ -368,11 +389,31 @@ def test_no_more_images_are_attacked_than_tested() -> None:
     assert sentence.startswith("datasets.mnist.attacked_images is 20000, but the test split has 10000")
 
 
+def two_classes(**report: Any) -> list[str]:
+    """What is found wrong when MNIST has two classes, in `report`; the other attack is content with any wrong one."""
+    attacks = {"report": {"other_confidences": [], **report}, "strong": {"other_confidences": ["argmax"]}}
+    return problems(datasets={"mnist": {"classes": ["7", "1"]}}, attacks=attacks)
+
+
 def test_confidence_must_exceed_what_a_guess_reaches() -> None:
-    sentence = problems(
-        datasets={"mnist": {"classes": ["7", "1"]}}, attacks={"report": {"confidence": 0.5}, "strong": {}}
-    )
-    assert only(sentence).startswith("attacks.report.confidence is 0.5, but with the 2 classes of datasets.mnist")
+    sentence = only(two_classes(confidence=0.5))
+    assert sentence.startswith("attacks.report.confidence has 0.5, but with the 2 classes of datasets.mnist")
+    assert sentence.endswith("every guess reaches 0.5: set it above that")
+
+
+def test_every_other_confidence_must_exceed_what_a_guess_reaches() -> None:
+    sentence = only(two_classes(other_confidences=["argmax", 0.7, 0.5]))
+    assert sentence.startswith("attacks.report.other_confidences has 0.5, but with the 2 classes of datasets.mnist")
+    assert sentence.endswith("every guess reaches 0.5: set it above that, or to argmax")
+    assert len(two_classes(confidence=0.4, other_confidences=[0.3, 0.45])) == 3
+
+
+def test_a_confidence_is_held_against_the_classes_of_every_studied_dataset() -> None:
+    found = problems(attacks={"report": {"confidence": 0.1}})
+    assert [sentence.partition(" classes of ")[2].partition(" ")[0] for sentence in found] == [
+        "datasets.mnist",
+        "datasets.cifar",
+    ]
 
 
 @pytest.mark.parametrize("target", [None, "next", "random", "least_likely", "7", "dog"])
@@ -416,7 +457,7 @@ def test_a_mistake_in_a_comparator_is_answered_with_one_sentence(entry: Any, wor
 def test_an_attack_of_ours_takes_no_key_of_a_comparator() -> None:
     assert only(problems(attacks={"report": {"steps": 9}})) == (
         "unknown key 'steps' in attacks.report: remove it; "
-        "known are reward, direction, confidence, max_iterations and target"
+        "known are reward, direction, confidence, other_confidences, max_iterations, target, tighten and gradients"
     )
 
 

@@ -18,13 +18,19 @@ def predictions(right: int, of: int = 10) -> pandas.DataFrame:
     return pandas.DataFrame({"label": [3] * of, "prediction": [3] * right + [4] * (of - right)})
 
 
-def records(ended: list[str] = ENDED, **columns: Any) -> pandas.DataFrame:
-    """One seed's measures, in which every measure of image i is i, but for given columns."""
+def records(ended: list[str] = ENDED, confidence: float = 0.9, **columns: Any) -> pandas.DataFrame:
+    """One seed's measures at one level, in which every measure of image i is i, but for given columns."""
     count = len(ended)
-    values = {name: np.arange(count, dtype=float) for name in MEASURES}
+    values: dict[str, Any] = {name: np.arange(count, dtype=float) for name in MEASURES}
+    values |= {"zero_gradients": np.ones(count, int)}
     return pandas.DataFrame(
-        {"image": range(count), "ended": ended, "zero_gradients": np.ones(count, int), **values, **columns}
+        {"image": range(count), "required_confidence": confidence, "ended": ended, **values, **columns}
     )
+
+
+def image_by_image(*levels: pandas.DataFrame) -> pandas.DataFrame:
+    """One seed's measures at several levels, in the order of the records: all levels of an image, then the next."""
+    return pandas.concat(levels).sort_values("image", kind="stable", ignore_index=True)
 
 
 def row_of(*tables: pandas.DataFrame) -> dict[str, Any]:
@@ -111,3 +117,33 @@ def test_there_is_a_row_for_each_attack_and_model_in_their_order() -> None:
     pairs = [("strong", "b"), ("strong", "a"), ("report", "b")]
     table = robustness({pair: [records()] for pair in pairs})
     assert list(zip(table["attack"], table["model"], strict=True)) == pairs
+
+
+def test_each_required_confidence_has_its_row_in_rising_order() -> None:
+    measures = image_by_image(*(records(confidence=level) for level in (0.99, 0.0, 0.9)))
+    table = robustness({("report", "a"): [measures], ("report", "b"): [measures]})
+    assert table["model"].tolist() == ["a"] * 3 + ["b"] * 3
+    assert table["required_confidence"].tolist() == [0.0, 0.9, 0.99] * 2
+    assert (table["attacked"] + table["skipped"] == len(ENDED)).all()
+
+
+def test_a_row_counts_and_averages_the_records_of_its_level_alone() -> None:
+    easy = records(["success", "success", "skipped"], 0.5, l2=[1.0, 3.0, 0.0], iterations=[2, 4, 0])
+    hard = records(["success", "cap", "skipped"], 0.9, l2=[5.0, 9.0, 0.0], iterations=[6, 10, 0])
+    both = robustness({("report", "basic-clean"): [image_by_image(easy, hard)]})
+    assert both[["success", "cap", "attacked", "skipped"]].to_numpy().tolist() == [[2, 0, 2, 1], [1, 1, 2, 1]]
+    assert both[["l2", "iterations"]].to_numpy().tolist() == [[2, 3], [7, 8]]
+    assert both["zero_gradient_share"].tolist() == pytest.approx([2 / 6, 2 / 16])
+    assert both.to_dict("records") == [row_of(easy), row_of(hard)]
+
+
+def test_seeds_are_averaged_level_by_level() -> None:
+    seeds = [
+        image_by_image(records(["success"] * 2, 0.5, l2=[low] * 2), records(["success"] * 2, 0.9, l2=[high] * 2))
+        for low, high in ((1.0, 10.0), (3.0, 30.0))
+    ]
+    table = robustness({("report", "basic-clean"): seeds})
+    assert table[["seeds", "attacked", "l2", "l2_low", "l2_high"]].to_numpy().tolist() == [
+        [2, 4, 2, 2, 2],
+        [2, 4, 20, 20, 20],
+    ]

@@ -11,6 +11,7 @@ from PIL import Image
 from running import DIGITS, TINY, Copy, counts
 
 MODELS = ["small-clean", "resnet-noisy"]
+LEVELS = [0.0, 0.5]
 FIGURES = [
     "architecture",
     "differences_7",
@@ -87,11 +88,24 @@ def test_the_table_of_models_counts_parameters(finished: Copy) -> None:
 
 def test_every_attacked_image_is_accounted_for(finished: Copy) -> None:
     robustness = table(finished, "robustness")
-    rows = list(zip(robustness["attack"], robustness["model"], strict=True))
-    assert rows == [(attack, model) for attack in ("report", "strong") for model in MODELS]
+    rows = list(robustness[["attack", "model", "required_confidence"]].itertuples(index=False, name=None))
+    assert rows == [(attack, model, level) for attack in ("report", "strong") for model in MODELS for level in LEVELS]
     ended = robustness[["success", "default_state", "cap", "skipped"]].sum(axis=1)
     assert (ended == 20).all()
     assert (robustness["attacked"] + robustness["skipped"] == 20).all()
+
+
+def test_a_lower_required_confidence_is_reached_by_no_fewer_images_and_no_later(finished: Copy) -> None:
+    levels = table(finished, "robustness").set_index(["attack", "model", "required_confidence"]).unstack()
+    assert (levels["success"][0.0] >= levels["success"][0.5]).all()
+    assert (levels["iterations"][0.0] <= levels["iterations"][0.5]).all()
+    assert (levels["skipped"][0.0] == levels["skipped"][0.5]).all()
+
+
+def test_measures_have_all_levels_of_an_image_together(finished: Copy) -> None:
+    measures = pd.read_parquet(finished.path(f"{DIGITS}/attacks/report/resnet-noisy/seed0/measures.parquet"))
+    assert measures["image"].tolist() == [image for image in range(20) for _ in LEVELS]
+    assert measures["required_confidence"].tolist() == LEVELS * 20
 
 
 def test_measures_lie_where_they_can(finished: Copy) -> None:

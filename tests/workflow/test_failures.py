@@ -51,8 +51,12 @@ def failed_with(answer: Answer, *words: str) -> None:
         ({"datasets": {"digits": {"alhpa": 0.1}}}, "unknown key 'alhpa' in datasets.digits; did you mean 'alpha'?"),
         ({"datasets": {"digits": {"alpha": 0}}}, "datasets.digits.alpha is 0, but must be a number above 0"),
         ({"shard_images": 0}, "shard_images is 0, but must be a whole number of at least 1"),
+        (
+            {"attacks": {"report": {"other_confidences": [0.5, 1]}}},
+            "attacks.report.other_confidences[1] is 1, but must be a number between 0 and 1, or argmax",
+        ),
     ],
-    ids=["misspelt", "alpha", "shard_images"],
+    ids=["misspelt", "alpha", "shard_images", "other_confidences"],
 )
 def test_a_mistake_in_the_configuration_stops_the_run_before_it_starts(
     fresh: Copy, overlay: dict[str, Any], sentence: str

@@ -79,6 +79,12 @@ def test_one_attacks_confidence_repeats_that_attack_and_no_training(finished: Co
     assert counts(jobs)["attack_shard"] == 4
 
 
+def test_another_confidence_to_record_repeats_that_attack_and_no_training(finished: Copy) -> None:
+    jobs = finished.plan(overlay={"attacks": {"strong": {"other_confidences": ["argmax", 0.8]}}})
+    assert counts(jobs) == {"attack_shard": 4, "measure_attack": 2, "tabulate_robustness": 1, "plot_bars": 2}
+    assert values(jobs, "attack") == {"strong"}
+
+
 def test_more_attacked_images_run_only_the_new_shards(finished: Copy) -> None:
     jobs = finished.plan(overlay=digits(attacked_images=30))
     assert values(jobs, "start", "attack_shard") == {"20"}
