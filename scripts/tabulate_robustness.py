@@ -33,7 +33,10 @@ def main(options: argparse.Namespace) -> None:
         pair: [read_records(path) for path in options.measures[index * seeds : (index + 1) * seeds]]
         for index, pair in enumerate(pairs)
     }
-    write_text(options.table, robustness(tables).to_csv(index=False, float_format="%.6g"))
+    table = robustness(tables)
+    # In full, since rows are found by it; the rest is rounded.
+    table["required_confidence"] = table["required_confidence"].map(repr)
+    write_text(options.table, table.to_csv(index=False, float_format="%.6g"))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ UNCHANGED_ITERATIONS = 20
 UNCHANGED_TOLERANCE = 1e-6
 """A reward that moves less than this counts as unchanged."""
 
-_TURN = 8
+_TURN = 16
 """Steps after which images that wait take the places of those in the pool."""
 
 _NEAR = 1.0
@@ -231,6 +231,7 @@ class _Run:
         self.static_label = static_prediction(model, images.shape[1:], seed, images.device)
         self.levels = np.array(spec.levels)
         self._places = np.arange(len(labels))
+        self._direction: Tensor | None = None
 
     def halved(self, batch_size: int) -> int:
         """Half of a batch size that did not fit into memory."""
@@ -247,8 +248,7 @@ class _Run:
         if self.spec.gradients != "float32":
             log_p = self._in_float32(rows, x, log_p)
         iteration = state.iteration[rows]
-        self._compare(rows, log_p)
-        done = self._decide(rows, x, log_p, iteration)
+        done = self._decide(rows, x, log_p, iteration, self._stuck(rows, log_p))
         self._move(rows, x, gradient, iteration)
         state.iteration[rows] = iteration + 1
         return done
@@ -277,15 +277,22 @@ class _Run:
         own = log_p[self._places[: len(rows)], self.aimed[rows]]
         return np.exp(own) if self.spec.reward == "probability" else own
 
-    def _compare(self, rows: Rows, log_p: NDArray[np.floating]) -> None:
-        """Count for how many iterations each image's reward has stood still."""
+    def _stuck(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+        """Which images are in the default state: reward unchanged for long, prediction as on static; None: not one."""
         state = self.state
         reward = self._rewards(rows, log_p)
         still = np.abs(reward - state.reward[rows]) <= UNCHANGED_TOLERANCE
-        state.unchanged[rows] = np.where(still, state.unchanged[rows] + 1, 0)
         state.reward[rows] = reward
+        if not still.any():
+            state.unchanged[rows] = 0
+            return None
+        unchanged = (state.unchanged[rows] + 1) * still
+        state.unchanged[rows] = unchanged
+        return (unchanged >= UNCHANGED_ITERATIONS) & (log_p.argmax(1) == self.static_label)
 
-    def _decide(self, rows: Rows, x: Tensor, log_p: NDArray[np.floating], iteration: Rows) -> NDArray[np.bool_]:
+    def _decide(
+        self, rows: Rows, x: Tensor, log_p: NDArray[np.floating], iteration: Rows, stuck: NDArray[np.bool_] | None
+    ) -> NDArray[np.bool_]:
         """Record the levels that each image meets for the first time, and how it ended if it did (B,)."""
         state, spec = self.state, self.spec
         truth = self.truth[rows]
@@ -298,12 +305,9 @@ class _Run:
             )
         fooled = prediction != truth if spec.target is None else prediction == self.target[rows]
         reached = np.searchsorted(self.levels, confidence, side="right") * fooled
-        over = reached == len(self.levels)
+        over = (reached == len(self.levels)) | (iteration >= spec.max_iterations)
         failure = np.full(len(rows), CAP)
-        over |= iteration >= spec.max_iterations
-        at_rest = state.unchanged[rows] >= UNCHANGED_ITERATIONS
-        if at_rest.any():
-            stuck = at_rest & (prediction == self.static_label)
+        if stuck is not None:
             failure[stuck] = DEFAULT_STATE
             over |= stuck
         if not iteration.all():
@@ -313,31 +317,36 @@ class _Run:
             over |= skipped
             reached[skipped] = 0
             failure[skipped] = SKIPPED
-        if over.any() or (reached > state.met[rows]).any():
-            self._record(rows, x, reached, over, failure, prediction, confidence)
+        new = np.flatnonzero(over | (reached > state.met[rows]))
+        if len(new):
+            pixels = _take(x, new).cpu().numpy()
+            self._record(rows[new], pixels, reached[new], over[new], failure[new], prediction[new], confidence[new])
         return over
 
     def _record(
         self,
         rows: Rows,
-        x: Tensor,
+        pixels: NDArray[np.float32],
         reached: NDArray[np.int64],
         over: NDArray[np.bool_],
         failure: NDArray[np.int64],
         prediction: NDArray[np.int64],
         confidence: NDArray[np.floating],
     ) -> None:
+        """Note what is new of `rows` (M,), with the same entries in all: levels met, and the end for those not met."""
         state = self.state
-        level = np.arange(len(self.levels))
-        met = level < reached[:, None]
-        image, which = np.nonzero((level >= state.met[rows, None]) & (met | over[:, None]))
-        row = rows[image]
-        state.adversarial[row, which] = _take(x, image).cpu().numpy()
-        state.ended[row, which] = np.where(met[image, which], SUCCESS, failure[image])
-        state.iterations[row, which] = state.iteration[row]
-        state.label_after[row, which] = prediction[image]
-        state.confidence_after[row, which] = confidence[image]
-        state.zero_gradients_then[row, which] = state.zero_gradients[row]
+        for level in range(len(self.levels)):
+            met = reached > level
+            new = (met | over) & (state.met[rows] <= level)
+            if not new.any():
+                continue
+            row = rows[new]
+            state.adversarial[row, level] = pixels[new]
+            state.ended[row, level] = np.where(met, SUCCESS, failure)[new]
+            state.iterations[row, level] = state.iteration[row]
+            state.label_after[row, level] = prediction[new]
+            state.confidence_after[row, level] = confidence[new]
+            state.zero_gradients_then[row, level] = state.zero_gradients[row]
         state.met[rows] = np.maximum(state.met[rows], reached)
         state.over[rows] = over
         if self.progress is not None and over.any():
@@ -347,14 +356,17 @@ class _Run:
         """Move every image along its direction; a zero gradient is replaced by random signs (report, section 2)."""
         spec = self.spec
         if spec.direction == "sign":
-            direction = gradient.sign()
+            if self._direction is None or self._direction.shape != gradient.shape:
+                self._direction = torch.empty_like(gradient)
+            # Into memory that is kept: new memory for so large a tensor costs more than the signs.
+            direction = torch.sign(gradient, out=self._direction)
         else:
             # In float64 the order of the sum, which depends on the batch, is lost in rounding.
             norm = gradient.flatten(1).double().norm(dim=1).float().clamp_min(torch.finfo(torch.float32).tiny)
             direction = gradient / norm.view(-1, 1, 1, 1)
         flat = direction.flatten(1)
         # One value settles it for nearly every image; all of them are read only where that one is zero.
-        if not flat[:, flat.shape[1] // 2].all():
+        if not flat[:, flat.shape[1] // 2].cpu().numpy().all():
             zero = ~flat.any(1)
             vanished = zero.cpu().numpy()
             if vanished.any():

@@ -1,4 +1,4 @@
-"""Per-image records: one row per image in Parquet, with provenance in the file's metadata.
+"""Per-image records: rows for images in Parquet, with provenance in the file's metadata.
 
 Uses pyarrow alone, since attack jobs write records and must not pay for importing pandas.
 """

@@ -434,9 +434,9 @@ def _attack_problems(sound: _Sound, attack: str, studied: list[str]) -> Iterator
             if isinstance(level, float) and level <= 1 / len(names):
                 yield Problem(
                     (*here, key),
-                    f"attacks.{attack}.{key} has {level}, but with the {len(names)} classes of datasets.{dataset} "
-                    f"every guess reaches {1 / len(names):.3g}: set it above that"
-                    + (", or to argmax" if key == "other_confidences" else ""),
+                    f"attacks.{attack}.{key} {'is' if key == 'confidence' else 'has'} {level}, but with the "
+                    f"{len(names)} classes of datasets.{dataset} every guess reaches {1 / len(names):.3g}: set it "
+                    "above that" + (", or to argmax" if key == "other_confidences" else ""),
                 )
     target = sound.get(*here, "target")
     if target is None or target in TARGET_RULES:

@@ -121,7 +121,7 @@ def test_a_changed_attack_or_model_does_not_take_up_the_old_state(shard: Shard) 
     with torch.no_grad():
         next(shard.network.parameters()).mul_(1.01)
     shard.save()
-    assert "starts afresh" in shard.run("changed", attack=ATTACK | {"max_iterations": 3000, "alpha": 0.01})
+    assert "starts afresh" in shard.run("changed")
 
 
 def test_a_wrong_setting_is_named_with_the_model_the_images_and_the_value(shard: Shard) -> None:

@@ -397,7 +397,7 @@ def two_classes(**report: Any) -> list[str]:
 
 def test_confidence_must_exceed_what_a_guess_reaches() -> None:
     sentence = only(two_classes(confidence=0.5))
-    assert sentence.startswith("attacks.report.confidence has 0.5, but with the 2 classes of datasets.mnist")
+    assert sentence.startswith("attacks.report.confidence is 0.5, but with the 2 classes of datasets.mnist")
     assert sentence.endswith("every guess reaches 0.5: set it above that")
 
 
