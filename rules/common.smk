@@ -302,7 +302,8 @@ def speed_spec(wildcards):
     return as_param(
         {
             "title": f"{wildcards.dataset}/{wildcards.model}",
-            "attack": config["attacks"]["report"] | {"alpha": dataset["alpha"], "other_confidences": [], "tighten": False},
+            "attack": config["attacks"]["report"]
+            | {"alpha": dataset["alpha"], "other_confidences": [], "tighten": False},
             "seed": config["seeds"][0],
             "images": min(1000, dataset["split"]["test"]),
             "rounds": 5,
