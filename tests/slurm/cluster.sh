@@ -85,27 +85,19 @@ not_alive() {
 # A node without power: its slurmd, its steps and all that they started are gone at once.
 crash() {
   stop "$1" KILL
-  local steps step
-  steps=$(steps_of "$1")
-  for step in $steps; do kill_tree "$step"; done
+  local step
+  for step in $(steps_of "$1"); do kill_tree "$step"; done
 }
 
-# The slurmstepd processes of a node, or of both.
+# steps_of NODE...: the slurmstepd processes of nodes; each holds its node's log open.
 steps_of() {
-  local path
+  local path node
   for path in /proc/[0-9]*; do
-    if [ "$(cat "$path/comm" 2>/dev/null)" = slurmstepd ] \
-      && tr '\0' '\n' 2>/dev/null <"$path/environ" | grep -qxF "SLURM_CONF=$SLURM_CONF" \
-      && grep -qF "${1:-node}" <(node_of "${path#/proc/}"); then
-      echo "${path#/proc/}"
-    fi
+    [ "$(cat "$path/comm" 2>/dev/null)" = slurmstepd ] || continue
+    for node in "$@"; do
+      if ls -l "$path/fd" 2>/dev/null | grep -qF "$FOLDER/$node.log"; then echo "${path#/proc/}"; fi
+    done
   done
-}
-
-node_of() {
-  tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline"
-  tr '\0' '\n' 2>/dev/null <"/proc/$1/environ" | grep -x 'SLURMD_NODENAME=.*' || true
-  ls -l "/proc/$1/fd" 2>/dev/null | grep -o 'spool-node[12]' || true
 }
 
 kill_tree() {
@@ -207,7 +199,7 @@ down() {
     wait_for "the end of all jobs" no_jobs || true
   fi
   for each in node1 node2 slurmctld; do stop $each || stop $each KILL; done
-  for step in $(steps_of); do kill_tree "$step"; done
+  for step in $(steps_of node1 node2); do kill_tree "$step"; done
   stop munged
   [ "$(readlink -f $LINK)" != "$FOLDER" ] || rm -f $LINK
 }

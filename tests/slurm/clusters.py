@@ -191,5 +191,8 @@ def held(copy: Copy, *words: str, when: Callable[[psutil.Process], Any] = minds_
 
 
 def told_to_end(process: psutil.Process) -> bool:
-    """Whether a process that stands still was sent SIGTERM."""
-    return _has_bit(process, "ShdPnd")
+    """Whether a process that stands still was sent SIGTERM, or was woken, as some of Slurm's ways to end a job do."""
+    try:
+        return _has_bit(process, "ShdPnd") or process.status() != psutil.STATUS_STOPPED
+    except (psutil.Error, OSError):
+        return True

@@ -11,32 +11,39 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from clusters import Cluster, Session, held, scripts, session, told_to_end, until
-from running import DIGITS, Copy
+from running import ROOT, TINY, Copy
 
-# Seconds of work for each job, so that there is something to disturb.
+# One small model, and seconds of work for each job, so that there is something to disturb.
+DATASET: dict[str, Any] = yaml.safe_load((ROOT / TINY).read_text(encoding="utf-8"))["datasets"]["digits"]
 OVERLAY: dict[str, Any] = {
+    "study": ["few"],
     "datasets": {
-        "digits": {
-            "split": {"train": 1000},
+        "few": DATASET
+        | {
+            "split": {"train": 500, "validation": 50, "test": 60},
             "alpha": 0.00002,
-            "models": {"resnet-noisy": {"training": {"epochs": 3}}},
+            "models": {"small": {"architecture": "small", "data": "noisy", "training": {"epochs": 100}}},
         }
     },
     "attacks": {"report": {"confidence": 0.99, "max_iterations": 2000}},
 }
-MODEL = f"{DIGITS}/models/resnet-noisy/seed0"
-WEIGHTS = f"{MODEL}/weights.safetensors"
-SHARDS = [f"{DIGITS}/attacks/report/small-clean/seed0/{images}.parquet" for images in ("0-10", "10-20")]
-MEASURES = f"{DIGITS}/attacks/report/small-clean/seed0/measures.parquet"
-TABLE = f"{DIGITS}/tables/robustness.csv"
+FEW = "results/tiny/few"
+WEIGHTS = f"{FEW}/models/small/seed0/weights.safetensors"
+SHARDS = [f"{FEW}/attacks/report/small/seed0/{images}.parquet" for images in ("0-10", "10-20")]
+FIRST = "report-small-seed0-0-10"  # the first shard, as logs and states name it
+STATE = f"{FEW}/checkpoints/{FIRST}.safetensors"
+MEASURES = f"{FEW}/attacks/report/small/seed0/measures.parquet"
+PREDICTIONS = f"{FEW}/models/small/seed0/predictions.parquet"
+TABLES = [f"{FEW}/tables/{name}.csv" for name in ("accuracy", "robustness")]
 
 
 @pytest.fixture(scope="module")
 def undisturbed(fresh: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
-    """The experiment's table, computed on this machine without a disturbance."""
+    """The experiment's tables, computed on this machine without a disturbance."""
     copy = fresh.duplicate(tmp_path_factory.mktemp("undisturbed"))
-    copy.run(TABLE, overlay=OVERLAY).succeeded()
+    copy.run(*TABLES, overlay=OVERLAY).succeeded()
     return copy
 
 
@@ -46,7 +53,7 @@ def without(slurm: Cluster, undisturbed: Copy, tmp_path: Path) -> Callable[..., 
 
     def lacking(*names: str) -> Copy:
         copy = undisturbed.duplicate(tmp_path / "workflow")
-        for name in (*names, MEASURES, TABLE):
+        for name in (*names, MEASURES, *TABLES):
             copy.path(name).unlink(missing_ok=True)
         return copy
 
@@ -70,17 +77,17 @@ def repaired(slurm: Cluster) -> Iterator[None]:
 
 def log(copy: Copy, images: str) -> str:
     """What an attack's script wrote into the rule's log."""
-    path = copy.path(f"{DIGITS}/logs/attack_shard/report-small-clean-seed0-{images}.log")
+    path = copy.path(f"{FEW}/logs/attack_shard/report-small-seed0-{images}.log")
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def same(copy: Copy, undisturbed: Copy) -> None:
-    """The rest is computed without Slurm; then the table is as if nothing had happened, and nothing lies about."""
-    copy.run(TABLE, overlay=OVERLAY).succeeded()
-    for name in (*SHARDS, MEASURES, WEIGHTS, TABLE):
+    """The rest is computed without Slurm; then the tables are as if nothing had happened, and nothing lies about."""
+    copy.run(*TABLES, overlay=OVERLAY).succeeded()
+    for name in (*SHARDS, MEASURES, WEIGHTS, PREDICTIONS, *TABLES):
         assert copy.path(name).read_bytes() == undisturbed.path(name).read_bytes(), name
     assert [path for path in copy.path("results").rglob(".*") if not path.name.endswith(".lock")] == []
-    assert list(copy.path(f"{DIGITS}/checkpoints").glob("*")) == []
+    assert list(copy.path(f"{FEW}/checkpoints").glob("*")) == []
 
 
 def one(cluster: Cluster, rule: str, images: str) -> str:
@@ -95,7 +102,7 @@ def test_a_shard_ended_by_scancel_is_submitted_again_and_goes_on(
     slurm: Cluster, attacking: Copy, undisturbed: Copy
 ) -> None:
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
-        with held(attacking, "attack_shard", "report-small-clean-seed0-0-10") as script:
+        with held(attacking, "attack_shard", FIRST) as script:
             slurm.ask("scancel", one(slurm, "attack_shard", "0-10"))
             until("SIGTERM", lambda: told_to_end(script))
         said = run.succeeded()
@@ -109,7 +116,7 @@ def test_a_training_over_its_time_goes_on_where_it_was_with_more_time(
     slurm: Cluster, without: Callable[..., Copy], undisturbed: Copy
 ) -> None:
     copy = without(WEIGHTS)
-    checkpoint = copy.path(f"{DIGITS}/checkpoints/resnet-noisy-seed0.pt")
+    checkpoint = copy.path(f"{FEW}/checkpoints/small-seed0.pt")
     with session(copy, WEIGHTS, overlay=OVERLAY) as run:
         with held(copy, "train_model", when=lambda _: checkpoint.exists()) as script:
             job = slurm.running("train_model")[0].number
@@ -119,18 +126,18 @@ def test_a_training_over_its_time_goes_on_where_it_was_with_more_time(
         job = until("a second job", lambda: [each.number for each in slurm.queue() if each.number != job])[0]
         assert "TimeLimit=16:00:00" in slurm.ask("scontrol", "show", "job", job)
         run.succeeded()
-    said = copy.path(f"{DIGITS}/logs/train_model/resnet-noisy-seed0.log").read_text(encoding="utf-8")
+    said = copy.path(f"{FEW}/logs/train_model/small-seed0.log").read_text(encoding="utf-8")
     assert "going on after epoch" in said
-    assert "epoch 1 of 3" not in said.replace("after epoch 1 of 3", "")
+    assert "epoch 1 of 100: train" not in said
     same(copy, undisturbed)
 
 
 def test_a_preempted_shard_saves_its_state_in_time_and_goes_on(
     slurm: Cluster, attacking: Copy, undisturbed: Copy
 ) -> None:
-    state = attacking.path(f"{DIGITS}/checkpoints/report-small-clean-seed0-0-10.safetensors")
+    state = attacking.path(STATE)
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
-        with held(attacking, "attack_shard", "report-small-clean-seed0-0-10") as script:
+        with held(attacking, "attack_shard", FIRST) as script:
             node = next(job.node for job in slurm.running("attack_shard") if job.comment.endswith("0_10"))
             assert not state.exists()
             urgent = slurm.ask(
@@ -149,10 +156,10 @@ def test_a_preempted_shard_saves_its_state_in_time_and_goes_on(
 
 def test_when_a_node_dies_its_job_runs_on_the_other(slurm: Cluster, attacking: Copy, undisturbed: Copy) -> None:
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
-        with held(attacking, "attack_shard", "report-small-clean-seed0-0-10"):
+        with held(attacking, "attack_shard", FIRST):
             job = next(job for job in slurm.running("attack_shard") if job.comment.endswith("0_10"))
             slurm.crash(job.node)
-        assert scripts(attacking, "report-small-clean-seed0-0-10") == []
+        assert scripts(attacking, FIRST) == []
         until(
             "Slurm to put the job back",
             lambda: job.number in [each.number for each in slurm.queue("--states=pending")],
@@ -167,7 +174,7 @@ def test_slurmctld_may_be_away_for_a_while(slurm: Cluster, attacking: Copy, undi
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
         with ExitStack() as stack:
             for images in ("0-10", "10-20"):
-                stack.enter_context(held(attacking, "attack_shard", f"report-small-clean-seed0-{images}"))
+                stack.enter_context(held(attacking, "attack_shard", f"report-small-seed0-{images}"))
             slurm.stop("slurmctld")
         time.sleep(25)
         slurm.start("slurmctld")
@@ -185,9 +192,8 @@ def finished_but_one(slurm: Cluster, run: Session, copy: Copy) -> None:
 def test_control_c_ends_all_jobs_and_the_same_command_does_the_rest(
     slurm: Cluster, attacking: Copy, undisturbed: Copy
 ) -> None:
-    name = "report-small-clean-seed0-0-10"
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
-        with held(attacking, "attack_shard", name) as script:
+        with held(attacking, "attack_shard", FIRST) as script:
             finished_but_one(slurm, run, attacking)
             os.kill(run.process.pid, signal.SIGINT)
             until("SIGTERM to the job", lambda: told_to_end(script))
@@ -204,9 +210,8 @@ def test_control_c_ends_all_jobs_and_the_same_command_does_the_rest(
 def test_after_a_killed_snakemake_unlock_and_the_same_command_repeat_nothing(
     slurm: Cluster, attacking: Copy, undisturbed: Copy
 ) -> None:
-    name = "report-small-clean-seed0-0-10"
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
-        with held(attacking, "attack_shard", name) as script:
+        with held(attacking, "attack_shard", FIRST) as script:
             finished_but_one(slurm, run, attacking)
             run.process.kill()
             run.process.wait()
