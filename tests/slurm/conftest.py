@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,12 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Cluster:
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A running Slurm with two nodes; tests that need it are skipped where there can be none."""
     cluster = Cluster(tmp_path_factory.mktemp("slurm"))
     try:
         cluster.up()
     except Unavailable as reason:
+        with contextlib.suppress(Unavailable):
+            cluster.down()  # what of it did start
         pytest.skip(f"no Slurm can be started here: {reason}")
     yield cluster
     cluster.down()
