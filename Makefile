@@ -10,10 +10,10 @@ STAMP := .venv/.installed
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test lint format report bench clean
+.PHONY: help install comparators demo test test-slurm lint format report bench clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv with everything that is needed
 
@@ -36,8 +36,11 @@ demo: $(STAMP) ## the whole experiment in small, without a download
 	@echo "  figures/examples_7.svg       an image, and what fooled each model"
 	@echo "  tables/accuracy.csv, tables/robustness.csv"
 
-test: $(STAMP) ## all tests
-	$(BIN)/python -m pytest
+test: $(STAMP) ## all tests but those of make test-slurm
+	$(BIN)/python -m pytest -m "not slurm"
+
+test-slurm: $(STAMP) ## the workflow and its failures on a small Slurm, which is installed and started (Debian, as root)
+	$(BIN)/python -m pytest -m slurm -rs
 
 lint: $(STAMP) ## style, formatting, types and the workflow's own rules
 	$(BIN)/ruff check .

@@ -24,7 +24,7 @@ rule attack_shard:
         spec=attack_spec,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
         " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"
 

@@ -16,8 +16,11 @@ def set_environment():
 
     The places are not params: they change no result, and a changed param would train every model again.
     """
+    first = [os.path.dirname(sys.executable)]
+    if shutil.which("sacct"):
+        first.append(os.path.join(workflow.basedir, "slurm", "bin"))
     os.environ.update(
-        PATH=os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", ""),
+        PATH=os.pathsep.join([*first, os.environ.get("PATH", "")]),
         ROBUSTNESS_DOWNLOADS=config["downloads"],
         ROBUSTNESS_MIRROR=config["mirror"] or "",
     )

@@ -50,7 +50,7 @@ rule train_model:
         spec=training_spec,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
+        "exec python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
         " --card {output.card:q} --threads {threads} --log {log:q}"
 

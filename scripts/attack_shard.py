@@ -1,7 +1,8 @@
 """Attack one model on one range of test images: a shard.
 
 Reads weights and only its rows of the prepared test images; writes one record per image and required confidence (how
-the attack ended) and the images as they then were. A killed shard goes on from the state that it saved last.
+the attack ended) and the images as they then were. A killed shard goes on from the state that it saved last; on
+SIGTERM it saves its state and ends.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robustness import devices, models
+from robustness import devices, interruption, models
 from robustness.attack import AttackResult, attack
 from robustness.attack_spec import ENDED, AttackSpec, read_spec
 from robustness.command import parser, run, settings
@@ -48,7 +49,7 @@ def main(options: argparse.Namespace) -> None:
     title = f"{title}, test images {options.start} to {options.stop - 1}"
     pixels, labels = read_tensors(options.test, "images", "labels", rows=slice(options.start, options.stop))
     image_ids = torch.arange(options.start, options.stop)
-    with devices.leased(options.threads) as device:
+    with devices.leased(options.threads) as device, interruption.noticed():
         network = models.load(options.weights)
         spec = read_spec(values, models.classes(options.weights), title)
         model = frozen(network, device)

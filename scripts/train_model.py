@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from robustness import devices, models
+from robustness import devices, interruption, models
 from robustness.command import parser, run
 from robustness.files import read_tensors, write_json, write_text
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
@@ -25,7 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--train", type=Path, required=True, metavar="FILE")
     result.add_argument("--validation", type=Path, required=True, metavar="FILE")
-    result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="written after each epoch")
+    result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where finished steps are kept")
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--history", type=Path, required=True, metavar="CSV")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")
@@ -35,7 +35,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     spec = options.spec
-    with devices.leased(options.threads) as device:
+    with devices.leased(options.threads) as device, interruption.noticed():
         train_images, validation_images = _images(options.train, device), _images(options.validation, device)
         shape = models.ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])

@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from robustness import interruption
 from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.errors import UserError
 from robustness.gradients import (
@@ -102,7 +103,8 @@ def attack(
     highest level, of images as they end. `store` keeps the state at intervals and gives back one that was kept.
 
     Where the device's memory does not suffice for a batch, half of it is put back and the batches stay that small.
-    Raises `UserError` naming `title` and the images when the model returns NaN, or when no batch fits into memory.
+    Raises `UserError` naming `title` and the images when the model returns NaN, or when no batch fits into memory;
+    `Interrupted`, with the state in `store`, when the script was asked to end.
     """
     images = images.to(memory_format=memory_format(model))
     state = store.load(images.device) if store is not None else None
@@ -157,6 +159,8 @@ def _step_until_all_ended(run: _Run, batch_size: int, store: Store | None) -> No
         if store is not None and store.due():
             _put(state.x, rows, x)
             store.save(state)
+            if interruption.requested():
+                interruption.stop(f"{run.title}, {int(state.over.sum())} of {len(state.over)} images done", store.path)
 
 
 def _tighten(run: _Run, images: Tensor, batch_size: int) -> NDArray[np.float64]:

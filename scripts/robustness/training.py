@@ -1,4 +1,5 @@
-"""Training one model: clean or on data that is augmented anew in each epoch, resumable after every epoch.
+"""Training one model: clean or on data that is augmented anew in each epoch; resumable after every epoch, and after
+the very step at which it was asked to end.
 
 Works on tensors and returns a history; the only files are checkpoints, in a folder outside the workflow's outputs and
 keyed by everything that shapes the result, so that a killed training goes on and a changed one starts afresh.
@@ -12,7 +13,7 @@ import logging
 import math
 import pickle
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from robustness import interruption
 from robustness.augmentation import augment
 from robustness.errors import UserError
 from robustness.files import replacing
@@ -51,6 +53,25 @@ class Images:
         """Pixels in [0, 1], channels last in memory, and labels of `rows`."""
         pixels = self.pixels[rows].to(memory_format=torch.channels_last)
         return pixels.float().div_(255), self.labels[rows]
+
+
+@dataclass
+class Begun:
+    """An epoch in progress: its steps so far, their sums on the training's device, and where its random numbers are."""
+
+    steps: int
+    seen: int
+    seconds: float
+    loss_sum: Tensor
+    correct: Tensor
+    random: Tensor
+
+    @classmethod
+    def start(cls, generator: torch.Generator) -> Begun:
+        """The state before an epoch's first step, its images' order drawn."""
+        # Sums stay on the device: reading them at every step would make a GPU wait.
+        loss_sum, correct = (torch.zeros((), device=generator.device) for _ in range(2))
+        return cls(0, 0, 0.0, loss_sum, correct, generator.get_state())
 
 
 @dataclass(frozen=True)
@@ -88,19 +109,27 @@ def train(
     """Train `model` in place and return its history; take up `checkpoint` if it was written under the same `key`.
 
     Batches and augmentation of an epoch depend on (seed, epoch) alone, so a resumed training equals an undisturbed one.
-    Raises `UserError` when the loss is no longer finite.
+    Raises `UserError` when the loss is no longer finite, and `Interrupted`, with the running epoch's steps saved, when
+    the script was asked to end.
     """
     optimiser = _optimiser(model, recipe)
-    history = _resume(model, optimiser, checkpoint, key)
-    if history:
-        _LOG.info("%s: going on after epoch %d of %d", title, len(history), recipe.epochs)
+    history, begun = _resume(model, optimiser, checkpoint, key)
     count = len(train_images.labels)
     batches = max(1, count // recipe.batch_size)
+    if history or begun:
+        within = f" and {begun.steps} of {batches} steps" if begun else ""
+        _LOG.info("%s: going on after epoch %d of %d%s", title, len(history), recipe.epochs, within)
     with Progress(title, recipe.epochs * batches, "steps") as progress:
-        progress.advance(len(history) * batches)
+        progress.advance(len(history) * batches + (begun.steps if begun else 0))
         for epoch in range(len(history), recipe.epochs):
-            started = time.monotonic()
-            loss, accuracy = _train_epoch(model, optimiser, train_images, recipe, seed, epoch, progress)
+            started = time.monotonic() - (begun.seconds if begun else 0)
+            done = _train_epoch(model, optimiser, train_images, recipe, seed, epoch, progress, begun)
+            begun = None
+            if done.steps < batches:
+                done.seconds = time.monotonic() - started
+                _save(model, optimiser, history, checkpoint, key, done)
+                interruption.stop(f"{title}, step {done.steps} of {batches} of epoch {epoch + 1}", checkpoint)
+            loss, accuracy = float(done.loss_sum) / done.seen, float(done.correct) / done.seen
             validation = evaluate(model, validation_images)
             if not (math.isfinite(loss) and math.isfinite(validation.loss)):
                 raise UserError(
@@ -120,6 +149,8 @@ def train(
             history.append(line)
             _LOG.info("%s: epoch %d of %d: %s", title, epoch + 1, recipe.epochs, _words(line))
             _save(model, optimiser, history, checkpoint, key)
+            if interruption.requested() and epoch + 1 < recipe.epochs:
+                interruption.stop(f"{title}, after epoch {epoch + 1} of {recipe.epochs}", checkpoint)
     return history
 
 
@@ -131,17 +162,18 @@ def _train_epoch(
     seed: int,
     epoch: int,
     progress: Progress,
-) -> tuple[float, float]:
+    begun: Begun | None = None,
+) -> Begun:
+    """Take an epoch's steps, those that are left of it where it was `begun`; fewer if the script is asked to end."""
     device = images.labels.device
     generator = torch.Generator(device).manual_seed(1_000_003 * seed + epoch)
     count = len(images.labels)
     batches = max(1, count // recipe.batch_size)
     order = torch.randperm(count, generator=generator, device=device)
-    # Sums stay on the device: reading them at every step would make a GPU wait.
-    loss_sum, correct = torch.zeros((), device=device), torch.zeros((), device=device)
-    seen = 0
+    state = begun or Begun.start(generator)
+    generator.set_state(state.random)
     model.train()
-    for index in range(batches):
+    for index in range(state.steps, batches):
         pixels, labels = images.batch(order[index * recipe.batch_size : (index + 1) * recipe.batch_size])
         if recipe.augmentation is not None:
             pixels = augment(pixels, recipe.augmentation, generator)
@@ -155,11 +187,15 @@ def _train_epoch(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        loss_sum += loss.detach() * len(labels)
-        correct += (logits.argmax(1) == labels).sum()
-        seen += len(labels)
+        state.loss_sum += loss.detach() * len(labels)
+        state.correct += (logits.argmax(1) == labels).sum()
+        state.seen += len(labels)
+        state.steps += 1
         progress.advance(1)
-    return float(loss_sum) / seen, float(correct) / seen
+        if interruption.requested():
+            break
+    state.random = generator.get_state()
+    return state
 
 
 @dataclass(frozen=True)
@@ -194,12 +230,20 @@ def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
-def _save(model: nn.Module, optimiser: torch.optim.Optimizer, history: list[Epoch], checkpoint: Path, key: str) -> None:
+def _save(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: list[Epoch],
+    checkpoint: Path,
+    key: str,
+    begun: Begun | None = None,
+) -> None:
     state = {
         "key": key,
         "model": model.state_dict(),
         "optimiser": optimiser.state_dict(),
         "history": [asdict(line) for line in history],
+        "begun": {field.name: getattr(begun, field.name) for field in fields(Begun)} if begun else None,
     }
     # Through memory: torch reports a full disk as a RuntimeError about its archive.
     content = io.BytesIO()
@@ -208,21 +252,27 @@ def _save(model: nn.Module, optimiser: torch.optim.Optimizer, history: list[Epoc
         temporary.write_bytes(content.getbuffer())
 
 
-def _resume(model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str) -> list[Epoch]:
-    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one."""
+def _resume(
+    model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str
+) -> tuple[list[Epoch], Begun | None]:
+    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one, and a begun epoch."""
     if not checkpoint.exists():
-        return []
+        return [], None
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
-        return []
+        return [], None
     if state.get("key") != key:
         _LOG.info("%s belongs to other settings: training starts afresh", checkpoint)
-        return []
+        return [], None
     model.load_state_dict(state["model"])
     optimiser.load_state_dict(state["optimiser"])
-    return [Epoch(**line) for line in state["history"]]
+    begun = Begun(**state["begun"]) if state["begun"] else None
+    if begun:
+        device = next(model.parameters()).device
+        begun.loss_sum, begun.correct = begun.loss_sum.to(device), begun.correct.to(device)
+    return [Epoch(**line) for line in state["history"]], begun
 
 
 def _words(line: Epoch) -> str:

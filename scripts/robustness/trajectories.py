@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robustness import interruption
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors, write_tensors
 
@@ -96,8 +97,8 @@ class Store:
         self._next = time.monotonic() + interval
 
     def due(self) -> bool:
-        """Whether it is time for the next save."""
-        return time.monotonic() >= self._next
+        """Whether it is time for the next save: the interval is over, or the script was asked to end."""
+        return interruption.requested() or time.monotonic() >= self._next
 
     def save(self, state: Trajectories) -> None:
         """Write the state, whole or not at all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -51,7 +52,9 @@ class Shard:
             {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 4},
         )
 
-    def command(self, name: str, attack: dict[str, Any] = ATTACK, batch_size: int = 16) -> list[str]:
+    def command(
+        self, name: str, attack: dict[str, Any] = ATTACK, batch_size: int = 16, save_every: int = 0
+    ) -> list[str]:
         spec = {"title": "tiny/small, seed 0, attack report", "seed": 0, "attack": attack}
         options = {
             "spec": json.dumps(spec),
@@ -62,7 +65,7 @@ class Shard:
             "records": self.folder / f"{name}.parquet",
             "adversarial": self.folder / f"{name}.safetensors",
             "checkpoint": self.checkpoint,
-            "save-every": 0,
+            "save-every": save_every,
             "batch-size": batch_size,
         }
         words = [str(word) for key, value in options.items() for word in (f"--{key}", value)]
@@ -105,6 +108,37 @@ def test_a_shard_that_is_killed_goes_on_and_writes_the_bytes_of_an_undisturbed_o
     assert not (shard.folder / "killed.parquet").exists()
     assert "going on after" in shard.run("killed")
     assert shard.outputs("killed") == shard.outputs("undisturbed")
+    assert not shard.checkpoint.exists()
+
+
+def asks_to_end(process: subprocess.Popen[str]) -> None:
+    """Send SIGTERM as soon as the process would notice."""
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
+        if int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1:
+            break
+        time.sleep(0.01)
+    time.sleep(0.3)
+    process.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc to see when a process is ready")
+def test_a_shard_that_is_asked_to_end_saves_its_state_says_so_and_goes_on_with_the_same_bytes(shard: Shard) -> None:
+    shard.run("undisturbed", batch_size=50)
+    started = subprocess.Popen(shard.command("stopped", save_every=3600), stderr=subprocess.PIPE, text=True)
+    asks_to_end(started)
+    said = started.communicate(timeout=60)[1]
+    assert started.returncode == 1
+    assert "of 50 images done: stopped by SIGTERM" in said
+    assert str(shard.checkpoint) in said
+    assert "Traceback" not in said
+    assert not (shard.folder / "stopped.parquet").exists()
+    assert "going on after" in shard.run("stopped")
+    assert shard.outputs("stopped") == shard.outputs("undisturbed")
     assert not shard.checkpoint.exists()
 
 

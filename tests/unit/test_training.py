@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import math
+import os
+import signal
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 import torch
 from torch import nn
 
-from robustness import training
+from robustness import interruption, training
 from robustness.errors import UserError
 from robustness.models import ImageShape, build
 from robustness.training import Epoch, Images, Recipe, evaluate, learning_rate, train
@@ -195,6 +197,56 @@ def test_a_killed_training_goes_on_as_if_undisturbed(
     assert timeless(trained(resumed, tmp_path / "checkpoint", recipe)) == timeless(history)
     assert equal(resumed, undisturbed)
     assert not equal(resumed, killed)
+
+
+def ask_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the process be asked to end during the step after so many finished ones."""
+    taken = itertools.count()
+    original = training.learning_rate
+
+    def asking(*arguments: Any) -> float:
+        if next(taken) == steps:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments)
+
+    monkeypatch.setattr(training, "learning_rate", asking)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+@pytest.mark.parametrize("architecture", [PERCEPTRON, RESNET], ids=["perceptron", "resnet"])
+def test_a_training_that_is_asked_to_end_again_and_again_repeats_no_step_and_changes_no_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: dict[str, Any], optimiser: str
+) -> None:
+    recipe = replace(RECIPE, augmentation=NOISE, optimiser=optimiser)
+    undisturbed, last = model_of(architecture), model_of(architecture, seed=99)
+    history = trained(undisturbed, tmp_path / "undisturbed", recipe)
+    stops = []
+    for steps in (1, 1, 3, 2):  # of 16
+        with monkeypatch.context() as patched, interruption.noticed():
+            ask_after(steps - 1, patched)
+            with pytest.raises(interruption.Interrupted, match=r"Basic \(noisy\), (.*): stopped by SIGTERM") as caught:
+                trained(model_of(architecture, seed=99 if stops else 0), tmp_path / "checkpoint", recipe)
+            stops.append(str(caught.value).split(":")[0].removeprefix("Basic (noisy), "))
+    assert stops == [
+        "step 1 of 4 of epoch 1",
+        "step 2 of 4 of epoch 1",
+        "step 1 of 4 of epoch 2",
+        "step 3 of 4 of epoch 2",
+    ]
+    assert timeless(trained(last, tmp_path / "checkpoint", recipe)) == timeless(history)
+    assert equal(last, undisturbed)
+
+
+def test_at_the_end_of_an_epoch_a_training_stops_after_evaluating_it_and_at_the_very_end_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, interruption.noticed():
+        ask_after(3, patched)
+        with pytest.raises(interruption.Interrupted, match="after epoch 1 of 4"):
+            trained(model_of(), tmp_path / "checkpoint")
+    with monkeypatch.context() as patched, interruption.noticed():
+        ask_after(11, patched)
+        assert len(trained(model_of(), tmp_path / "checkpoint")) == 4
 
 
 def test_a_resumed_training_repeats_no_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 from dataclasses import fields
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from robustness import interruption
 from robustness.trajectories import Store, Trajectories
 
 CPU = torch.device("cpu")
@@ -65,6 +68,14 @@ def test_a_state_is_due_after_the_interval_and_not_again_at_once(tmp_path: Path)
     store.interval = 1000.0
     store.save(state())
     assert not store.due()
+
+
+def test_a_state_is_due_at_once_when_the_script_is_asked_to_end(tmp_path: Path) -> None:
+    store = Store(tmp_path / "state.safetensors", "key", 1000.0)
+    with interruption.noticed():
+        assert not store.due()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert store.due()
 
 
 def test_a_finished_attack_leaves_no_file(tmp_path: Path) -> None:
