@@ -34,6 +34,17 @@ def check_configuration():
     _in_order(config, yaml.safe_load(Path(workflow.basedir, "config.yaml").read_text(encoding="utf-8")))
 
 
+def check_writable():
+    """Stop with a sentence where the folder for results cannot be written to; Snakemake would show a traceback."""
+    from snakemake.exceptions import WorkflowError
+
+    folder = Path(RESULTS).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WorkflowError(f"cannot write to {folder}: make it writable, or set 'results' to another folder")
+
+
 def _in_order(settings, base):
     """Reorder a mapping as `base` is, in place: an overlay's keys otherwise come first, and colours follow the order."""
     for key in [key for key in base if key in settings] + [key for key in settings if key not in base]:

@@ -185,8 +185,8 @@ def test_a_failed_shard_is_repeated_alone(finished: Copy, tmp_path: Path) -> Non
     copy = finished.duplicate(tmp_path / "workflow")
     folder = f"{DIGITS}/attacks/report/resnet-noisy/seed0"
     overlay = digits(attacked_images=40)
-    blocked = copy.path(f"{folder}/30-40.parquet")
-    blocked.mkdir()  # so that writing it fails
+    blocked = copy.path(f"{DIGITS}/checkpoints/report-resnet-noisy-seed0-30-40.safetensors")
+    blocked.mkdir(parents=True)  # so that it cannot be used as a file
     answer = copy.run("--keep-going", f"{folder}/20-30.parquet", f"{folder}/30-40.parquet", overlay=overlay)
     assert answer.code == 1
     assert copy.path(f"{folder}/20-30.parquet").exists()
