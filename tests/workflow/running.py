@@ -29,6 +29,7 @@ PARTS = (
     "scales",
     "envs",
     "report",
+    "profiles",
     "slurm",
     "tests/configs",
 )
