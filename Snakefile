@@ -51,6 +51,7 @@ include: "rules/targets.smk"
 
 
 onstart:
+    check_writable()
     print(announcement(workflow), file=sys.stderr)
 
 

@@ -5,7 +5,6 @@
 rule attack_shard:
     """Attack one model on one range of test images; a shard that was killed goes on from its last saved state."""
     input:
-        code=src("attack_shard"),
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
     output:
@@ -21,10 +20,11 @@ rule attack_shard:
         "../envs/torch.yaml"
     threads: 1
     params:
+        *src("attack_shard"),
         spec=attack_spec,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
-        "exec python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
         " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"
 
@@ -32,7 +32,6 @@ rule attack_shard:
 rule compare_shard:
     """Attack one model on one range of test images with an attack of a library, which ours are compared with."""
     input:
-        code=src("compare_shard"),
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
     output:
@@ -48,8 +47,9 @@ rule compare_shard:
         "../envs/comparators.yaml"
     threads: 1
     params:
+        *src("compare_shard"),
         spec=compare_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
         " --adversarial {output.adversarial:q} --threads {threads} --log {log:q}"

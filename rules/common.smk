@@ -1,11 +1,9 @@
 # Functions that the rules share, and nothing else: which files a script's code consists of, which files a target
 # consists of, and the settings ("spec") that shape each rule's result, as one sorted JSON string.
-import ast
 import json
 import os
 import shutil
 import sys
-from functools import cache
 from pathlib import Path
 
 import yaml
@@ -39,6 +37,17 @@ def check_configuration():
     _in_order(config, yaml.safe_load(Path(workflow.basedir, "config.yaml").read_text(encoding="utf-8")))
 
 
+def check_writable():
+    """Stop with a sentence where the folder for results cannot be written to; Snakemake would show a traceback."""
+    from snakemake.exceptions import WorkflowError
+
+    folder = Path(RESULTS).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WorkflowError(f"cannot write to {folder}: make it writable, or set 'results' to another folder")
+
+
 def _in_order(settings, base):
     """Reorder a mapping as `base` is, in place: an overlay's keys otherwise come first, and colours follow the order."""
     for key in [key for key in base if key in settings] + [key for key in settings if key not in base]:
@@ -51,40 +60,20 @@ def _in_order(settings, base):
 
 
 def src(script):
-    """The script `scripts/<script>.py` and the library modules that it imports, as inputs of the rule that runs it."""
+    """The path of `scripts/<script>.py`, then a digest of it and of each library module that it imports, as params.
+
+    Not as inputs: those are compared byte by byte and by path, so that a comment or a moved repository would train every
+    model again. Of params Snakemake shows the ones that changed, and passes over the first, which is no plain value.
+    """
+    from robustness.code import described
+    from robustness.errors import UserError
+    from snakemake.exceptions import WorkflowError
+
     path = Path(workflow.basedir, "scripts", f"{script}.py")
-    files = [path, *sorted(_imported(path))]
-    return [os.path.relpath(file) for file in files]
-
-
-@cache
-def _imported(path):
-    """The files of the library that a file imports, directly or through others."""
-    found, waiting = set(), set(_direct_imports(path))
-    while waiting:
-        file = waiting.pop()
-        if file not in found:
-            found.add(file)
-            waiting |= _direct_imports(file)
-    return frozenset(found)
-
-
-@cache
-def _direct_imports(path):
-    library = Path(workflow.basedir, "scripts")
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    parents = {".".join(name.split(".")[:end]) for name in names for end in range(1, name.count(".") + 2)}
-    files = set()
-    for name in parents:
-        if name.split(".")[0] == "robustness":
-            base = library.joinpath(*name.split("."))
-            files |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
-    return frozenset(files)
+    try:
+        return [Path(os.path.relpath(path)), *described(path)]
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------

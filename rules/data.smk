@@ -8,8 +8,6 @@ localrules:
 
 rule download_data:
     """Fetch and verify a source's files; what is in the downloads folder already is used as it is."""
-    input:
-        code=src("download_data"),
     output:
         f"{RESULTS}/{{dataset}}/data/download.json",
     log:
@@ -19,15 +17,15 @@ rule download_data:
     conda:
         "../envs/data.yaml"
     params:
+        *src("download_data"),
         spec=download_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --output {output:q} --log {log:q}"
+        "python {params[0]:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
 
 
 rule prepare_data:
     """Read a source into training, validation and test images."""
     input:
-        code=src("prepare_data"),
         source=source_files,
     output:
         train=f"{RESULTS}/{{dataset}}/data/train.safetensors",
@@ -40,17 +38,17 @@ rule prepare_data:
     conda:
         "../envs/data.yaml"
     params:
+        *src("prepare_data"),
         spec=data_spec,
         manifest=manifest_option,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} {params.manifest:q}"
+        "python {params[0]:q} --spec {params.spec:q} {params.manifest:q}"
         " --train {output.train:q} --validation {output.validation:q} --test {output.test:q} --log {log:q}"
 
 
 rule sample_augmentation:
     """Draw a few examples of what models trained on noisy data see."""
     input:
-        code=src("sample_augmentation"),
         train=rules.prepare_data.output.train,
     output:
         f"{RESULTS}/{{dataset}}/data/augmented.safetensors",
@@ -61,6 +59,7 @@ rule sample_augmentation:
     conda:
         "../envs/torch.yaml"
     params:
+        *src("sample_augmentation"),
         spec=augmentation_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"
+        "python {params[0]:q} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"

@@ -5,7 +5,6 @@
 rule plot_bars:
     """Draw one measure of robustness, a bar per model (report, Fig. 6, 7, 12, 13)."""
     input:
-        code=src("plot_bars"),
         table=rules.tabulate_robustness.output,
     output:
         svg=report(
@@ -23,16 +22,16 @@ rule plot_bars:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_bars"),
         spec=bars_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --table {input.table:q}"
+        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_examples:
     """Draw one image and what it became on each model (report, Fig. 4, 5, 8, 10)."""
     input:
-        code=src("plot_examples"),
         examples=f"{RESULTS}/{{dataset}}/attacks/report/examples.safetensors",
     output:
         svg=report(
@@ -50,16 +49,16 @@ rule plot_examples:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_examples"),
         spec=pictures_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --examples {input.examples:q}"
+        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_differences:
     """Draw what was added to one image on each model (report, Fig. 9, 11)."""
     input:
-        code=src("plot_differences"),
         examples=f"{RESULTS}/{{dataset}}/attacks/report/examples.safetensors",
     output:
         svg=report(
@@ -77,16 +76,16 @@ rule plot_differences:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_differences"),
         spec=pictures_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --examples {input.examples:q}"
+        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_training_noise:
     """Draw what models trained on noisy data see (report, Fig. 1)."""
     input:
-        code=src("plot_training_noise"),
         samples=rules.sample_augmentation.output,
     output:
         svg=report(
@@ -104,16 +103,16 @@ rule plot_training_noise:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_training_noise"),
         spec=noise_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --samples {input.samples:q}"
+        "python {params[0]:q} --spec {params.spec:q} --samples {input.samples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_training_curves:
     """Draw loss and accuracy over the epochs of every training."""
     input:
-        code=src("plot_training_curves"),
         histories=histories,
     output:
         svg=report(
@@ -131,17 +130,17 @@ rule plot_training_curves:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_training_curves"),
         spec=curves_spec,
         models=history_models,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
+        "python {params[0]:q} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_architecture:
     """Draw the networks from their own layers (report, Fig. 2)."""
     input:
-        code=src("plot_architecture"),
         architectures=rules.describe_models.output.architectures,
     output:
         svg=report(
@@ -159,16 +158,16 @@ rule plot_architecture:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_architecture"),
         spec=architecture_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --architectures {input.architectures:q}"
+        "python {params[0]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_skip_connection:
     """Draw a residual block from its own layers (report, Fig. 3)."""
     input:
-        code=src("plot_skip_connection"),
         architectures=rules.describe_models.output.architectures,
     output:
         svg=report(
@@ -186,7 +185,8 @@ rule plot_skip_connection:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("plot_skip_connection"),
         spec=architecture_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --architectures {input.architectures:q}"
+        "python {params[0]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

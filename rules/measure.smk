@@ -5,7 +5,6 @@
 rule measure_attack:
     """Measure how much one attack changed one model's images."""
     input:
-        code=src("measure_attack"),
         test=rules.prepare_data.output.test,
         records=attack_records,
         adversarial=attack_images,
@@ -18,16 +17,16 @@ rule measure_attack:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("measure_attack"),
         spec=measure_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        "python {params[0]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --measures {output:q} --log {log:q}"
 
 
 rule tabulate_accuracy:
     """Put every model's test accuracy beside the report's (its Tables 1 and 2)."""
     input:
-        code=src("tabulate_accuracy"),
         predictions=predictions,
     output:
         report(
@@ -44,16 +43,16 @@ rule tabulate_accuracy:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("tabulate_accuracy"),
         spec=accuracy_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
+        "python {params[0]:q} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
         " --log {log:q}"
 
 
 rule tabulate_robustness:
     """Say for every attack and model how the attacks ended and how much change they needed."""
     input:
-        code=src("tabulate_robustness"),
         measures=all_measures,
     output:
         report(
@@ -70,15 +69,15 @@ rule tabulate_robustness:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("tabulate_robustness"),
         spec=robustness_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule compare_attacks:
     """Say how near our attacks come to the smallest change that a library's attacks find."""
     input:
-        code=src("tabulate_comparison"),
         measures=compared_measures,
     output:
         report(
@@ -95,15 +94,15 @@ rule compare_attacks:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("tabulate_comparison"),
         spec=comparison_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule select_examples:
     """Choose, by rule, the images that the example figures show."""
     input:
-        code=src("select_examples"),
         test=rules.prepare_data.output.test,
         measures=example_measures,
         adversarial=example_images,
@@ -116,7 +115,8 @@ rule select_examples:
     conda:
         "../envs/figures.yaml"
     params:
+        *src("select_examples"),
         spec=examples_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
+        "python {params[0]:q} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
         " --adversarial {input.adversarial:q} --examples {output:q} --log {log:q}"

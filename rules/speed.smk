@@ -5,7 +5,6 @@
 rule benchmark_attack:
     """Time the attack on one model beside other ways to run it, alone on the machine."""
     input:
-        code=src("benchmark_attack"),
         weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{config['seeds'][0]}/weights.safetensors",
         test=rules.prepare_data.output.test,
     output:
@@ -18,7 +17,8 @@ rule benchmark_attack:
         "../envs/torch.yaml"
     threads: every_core
     params:
+        *src("benchmark_attack"),
         spec=speed_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --table {output:q} --threads {threads} --log {log:q}"

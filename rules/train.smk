@@ -4,8 +4,6 @@
 
 rule describe_models:
     """Count each model's parameters, layers, skip connections and FLOP; needs neither data nor training."""
-    input:
-        code=src("describe_models"),
     output:
         table=report(
             f"{RESULTS}/{{dataset}}/tables/models.csv",
@@ -22,16 +20,16 @@ rule describe_models:
     conda:
         "../envs/torch.yaml"
     params:
+        *src("describe_models"),
         spec=models_spec,
     shell:
-        "python {input.code[0]} --spec {params.spec:q} --table {output.table:q}"
+        "python {params[0]:q} --spec {params.spec:q} --table {output.table:q}"
         " --architectures {output.architectures:q} --log {log:q}"
 
 
 rule train_model:
     """Train one model with one seed; a training that was killed goes on after its last epoch."""
     input:
-        code=src("train_model"),
         train=rules.prepare_data.output.train,
         validation=rules.prepare_data.output.validation,
     output:
@@ -47,10 +45,11 @@ rule train_model:
         "../envs/torch.yaml"
     threads: 1
     params:
+        *src("train_model"),
         spec=training_spec,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
-        "exec python {input.code[0]} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
+        "exec python {params[0]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
         " --card {output.card:q} --threads {threads} --log {log:q}"
 
@@ -58,7 +57,6 @@ rule train_model:
 rule evaluate_model:
     """Classify the whole test set with one trained model."""
     input:
-        code=src("evaluate_model"),
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
     output:
@@ -70,6 +68,8 @@ rule evaluate_model:
     conda:
         "../envs/torch.yaml"
     threads: 1
+    params:
+        *src("evaluate_model"),
     shell:
-        "python {input.code[0]} --weights {input.weights:q} --test {input.test:q} --predictions {output:q}"
+        "python {params[0]:q} --weights {input.weights:q} --test {input.test:q} --predictions {output:q}"
         " --threads {threads} --log {log:q}"

@@ -16,7 +16,7 @@ import torch
 
 from robustness import devices, interruption, models
 from robustness.command import parser, run
-from robustness.files import read_tensors, write_json, write_text
+from robustness.files import read_tensors, remove, write_json, write_text
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.training import Epoch, Images, Recipe, train
 
@@ -55,7 +55,7 @@ def main(options: argparse.Namespace) -> None:
     models.save(options.weights, model, metadata | {"provenance": provenance})
     write_text(options.history, _table(history))
     write_json(options.card, {"summary": asdict(models.summarise(model, shape)), "provenance": provenance})
-    options.checkpoint.unlink(missing_ok=True)
+    remove(options.checkpoint)
 
 
 def _images(path: Path, device: torch.device) -> Images:

@@ -6,11 +6,16 @@ do not need torch do not import it; a file is memory-mapped, so a shard reads on
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import platform
+import re
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +26,22 @@ from robustness.errors import UserError
 
 _HEADER_KEY = "robustness"
 
+_SILENCE = 600.0
+"""Seconds without a byte after which a writer on another machine counts as gone."""
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`, else removed.
 
-    An `OSError` from the block, such as a full disk, names `path` instead of the temporary file.
+    Removes the temporary files that killed writers of `path` left. An `OSError` from the block, such as a full disk,
+    names `path` instead of the temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary(path)
     try:
+        # The time that the file server gives a new file: its clock may differ from ours.
+        _remove_leftovers(path, temporary.stat().st_mtime)
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
@@ -44,6 +53,58 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A new file beside `path`, whose name says which process writes it."""
+    prefix = f".{path.name}.{_machine()}-{os.getpid()}-"
+    try:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    os.close(handle)
+    return Path(name)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, and what killed writers left of it; there may be none."""
+    path.unlink(missing_ok=True)
+    _remove_leftovers(path, time.time())
+
+
+def _remove_leftovers(path: Path, now: float) -> None:
+    """Delete the temporary files of `path` whose writers are gone, or have written nothing for `_SILENCE` seconds.
+
+    A writer may still be at work where Snakemake was killed and not its jobs, or on another machine.
+    """
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\w+)-(\d+)-\w+{re.escape(path.suffix)}")
+    if not path.parent.is_dir():
+        return
+    for left in path.parent.iterdir():
+        if match := pattern.fullmatch(left.name):
+            with suppress(OSError):  # another process may be as fast
+                if _is_gone(match[1], int(match[2])) or left.stat().st_mtime < now - _SILENCE:
+                    left.unlink()
+
+
+def _is_gone(machine: str, process: int) -> bool:
+    """Whether a process ran on this machine and has ended."""
+    if machine != _machine():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is there, and somebody else's
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    """A few letters and digits that stand for this machine."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
 def _umask() -> int:

@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from robustness.code import LIBRARY, described
+
 FORMAT = 1
 """Version of the layout of result files; raised when a reader of the old layout would misread the new one."""
 
@@ -45,17 +47,12 @@ def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
 
 
 def code_digest() -> str:
-    """SHA-256 over the script and the modules of this library that the running process has imported."""
-    library = Path(__file__).parent
-    files = {Path(sys.argv[0])} if Path(sys.argv[0]).suffix == ".py" else set()
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if name and library in Path(name).parents:
-            files.add(Path(name))
-    digest = hashlib.sha256()
-    for path in sorted(files, key=lambda path: path.name):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
+    """SHA-256 over what the running script and the modules of this library that it imports do (`robustness.code`).
+
+    Of the whole library where no script runs.
+    """
+    script = Path(sys.argv[0])
+    return digest_of(described(*([script] if script.suffix == ".py" else sorted(LIBRARY.rglob("*.py")))))
 
 
 def digest_of(*parts: Any) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from robustness import interruption
 from robustness.errors import UserError
-from robustness.files import read_metadata, read_tensors, write_tensors
+from robustness.files import read_metadata, read_tensors, remove, write_tensors
 
 _LOG = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Store:
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
-        self.path.unlink(missing_ok=True)
+        remove(self.path)
 
 
 _ARRAYS = [field.name for field in fields(Trajectories) if field.name not in ("x", "batches")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +83,70 @@ def test_json_is_sorted_and_text_is_utf_8(tmp_path: Path) -> None:
     assert (tmp_path / "value").read_text() == '{\n  "a": [\n    2\n  ],\n  "b": 1\n}\n'
     write_text(tmp_path / "text", "3×3 − α")
     assert (tmp_path / "text").read_bytes() == "3×3 − α".encode()
+
+
+# --- what killed writers leave --------------------------------------------------------------------------------------
+
+
+def left_behind(path: Path, machine: str | None = None, process: int | None = None) -> Path:
+    """The temporary file of a writer of `path` that was killed, on this machine and another process if not said."""
+    with replacing(path) as temporary:
+        name = temporary.name
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    name = name.replace(f"-{os.getpid()}-", f"-{process or dead.pid}-")
+    if machine is not None:
+        name = name.replace(files._machine(), machine)
+    left = path.with_name(name)
+    left.write_text("half of the n")
+    return left
+
+
+def test_a_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    left_behind(path)
+    write_text(path, "content")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_belongs_to_another_file_or_to_a_writer_at_work_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    others = {
+        left_behind(tmp_path / "file.more"),
+        left_behind(tmp_path / "other"),
+        left_behind(path, process=os.getppid()),
+        left_behind(path, machine="elsewhere"),
+    }
+    write_text(path, "content")
+    assert {each for each in tmp_path.iterdir() if each.name.startswith(".")} == others
+
+
+def test_a_writer_on_another_machine_that_is_silent_for_long_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    left = left_behind(path, machine="elsewhere")
+    long_ago = time.time() - 3600
+    os.utime(left, (long_ago, long_ago))
+    write_text(path, "content")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_removed_with_what_killed_writers_left_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_text(path, "content")
+    left_behind(path)
+    files.remove(path)
+    assert list(tmp_path.iterdir()) == []
+    files.remove(path)
+    files.remove(tmp_path / "no folder" / "file")
+
+
+def test_two_writers_at_once_leave_what_the_last_one_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with replacing(path) as first:
+        first.write_text("first")
+        write_text(path, "second")
+    assert path.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # --- tensors ---------------------------------------------------------------------------------------------------------

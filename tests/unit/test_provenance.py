@@ -17,11 +17,11 @@ SCRIPT = "import sys; sys.path.insert(0, {folder!r})\nfrom robustness import {mo
 LIBRARY = Path(provenance.__file__).parent
 
 
-def stamped(tmp_path: Path, modules: str = "provenance", comment: str = "") -> dict[str, object]:
+def stamped(tmp_path: Path, modules: str = "provenance", more: str = "") -> dict[str, object]:
     """The stamp that a script of its own process gets."""
     script = tmp_path / "script.py"
     imports = SCRIPT.format(folder=str(LIBRARY.parent), modules=modules)
-    script.write_text(f"{imports}import json\nprint(json.dumps(provenance.stamp({{'alpha': 0.1}})))\n{comment}")
+    script.write_text(f"{imports}import json\nprint(json.dumps(provenance.stamp({{'alpha': 0.1}})))\n{more}")
     printed = subprocess.run([sys.executable, script], capture_output=True, check=True, text=True).stdout
     return json.loads(printed)
 
@@ -48,8 +48,12 @@ def test_the_same_job_gets_the_same_stamp_twice(tmp_path: Path) -> None:
 
 def test_the_digest_of_the_code_covers_the_script_and_what_it_imports(tmp_path: Path) -> None:
     first = stamped(tmp_path)
-    assert stamped(tmp_path, comment="# changed")["code"] != first["code"]
+    assert stamped(tmp_path, more="changed = True")["code"] != first["code"]
     assert stamped(tmp_path, "provenance, errors")["code"] != first["code"]
+
+
+def test_a_comment_leaves_a_checkpoint_its_key(tmp_path: Path) -> None:
+    assert stamped(tmp_path, more="# changed")["code"] == stamped(tmp_path)["code"]
 
 
 def test_the_digest_of_the_code_does_not_depend_on_where_it_lies(tmp_path: Path) -> None:

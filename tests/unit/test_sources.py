@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import pickle
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -201,6 +203,34 @@ def test_an_archive_gives_the_same_as_a_folder_whatever_its_order(tmp_path: Path
     archive.write_bytes(zipped(reversed_tree) if suffix == "zip" else tar(reversed_tree, f"w:{compression}"))
     assert arrays(read_folder(archive)) == arrays(read_folder(write_tree(tmp_path / "folder", tree)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", archive.name]
+
+
+@pytest.mark.parametrize("pack", [tar, zipped], ids=["tar", "zip"])
+def test_an_archive_whose_names_lead_out_of_it_writes_nothing_and_adds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack: Any
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    monkeypatch.chdir(inner)
+    tree = image_tree()
+    escaping = {f"../{name}": content for name, content in tree.items()}
+    Path("images").write_bytes(pack({**escaping, **tree}))
+    assert len(read_folder(Path("images")).train_labels) == 6
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["images", "inner"]
+
+
+def test_a_link_in_an_archive_is_not_followed(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(image_file(random_images(1, 6, 8, 3)[0]))
+    with tarfile.open(tmp_path / "images.tar", "w") as archive:
+        for name, content in image_tree().items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("train/cat/secret.png")
+        link.type, link.linkname = tarfile.SYMTYPE, str(secret)
+        archive.addfile(link)
+    assert len(read_folder(tmp_path / "images.tar").train_labels) == 6
 
 
 def test_labels_follow_the_configured_order_of_the_classes(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -27,6 +29,7 @@ PARTS = (
     "scales",
     "envs",
     "report",
+    "profiles",
     "slurm",
     "tests/configs",
 )
@@ -45,7 +48,7 @@ class Job:
 
     rule: str
     wildcards: dict[str, str] = field(default_factory=dict)
-    inputs: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,11 @@ class Copy:
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Copy(folder)
 
+    def recorded(self, output: str) -> dict[str, Any]:
+        """What Snakemake noted when it made an output."""
+        name = base64.b64encode(output.encode()).decode()
+        return dict(json.loads((self.folder / ".snakemake" / "metadata" / name).read_text(encoding="utf-8")))
+
     def path(self, name: str) -> Path:
         return self.folder / name
 
@@ -131,8 +139,8 @@ def parsed(said: str) -> list[Job]:
             key, _, value = line.strip().partition(": ")
             entries[key] = value
         pairs = [pair.partition("=") for pair in entries.get("wildcards", "").split(", ") if pair]
-        inputs = tuple(name for name in entries.get("input", "").split(", ") if name)
-        jobs.append(Job(head.split(" ", 1)[1][:-1], {name: value for name, _, value in pairs}, inputs))
+        wildcards = {name: value for name, _, value in pairs}
+        jobs.append(Job(head.split(" ", 1)[1][:-1], wildcards, entries.get("reason", "")))
     return jobs
 
 
@@ -142,7 +150,7 @@ def counts(jobs: list[Job]) -> dict[str, int]:
 
 
 @contextmanager
-def changed(path: Path, text: str = "\n# changed by a test\n") -> Iterator[None]:
+def changed(path: Path, text: str = "\nCHANGED_BY_A_TEST = True\n") -> Iterator[None]:
     """Append `text` to a file until the end of the block; then its content and its times are what they were."""
     content, times = path.read_bytes(), path.stat()
     path.write_bytes(content + text.encode())

@@ -1,12 +1,14 @@
-"""Each rule declares exactly the library modules that its script imports: none missing, none too many.
+"""Each rule tracks exactly the library modules that its script imports: none missing, none too many.
 
-What a rule declares is read from a dry-run. What a script imports is found by importing it in a fresh Python, and then
-everything that the imported modules would import later, inside of functions.
+What a rule tracks is read from the rules, and from what Snakemake recorded of a finished run. What a script imports is
+found by importing it in a fresh Python, and then everything that the imported modules would import later, inside of
+functions.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,9 @@ from functools import cache
 from typing import Any
 
 import pytest
-from running import ROOT, Copy
+from running import DIGITS, ROOT, Copy
+
+from robustness.code import described
 
 # Prints what is imported at the start, and the library's files with those that are imported in functions.
 PROBE = """
@@ -64,28 +68,42 @@ def probed() -> dict[str, dict[str, Any]]:
         return dict(zip(SCRIPTS, pool.map(probe, SCRIPTS), strict=True))
 
 
-@pytest.fixture(scope="module")
-def declared(fresh: Copy) -> dict[str, set[str]]:
-    """The files below scripts/ that the rules have as inputs, by script (the first of them).
-
-    With comparators, without which their rules have nothing to do.
-    """
-    found: dict[str, set[str]] = {}
-    targets = ("results/mnist", "results/cifar", "results/mnist/speed")
-    for job in fresh.plan(*targets, config="scales/comparators.yaml"):
-        code = [name for name in job.inputs if name.startswith("scripts/")]
-        if code:
-            found.setdefault(code[0].removeprefix("scripts/").removesuffix(".py"), set()).update(code)
-    return found
+def rules() -> dict[str, str]:
+    """The text of every rule that runs a command, by its name."""
+    files = [path for path in sorted((ROOT / "rules").glob("*.smk")) if path.name != "common.smk"]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    blocks = re.split(r"^rule (\w+):$", text, flags=re.MULTILINE)[1:]
+    return {name: block for name, block in zip(blocks[::2], blocks[1::2], strict=True) if "    shell:" in block}
 
 
-def test_every_script_is_run_by_a_rule(declared: dict[str, set[str]]) -> None:
-    assert sorted(declared) == SCRIPTS
+def tracked(script: str) -> set[str]:
+    """The files whose digests a rule has among its params when it names that script."""
+    name, *modules = (line.split(" ")[0] for line in described(ROOT / "scripts" / f"{script}.py"))
+    return {f"scripts/{each}" for each in (name, *modules)}
+
+
+@pytest.mark.parametrize("rule", rules())
+def test_a_rule_runs_the_script_that_it_tracks(rule: str) -> None:
+    block = rules()[rule]
+    assert len(re.findall(r'    params:\n        \*src\("\w+"\),\n', block)) == block.count("src(") == 1
+    assert re.search(r'    shell:\n        "python \{params\[0\]:q\} ', block)
+    assert block.count(".py") == 0
+
+
+def test_every_script_is_run_by_a_rule() -> None:
+    assert sorted(re.findall(r'src\("(\w+)"\)', "".join(rules().values()))) == SCRIPTS
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_a_rule_declares_exactly_what_its_script_imports(script: str, declared: dict[str, set[str]]) -> None:
-    assert declared[script] == set(probed()[script]["files"])
+def test_a_rule_tracks_exactly_what_its_script_imports(script: str) -> None:
+    assert tracked(script) == set(probed()[script]["files"])
+
+
+def test_snakemake_recorded_the_code_of_a_finished_job(finished: Copy) -> None:
+    recorded = finished.recorded(f"{DIGITS}/attacks/report/small-clean/seed0/0-10.parquet")["params"]
+    expected = described(finished.path("scripts/attack_shard.py"))
+    assert {repr(line) for line in expected} <= set(recorded)
+    assert not any(str(finished.folder) in each or "scripts/" in each for each in recorded)
 
 
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(("plot_", "tabulate_"))])

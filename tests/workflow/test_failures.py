@@ -64,6 +64,37 @@ def test_a_mistake_in_the_configuration_stops_the_run_before_it_starts(
     failed_with(fresh.run("--dry-run", DIGITS, overlay=overlay), sentence)
 
 
+@pytest.mark.parametrize(
+    ("overlay", "sentence"),
+    [
+        ({"datasets": {"x; rm -f victim": {"title": "x"}}}, "'x; rm -f victim' in datasets is not allowed as a name"),
+        ({"architectures": {"$(rm -f victim)": {}}}, "'$(rm -f victim)' in architectures is not allowed as a name"),
+        ({"results": "x; rm -f victim"}, 'results is "x; rm -f victim", but must be a path without spaces and shell'),
+        ({"downloads": "`rm -f victim`"}, 'downloads is "`rm -f victim`", but must be a path without spaces and shell'),
+    ],
+    ids=["dataset", "architecture", "results", "downloads"],
+)
+def test_a_name_that_a_shell_would_run_is_refused(working: Copy, overlay: dict[str, Any], sentence: str) -> None:
+    victim = working.path("victim")
+    victim.write_text("")
+    failed_with(working.run(PREPARED, overlay=overlay), sentence)
+    assert victim.exists()
+
+
+def test_text_in_the_configuration_reaches_no_shell(working: Copy, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("")
+    title = f"'; rm -f {victim}; $(rm -f {victim}) `rm -f {victim}` \""
+    overlay = {"scale": {"title": title}, "architectures": {"small": {"title": title}}}
+    working.run(f"{DIGITS}/figures/architecture.svg", overlay=overlay).succeeded()
+    assert victim.exists()
+
+
+def test_a_mirror_over_plain_http_is_refused(fresh: Copy) -> None:
+    answer = fresh.run("--dry-run", "--config", "mirror=http://example.org/data/", DIGITS)
+    failed_with(answer, "mirror is", "http://example.org/data/", "must be null, a folder", "https://")
+
+
 # ---- sources --------------------------------------------------------------------------------------------------------
 
 
@@ -210,7 +241,53 @@ def test_after_a_power_cut_unlock_and_the_same_command_finish(
     same_as(undisturbed[1], copy)
 
 
-# ---- a full disk ----------------------------------------------------------------------------------------------------
+def test_a_second_run_at_the_same_time_is_refused_and_disturbs_nothing(
+    training: tuple[Copy, subprocess.Popen[str]], undisturbed: tuple[Copy, Copy]
+) -> None:
+    copy, process = training
+    failed_with(copy.run(ACCURACY, overlay=LONGER), "cannot be locked")
+    process.communicate(timeout=300)
+    assert process.returncode == 0
+    same_as(undisturbed[1], copy)
+
+
+def test_a_file_cut_short_by_a_crash_is_named_and_made_again(undisturbed: tuple[Copy, Copy], tmp_path: Path) -> None:
+    copy = undisturbed[1].duplicate(tmp_path / "workflow")
+    weights = copy.path(f"{MODEL}/weights.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-100])
+    for later in (f"{MODEL}/predictions.parquet", ACCURACY):
+        copy.path(later).unlink()
+    failed_with(copy.run(ACCURACY, overlay=LONGER), "weights.safetensors is damaged", "delete it")
+    weights.unlink()
+    copy.run(ACCURACY, overlay=LONGER).succeeded()
+    same_as(undisturbed[1], copy)
+
+
+def test_files_dated_in_the_future_repeat_nothing(undisturbed: tuple[Copy, Copy], tmp_path: Path) -> None:
+    copy = undisturbed[1].duplicate(tmp_path / "workflow")
+    tomorrow = time.time() + 86400
+    for path in (copy.path(PREPARED), copy.path(f"{MODEL}/weights.safetensors")):
+        os.utime(path, (tomorrow, tomorrow))
+    assert copy.plan(ACCURACY, overlay=LONGER) == []
+
+
+def test_a_job_whose_input_is_dated_in_the_future_is_named_and_runs_once_the_date_is_mended(
+    undisturbed: tuple[Copy, Copy], tmp_path: Path
+) -> None:
+    copy = undisturbed[1].duplicate(tmp_path / "workflow")
+    tomorrow = time.time() + 86400
+    os.utime(copy.path(PREPARED), (tomorrow, tomorrow))
+    copy.path(f"{MODEL}/predictions.parquet").unlink()
+    copy.path(ACCURACY).unlink()
+    answer = copy.run(ACCURACY, overlay=LONGER)
+    failed_with(answer, "has older modification time", PREPARED, "This could indicate a clock skew")
+    os.utime(copy.path(PREPARED))
+    copy.run(ACCURACY, overlay=LONGER).succeeded()
+    same_as(undisturbed[1], copy)
+    assert copy.plan(ACCURACY, overlay=LONGER) == []
+
+
+# ---- disks ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -236,3 +313,21 @@ def test_a_full_disk_is_named_and_the_same_command_finishes_when_there_is_room(w
     again = subprocess.run(command, cwd=working.folder, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert Path(target).exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_and_nothing_is_lost(working: Copy, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,size=20m", small_disk], check=True)
+    overlay = {"results": f"{small_disk}/results"}
+    target = f"{small_disk}/results/digits/data/augmented.safetensors"
+    command = [*working.command(overlay=overlay)[:-1], "--", target]
+    prepared = Path(f"{small_disk}/results/digits/data/train.safetensors")
+    subprocess.run([*command[:-1], str(prepared)], cwd=working.folder, capture_output=True, check=True)
+    before = prepared.read_bytes()
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    first = subprocess.run(command, cwd=working.folder, capture_output=True, text=True)
+    failed_with(Answer(first.returncode, first.stdout + first.stderr), "cannot write to", "results")
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    again = subprocess.run(command, cwd=working.folder, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert Path(target).exists()
+    assert prepared.read_bytes() == before

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from running import DIGITS, Copy, Job, changed, counts, missing
 
 AFTER_ATTACK = {
@@ -58,6 +61,39 @@ def test_an_edited_attack_repeats_attacks_and_what_follows_but_no_training(finis
     assert counts(jobs)["attack_shard"] == 8
 
 
+def test_the_reason_names_the_module_that_changed(finished: Copy) -> None:
+    with changed(finished.path("scripts/robustness/attack.py")):
+        reasons = {job.reason for job in finished.plan() if job.rule == "attack_shard"}
+    assert len(reasons) == 1
+    assert reasons.pop().count("robustness/attack.py") == 2  # before and now
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("from __future__ import annotations\n", "# a comment\nfrom __future__ import annotations  # and another\n"),
+        ('"""', '"""In other words: '),
+        ("\n\n\n", "\n\n\n\n\n"),
+    ],
+    ids=["comments", "docstrings", "empty lines"],
+)
+def test_words_for_readers_repeat_nothing(finished: Copy, old: str, new: str, tmp_path: Path) -> None:
+    edited = finished.duplicate(tmp_path / "workflow")
+    for path in edited.folder.glob("scripts/**/*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert edited.plan() == []
+
+
+def test_a_script_that_cannot_be_read_is_named_with_its_line(finished: Copy) -> None:
+    with changed(finished.path("scripts/plot_bars.py"), "\nbars = = 1\n"):
+        answer = finished.run("--dry-run", DIGITS)
+    assert answer.code == 1
+    assert "plot_bars.py, line " in answer.said
+    assert "is no Python" in answer.said
+    assert "Traceback" not in answer.said
+
+
 def test_an_edited_augmentation_repeats_exactly_what_depends_on_it(finished: Copy) -> None:
     with changed(finished.path("scripts/robustness/augmentation.py")):
         jobs = finished.plan()
@@ -108,11 +144,55 @@ def test_two_models_swapped_values_are_noticed(finished: Copy) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [("--set-threads", "attack_shard=2", "train_model=2"), ("--cores", "1"), ("--set-resources", "all:mem_mb=4000")],
-    ids=["threads", "cores", "memory"],
+    [
+        ("--set-threads", "attack_shard=2", "train_model=2"),
+        ("--cores", "1"),
+        ("--set-resources", "attack_shard:mem_mb=4000", "attack_shard:gpu=1", "train_model:runtime=10"),
+        ("--default-resources", "mem_mb=4000"),
+    ],
+    ids=["threads", "cores", "memory and devices", "memory of all"],
 )
 def test_how_jobs_are_run_repeats_nothing(finished: Copy, options: tuple[str, ...]) -> None:
     assert finished.plan(*options, DIGITS) == []
+
+
+def test_a_profile_repeats_nothing(finished: Copy, tmp_path: Path) -> None:
+    settings = {"jobs": 7, "keep-going": True, "set-threads": {"attack_shard": 2}, "default-resources": {"runtime": 30}}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    assert finished.plan("--profile", str(tmp_path), DIGITS) == []
+
+
+def test_another_device_repeats_nothing(finished: Copy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert finished.plan() == []
+
+
+def test_a_moved_repository_repeats_nothing(finished: Copy, tmp_path: Path) -> None:
+    moved = finished.duplicate(tmp_path / "another" / "place")
+    assert moved.plan() == []
+
+
+def test_a_run_from_another_folder_repeats_nothing(finished: Copy, tmp_path: Path) -> None:
+    # The results go along; the workflow stays where it is.
+    for part in ("results", ".snakemake"):
+        shutil.copytree(finished.path(part), tmp_path / part)
+    shutil.copytree(finished.path("tests"), tmp_path / "tests")
+    snakefile = str(finished.path("Snakefile"))
+    assert finished.plan("--snakefile", snakefile, "--directory", str(tmp_path), DIGITS) == []
+
+
+def test_a_failed_shard_is_repeated_alone(finished: Copy, tmp_path: Path) -> None:
+    copy = finished.duplicate(tmp_path / "workflow")
+    folder = f"{DIGITS}/attacks/report/resnet-noisy/seed0"
+    overlay = digits(attacked_images=40)
+    blocked = copy.path(f"{DIGITS}/checkpoints/report-resnet-noisy-seed0-30-40.safetensors")
+    blocked.mkdir(parents=True)  # so that it cannot be used as a file
+    answer = copy.run("--keep-going", f"{folder}/20-30.parquet", f"{folder}/30-40.parquet", overlay=overlay)
+    assert answer.code == 1
+    assert copy.path(f"{folder}/20-30.parquet").exists()
+    blocked.rmdir()
+    jobs = [job for job in copy.plan(f"{folder}/measures.parquet", overlay=overlay) if job.rule == "attack_shard"]
+    assert [job.wildcards["start"] for job in jobs] == ["30"]
 
 
 def test_a_title_redraws_figures_only(finished: Copy) -> None:

@@ -1,0 +1,117 @@
+"""The digest of code changes with what the code does, and with nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from robustness import code
+from robustness.code import described, digest, imported
+from robustness.errors import UserError
+
+CODE = '''"""Add numbers."""
+
+from __future__ import annotations
+
+STEP = 1
+"""What is added."""
+
+
+class Adder:
+    """Adds."""
+
+    def add(self, number: int, *, twice: bool = False) -> str:
+        """The sum."""
+        total = number + STEP * (2 if twice else 1)  # twice as much
+        return f"{total:>{5}} = {number!r} + é"
+'''
+
+
+def of(tmp_path: Path, text: str) -> str:
+    """The digest of a file with that text."""
+    path = tmp_path / "module.py"
+    path.write_text(text, encoding="utf-8")
+    return digest(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  # twice as much", ""),
+        ("  # twice as much", "  # two times that"),
+        ('"""The sum."""', '"""Another word for it."""'),
+        ('        """The sum."""\n', ""),
+        ('"""Add numbers."""\n', ""),
+        ('"""What is added."""\n', ""),
+        ("\n\nclass", "\n\n\n\n# ----\nclass"),
+        ("(2 if twice else 1)", "(\n            2\n            if twice\n            else 1\n        )"),
+        ('f"{total:>{5}} = {number!r} + é"', "f'{total:>{5}} = {number!r} + é'"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_what_only_readers_see_changes_no_digest(tmp_path: Path, old: str, new: str) -> None:
+    assert old in CODE
+    assert of(tmp_path, CODE.replace(old, new)) == of(tmp_path, CODE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("STEP = 1", "STEP = 2"),
+        ("STEP = 1", "STEP = 1.0"),
+        ("STEP = 1", "STEP = True"),
+        ("STEP = 1", 'STEP = "1"'),
+        ("STEP = 1", "STEP = -1"),
+        ("number + STEP", "STEP + number"),
+        ("number + STEP", "number - STEP"),
+        ("twice: bool = False", "twice: bool = None"),
+        ("twice: bool = False", "twice: bool"),
+        ("*, twice", "twice"),
+        ("number: int", "number: float"),
+        ("{number!r}", "{number!s}"),
+        (" + é", " + e"),
+        ("class Adder:", "class Adder(object):"),
+        ("        return", "        yield"),
+        ("        return", "    return"),
+    ],
+)
+def test_what_the_code_does_changes_its_digest(tmp_path: Path, old: str, new: str) -> None:
+    assert old in CODE
+    assert of(tmp_path, CODE.replace(old, new)) != of(tmp_path, CODE)
+
+
+def test_text_that_is_a_value_counts(tmp_path: Path) -> None:
+    assert of(tmp_path, 'WORDS = """a"""\n') != of(tmp_path, 'WORDS = """b"""\n')
+    assert of(tmp_path, 'print("a")\n') != of(tmp_path, 'print("b")\n')
+    assert of(tmp_path, 'b"a"\n') != of(tmp_path, 'b"b"\n')
+
+
+def test_the_digest_is_the_same_under_every_version_of_python(tmp_path: Path) -> None:
+    assert of(tmp_path, CODE) == "feb2d3038ee131d9"
+
+
+def test_code_that_cannot_be_read_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"module\.py, line 2 is no Python \(.*\): mend it"):
+        of(tmp_path, "x = 1\nx = = 1\n")
+
+
+def test_modules_are_found_through_others_and_inside_of_functions(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("def main():\n    from robustness import statistics\n    import robustness.figures.bars\n")
+    found = {str(path.relative_to(code.LIBRARY)) for path in imported(script)}
+    assert {"__init__.py", "statistics.py", "figures/__init__.py", "figures/bars.py", "figures/style.py"} <= found
+
+
+def test_a_description_names_each_file_and_not_where_it_lies(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from robustness.errors import UserError\n")
+    names = [line.split(" ")[0] for line in described(script)]
+    assert names == ["script.py", "robustness/__init__.py", "robustness/errors.py"]
+
+
+def test_no_result_can_depend_on_a_docstring() -> None:
+    for path in code.LIBRARY.parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8").replace("parser(__doc__)", "")
+        assert "__doc__" not in text, path
+        assert "import inspect" not in text, path
