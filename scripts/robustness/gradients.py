@@ -32,9 +32,9 @@ _STATIC_IMAGES = 64
 class _FixedNorm(nn.Module):
     """Batch norm of a frozen model: scale · x + shift, whose backward pass is one product.
 
-    Measured on the narrow ResNet, batch 128, 8 and 10 pairs: a forward and backward pass takes 0.80 and 0.83 of the time
-    that it takes with PyTorch's on two threads, 0.90 and 1.01 on one. In reduced precision PyTorch's is used, since it
-    keeps scale and shift in float32 there.
+    Measured on the narrow ResNet, batch 128, 8 and 10 pairs: a forward and backward pass takes 0.80 and 0.83 of the
+    time that it takes with PyTorch's on two threads, 0.90 and 1.01 on one. In reduced precision PyTorch's is used,
+    since it keeps scale and shift in float32 there.
     """
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
