@@ -52,7 +52,7 @@ def start_of_a_shard() -> list[str | Path]:
         *("--spec", f'{{"title": "start", "seed": 0, "attack": {attack}}}'),
         *("--weights", weights, "--test", RESULTS / "mnist/data/test.safetensors"),
         *("--records", made.with_suffix(".parquet"), "--adversarial", made.with_suffix(".safetensors")),
-        *("--checkpoint", made.with_suffix(".checkpoint")),
+        *("--checkpoint", made.with_name("shard-state.safetensors")),
     ]
 
 
