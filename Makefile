@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test test-slurm lint format report bench clean
+.PHONY: help install comparators demo test test-slurm lint format report bench bench-scale clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -61,6 +61,9 @@ bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack 
 	$(BIN)/python benchmarks/workflow.py
 	$(BIN)/snakemake --cores $(CORES) results/bench/mnist/speed \
 	  --configfile scales/demo.yaml --config results=results/bench
+
+bench-scale: $(STAMP) ## what the workflow adds to its jobs, and a second node brings: 15 minutes (Debian, as root)
+	$(BIN)/python benchmarks/scale.py
 
 clean: ## remove caches; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
