@@ -1,9 +1,9 @@
 """Measure what the workflow adds to the work of its jobs, and what a second node brings, with shards of a minute.
 
-Writes to results/scale, and starts and ends the small Slurm of the tests (as root, on Debian). Four shards of one attack
-are computed three times: on this machine one after the other, on one node of the Slurm, and on both. Printed are the
-wall seconds, the seconds that the jobs themselves took (Snakemake's `benchmark:` files, the start of Python included),
-and by how much the first exceeds the second. `make bench-scale` runs it; two nodes need two idle cores.
+Writes to results/scale, and starts and ends the small Slurm of the tests (as root, on Debian). Four shards of one
+attack are computed three times: on this machine one after the other, on one node of the Slurm, and on both. Printed are
+the wall seconds, the seconds that the jobs themselves took (Snakemake's `benchmark:` files, the start of Python
+included), and by how much the first exceeds the second. `make bench-scale` runs it; two nodes need two idle cores.
 """
 
 from __future__ import annotations
