@@ -77,9 +77,7 @@ def row(name: str, slots: int, wall: float) -> str:
 def main() -> None:
     """Run everything and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument(
-        "--images", type=int, default=300, help="of a shard, at most 325: about a minute"
-    )
+    arguments.add_argument("--images", type=int, default=300, help="of a shard, at most 325: about a minute")
     images = arguments.parse_args().images
     profile = ("--profile", "slurm", "--jobs", str(SHARDS))
     cluster = Path(tempfile.mkdtemp(prefix="slurm"))
