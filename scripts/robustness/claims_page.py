@@ -31,6 +31,8 @@ def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: str) -> str
     environment.filters |= {"number": _number, "p": _p}
     texts = ["dataset", "sentence", "unit", "test", "why", "not_trustworthy"]
     rows = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, "")).to_dict("records")
+    for row in rows:
+        row["asks"] = row["test"].partition(". ")[0]
     counts = {
         about: {verdict: int((table[about] == verdict).sum()) for verdict in VERDICTS}
         for about in ("verdict", "weights_verdict")
@@ -49,7 +51,5 @@ def _number(value: float) -> str:
 
 
 def _p(value: float) -> str:
-    """A p-value; small ones are only bounded, as nothing depends on how small they are."""
-    if math.isnan(value):
-        return "–"
-    return "< 0.0001" if value < 0.0001 else f"{value:.2g}"
+    """What follows the p of a p-value; small ones are only bounded, as nothing depends on how small they are."""
+    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"

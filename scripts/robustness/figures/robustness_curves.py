@@ -41,38 +41,49 @@ def robustness_curves(models: Tables, spec: Mapping[str, Any]) -> Figure:
     panels = spec["panels"]
     looks = style.looks(spec)
     alone = len(panels) == 1
+    shown = [_at(models, spec, panel["required_confidence"]) for panel in panels]
     with style.theme():
-        figure = style.blank(style.COLUMN_WIDTH if alone else style.PAGE_WIDTH, 3.4 if alone else 2.9)
-        every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-        for axes, panel in zip(every, panels, strict=True):
-            tables = _at(models, spec, panel["required_confidence"])
-            _draw(axes, tables, panel["measure"], looks)
+        figure = style.blank(style.COLUMN_WIDTH if alone else style.PAGE_WIDTH, 3.4 if alone else 2.7)
+        # The legend has axes of its own: one that is anchored to the figure moves when the caption enlarges it.
+        grid = figure.add_gridspec(2, len(panels), height_ratios=(1, 0.12 if alone else 0.06))
+        first: Axes | None = None
+        for place, (panel, tables) in enumerate(zip(panels, shown, strict=True)):
+            axes = figure.add_subplot(grid[0, place], sharey=first)
+            reach = max(_reach(each, other["measure"]) for each, other in zip(shown, panels, strict=True))
+            _draw(axes, tables, panel["measure"], looks, reach)
             axes.set_xlabel(_axis_label(panel["measure"], spec["dataset"], 3.6 if alone else 1.5))
             if not alone:
                 axes.set_title(_level(panel["required_confidence"]), loc="left")
+            if first is None:
+                axes.set_ylabel("share of attacked images fooled")
+                axes.set_ylim(0, 1.02)
+            else:
+                axes.tick_params(axis="y", labelleft=False)
             axes.grid(True)
             seaborn.despine(ax=axes)
-        every[0].set_ylim(0, 1.02)
-        every[0].set_ylabel("share of attacked images fooled")
-        figure.legend(
-            handles=_keys(spec["models"], looks),
-            loc="outside lower center",
-            ncols=2 if alone else 4,
-            frameon=False,
-            handlelength=2.4,
-        )
+            first = first or axes
+        below = figure.add_subplot(grid[1, :])
+        below.set_axis_off()
+        columns = 2 if alone else 4
+        below.legend(handles=_keys(spec, looks), loc="center", ncols=columns, frameon=False, handlelength=2.4)
         style.caption(
             figure,
             _title(spec["dataset"]["title"], panels),
             [
-                "Lines: share of the attacked images that were fooled by a change of at most so much; bands: its 95 % "
-                f"interval at each change, over {_drawn(models)}.",
-                *(_not_fooled(models, spec, panel, alone) for panel in panels),
-                _ring(models, spec),
+                "Lines: share of the attacked images that a change of at most so much fooled; bands: its 95 % interval "
+                f"at each change, over {_drawn(models)}.",
+                _not_fooled(spec, shown),
+                _ring(shown),
                 *spec["footnote"],
             ],
         )
     return figure
+
+
+def _reach(models: Mapping[str, list[pd.DataFrame]], measure: str) -> float:
+    """The largest change that fooled an image; 0 where none was fooled."""
+    needed = (changes(tables, measure) for tables in models.values())
+    return max(float(values[np.isfinite(values)].max(initial=0)) for values in needed)
 
 
 def _at(models: Tables, spec: Mapping[str, Any], confidence: float) -> dict[str, list[pd.DataFrame]]:
@@ -88,10 +99,11 @@ def _at(models: Tables, spec: Mapping[str, Any], confidence: float) -> dict[str,
     return found
 
 
-def _draw(axes: Axes, models: Mapping[str, list[pd.DataFrame]], measure: str, looks: Mapping[str, style.Look]) -> None:
+def _draw(
+    axes: Axes, models: Mapping[str, list[pd.DataFrame]], measure: str, looks: Mapping[str, style.Look], reach: float
+) -> None:
+    allowed = np.linspace(0, 1.02 * reach or 1.0, POINTS)
     needed = {name: changes(tables, measure) for name, tables in models.items()}
-    reach = max((float(values[np.isfinite(values)].max(initial=0)) for values in needed.values()), default=0.0) or 1.0
-    allowed = np.linspace(0, 1.02 * reach, POINTS)
     for name, values in needed.items():
         band, look = fooled_within(values, allowed), looks[name]
         axes.fill_between(allowed, band.low, band.high, step="post", color=look.edge, alpha=0.16, linewidth=0)
@@ -131,19 +143,16 @@ def _drawn(models: Tables) -> str:
     return "seeds, then images" if max(map(len, models.values())) > 1 else "images"
 
 
-def _not_fooled(models: Tables, spec: Mapping[str, Any], panel: Mapping[str, Any], alone: bool) -> str:
-    """How many of the attacked images of each model were not fooled."""
-    tables = _at(models, spec, panel["required_confidence"])
-    where = "" if alone else f" ({_level(panel['required_confidence'])})"
-    told = [
-        f"{model['title']} {censored(tables[model['name']]):,} of {attacked(tables[model['name']]):,}"
-        for model in spec["models"]
-    ]
-    return f"Attacked and not fooled{where}: {'; '.join(told)}."
+def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, list[pd.DataFrame]]]) -> str:
+    """How many of the attacked images of each model were not fooled, panel by panel."""
+    told = []
+    for model in spec["models"]:
+        counts = style.listed([f"{censored(tables[model['name']]):,}" for tables in shown])
+        told.append(f"{model['title']} {counts} of {attacked(shown[0][model['name']]):,}")
+    return f"Attacked and not fooled{'' if len(shown) == 1 else ', panel by panel'}: {'; '.join(told)}."
 
 
-def _ring(models: Tables, spec: Mapping[str, Any]) -> str:
-    shown = (_at(models, spec, panel["required_confidence"]) for panel in spec["panels"])
+def _ring(shown: Sequence[Mapping[str, list[pd.DataFrame]]]) -> str:
     if not any(censored(tables) for panel in shown for tables in panel.values()):
         return ""
     return (
@@ -152,11 +161,11 @@ def _ring(models: Tables, spec: Mapping[str, Any]) -> str:
     )
 
 
-def _keys(models: Sequence[Mapping[str, Any]], looks: Mapping[str, style.Look]) -> list[Line2D]:
+def _keys(spec: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[Line2D]:
     from matplotlib.lines import Line2D
 
     keys = []
-    for model in models:
+    for model in spec["models"]:
         look = looks[model["name"]]
         line = Line2D([], [], color=look.edge, linewidth=1.4, label=style.wrap(model["title"], 1.5, style.TEXT_SIZE))
         if look.dashed:
