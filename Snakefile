@@ -34,20 +34,18 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table and figure of every dataset that is studied."""
+    """Every table and figure of every dataset that is studied, and what they say of the report's claims."""
     default_target: True
     input:
         [tables(dataset) + figures(dataset) for dataset in config["study"]],
+        f"{RESULTS}/claims.csv",
+        f"{RESULTS}/claims.html",
     localrule: True
 
 
-include: "rules/data.smk"
-include: "rules/train.smk"
-include: "rules/attack.smk"
-include: "rules/measure.smk"
-include: "rules/figures.smk"
-include: "rules/speed.smk"
-include: "rules/targets.smk"
+for part in ("data", "train", "attack", "measure", "figures", "claims", "speed", "targets"):
+
+    include: f"rules/{part}.smk"
 
 
 onstart:
