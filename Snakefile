@@ -18,14 +18,15 @@ include: "rules/common.smk"
 
 
 check_configuration()
+add_small_datasets()
 set_environment()
 RESULTS = config["results"].rstrip("/")
 
 
 wildcard_constraints:
-    dataset="|".join(config["datasets"]),
-    model=r"[a-z][a-z0-9_-]*",
-    attack=r"[a-z][a-z0-9_-]*",
+    dataset=one_of(config["datasets"]),
+    model=r"[a-z][a-z0-9_=.-]*",  # '=' and '.' only where the sweep adds a value: resnet-noisy-sigma=0.25
+    attack=r"[a-z][a-z0-9_=.-]*",
     seed=r"\d+",
     start=r"\d+",
     stop=r"\d+",
@@ -41,13 +42,9 @@ rule all:
     localrule: True
 
 
-include: "rules/data.smk"
-include: "rules/train.smk"
-include: "rules/attack.smk"
-include: "rules/measure.smk"
-include: "rules/figures.smk"
-include: "rules/speed.smk"
-include: "rules/targets.smk"
+for part in ("data", "train", "attack", "measure", "figures", "sensitivity", "speed", "targets"):
+
+    include: f"rules/{part}.smk"
 
 
 onstart:
