@@ -262,7 +262,7 @@ def small(dataset):
 
 def large(dataset):
     """The dataset that a small one belongs to; any other as it is."""
-    return dataset.removesuffix("/sensitivity")
+    return dataset.partition("/")[0]
 
 
 def add_small_datasets():

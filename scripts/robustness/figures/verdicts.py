@@ -171,7 +171,7 @@ def _read(table: pd.DataFrame) -> str:
 
 def _not_fooled(table: pd.DataFrame) -> str:
     """How many of the images that a claim looks at were not fooled, where that is the most."""
-    worst = table.loc[table["censored"].idxmax()]
+    worst = table.nlargest(1, "censored").iloc[0]
     if not worst["censored"]:
         return "All images that were attacked were fooled."
     letter = {"alpha": "α", "sigma": "σ"}[worst["parameter"]]
