@@ -35,14 +35,16 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table and figure of every dataset that is studied."""
+    """Every table and figure of every dataset that is studied, and what they say of the report's claims."""
     default_target: True
     input:
         [tables(dataset) + figures(dataset) for dataset in config["study"]],
+        f"{RESULTS}/claims.csv",
+        f"{RESULTS}/claims.html",
     localrule: True
 
 
-for part in ("data", "train", "attack", "measure", "figures", "sensitivity", "speed", "targets"):
+for part in ("data", "train", "attack", "measure", "figures", "claims", "sensitivity", "speed", "targets"):
 
     include: f"rules/{part}.smk"
 

@@ -203,7 +203,7 @@ def example_images(wildcards):
 
 def tables(dataset):
     """The tables of a dataset."""
-    names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else [])]
+    names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else []), "rank_agreement"]
     names += [*(["references"] if has_references(dataset) else []), *(["sensitivity"] if swept_values(dataset) else [])]
     return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names]
 
@@ -211,6 +211,7 @@ def tables(dataset):
 def figures(dataset):
     """The figures of a dataset, each as SVG and PNG."""
     names = ["training_noise", "training_curves", "architecture", "mean_change", "pixels_changed"]
+    names += [f"robustness_curves_{curves}" for curves in ROBUSTNESS_CURVES]
     if any(architecture["family"] == "resnet" for architecture in architectures_of(dataset).values()):
         names.append("skip_connection")
     for label in config["datasets"][dataset]["example_classes"]:
@@ -670,6 +671,110 @@ def architecture_spec(wildcards):
 def history_models(wildcards):
     """The model that each of `histories` belongs to."""
     return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
+
+
+# ---- claims and curves -----------------------------------------------------------------------------------------------
+
+ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
+CLAIM_DATASETS = ("mnist", "cifar")  # the report's; importing robustness.claims here would slow down every start
+
+
+def report_measures(wildcards):
+    """The measures of the report's attack on all models and seeds of a dataset."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/report/{{model}}/seed{{seed}}/measures.parquet",
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def claim_datasets():
+    """The datasets that the report's claims are about, as far as they are studied."""
+    return [dataset for dataset in config["study"] if dataset in CLAIM_DATASETS]
+
+
+def claim_attacks():
+    """The attacks that claims are answered from: the report's, then the others of ours that take any wrong class."""
+    untargeted = [name for name in own_attacks() if config["attacks"][name]["target"] is None]
+    return ["report", *(name for name in untargeted if name != "report")]
+
+
+def claim_measures(wildcards):
+    """The measures of each of `claim_attacks` on all models and seeds of each of `claim_datasets`."""
+    return [
+        f"{RESULTS}/{dataset}/attacks/{attack}/{model}/seed{seed}/measures.parquet"
+        for attack in claim_attacks()
+        for dataset in claim_datasets()
+        for model in models(dataset)
+        for seed in config["seeds"]
+    ]
+
+
+def claim_predictions(wildcards):
+    """The predictions of all models and seeds of each of `claim_datasets`."""
+    return [
+        f"{RESULTS}/{dataset}/models/{model}/seed{seed}/predictions.parquet"
+        for dataset in claim_datasets()
+        for model in models(dataset)
+        for seed in config["seeds"]
+    ]
+
+
+# The tables that other rules make and that claims look at, by the datasets that have one: put `claim_datasets` for
+# `lambda: []` once there is a rule that makes results/<dataset>/tables/<name>.csv.
+CLAIM_TABLES = {"believability": lambda: [], "trust": lambda: []}
+
+
+def claim_tables(name):
+    """An input function: the table of that name of each dataset that has one."""
+    return lambda wildcards: [f"{RESULTS}/{dataset}/tables/{name}.csv" for dataset in CLAIM_TABLES[name]()]
+
+
+def claims_spec(wildcards):
+    """The attacks with their confidence, the datasets with their models and step, and which of them have tables."""
+    return as_param(
+        {
+            "attacks": [[name, config["attacks"][name]["confidence"]] for name in claim_attacks()],
+            "datasets": [
+                {"name": dataset, "models": models(dataset), "alpha": config["datasets"][dataset]["alpha"]}
+                for dataset in claim_datasets()
+            ],
+            **{name: datasets() for name, datasets in CLAIM_TABLES.items()},
+        }
+    )
+
+
+def claims_page_spec(wildcards):
+    """What the page of claims says of this configuration: scale, datasets, seeds and how images were attacked."""
+    datasets = [
+        {
+            "name": name,
+            "title": config["datasets"][name]["title"],
+            "settings": [attack_in_words(name, "report"), noise_in_words(name), training_in_words(name)],
+        }
+        for name in claim_datasets()
+    ]
+    return as_param({"scale": config["scale"], "seeds": len(config["seeds"]), "datasets": datasets})
+
+
+def robustness_curves_spec(wildcards):
+    """Curves of one measure at the report's confidence, or of the L2 norm at all confidences side by side."""
+    name, attack = wildcards.dataset, config["attacks"]["report"]
+    words = (attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
+    levels = {attack["confidence"], *(0.0 if each == "argmax" else each for each in attack["other_confidences"])}
+    if wildcards.curves == "confidence":
+        panels = [{"measure": "l2", "required_confidence": level} for level in sorted(levels)]
+    else:
+        panels = [{"measure": wildcards.curves, "required_confidence": attack["confidence"]}]
+    return figure_spec(name, *words, panels=panels)
+
+
+def rank_agreement_spec(wildcards):
+    """The order of the models."""
+    return as_param({"models": models(wildcards.dataset)})
+
+
+# ---- messages -------------------------------------------------------------------------------------------------------
 
 
 def announcement(workflow):

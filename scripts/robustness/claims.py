@@ -18,6 +18,7 @@ import numpy as np
 import pandas
 
 from robustness import inference
+from robustness.censoring import censored, changes
 from robustness.inference import OverSeeds, Sides, Statistic, Values
 from robustness.statistics import Interval, wilson
 
@@ -82,7 +83,7 @@ class Study:
 
     def values(self, dataset: str, model: str, measure: str) -> Values:
         """A measure of each seed and image: inf where the image was not fooled, nan where it was not attacked."""
-        return np.stack([_censored(table, measure) for table in self.measures[dataset, model]])
+        return changes(self.measures[dataset, model], measure)
 
     def ended(self, dataset: str, model: str, how: str) -> Values:
         """Whether the attack on each seed's image ended in that way: 1 or 0; nan where it was not attacked."""
@@ -96,8 +97,7 @@ class Study:
 
     def censored(self, models: Sequence[Model]) -> int:
         """How often an image was attacked and not fooled, over models and seeds."""
-        tables = [table for model in models for table in self.measures[model]]
-        return sum(int((~table["ended"].isin(["success", "skipped"])).sum()) for table in tables)
+        return sum(censored(self.measures[model]) for model in models)
 
     def distrusted(self, models: Sequence[Model]) -> dict[Model, list[str]]:
         """Of those models the ones that failed checks, with the sentences of the checks that they failed."""
@@ -109,12 +109,6 @@ class Study:
                 if len(failed):
                     found[dataset, model] = list(dict.fromkeys(failed["why"]))
         return found
-
-
-def _censored(table: pandas.DataFrame, measure: str) -> Values:
-    ordered = table.sort_values("image")
-    reached = np.where(ordered["ended"] == "success", ordered[measure].to_numpy(float), math.inf)
-    return np.where(ordered["ended"] == "skipped", math.nan, reached)
 
 
 # ---- comparisons ----------------------------------------------------------------------------------------------------

@@ -118,7 +118,9 @@ def over_images(
 
     `images` are the numbers of images of the sets that the statistic is of, each of which is drawn from by itself.
     """
-    drawn = np.concatenate([statistic(*counts)[:, 0] for counts in _draws(images, resamples, seed)])
+    if not min(images):
+        return Interval(math.nan, math.nan, math.nan)
+    drawn = np.concatenate([statistic(*counts)[:, 0] for counts in draws(images, resamples, seed)])
     estimate = float(_observed(statistic, images)[0])
     known = drawn[~np.isnan(drawn)]
     if not known.size:
@@ -184,19 +186,28 @@ def over_seeds(
     resamples would tell them apart in a third of all cases with three seeds.
     """
     values = tuple(float(value) for value in _observed(statistic, images))
-    count = len(values)
-    if count < 2 or not np.isfinite(values).all():
+    if len(values) < 2 or not np.isfinite(values).all():
         return OverSeeds(values, math.nan)
-    rng = np.random.default_rng([seed, count])
+    error = float(seed_error(statistic, images, len(values), resamples=resamples, seed=seed))
+    return OverSeeds(values, max(least, error) if math.isfinite(error) else math.nan)
+
+
+def seed_error(
+    statistic: Statistic, images: Sequence[int], seeds: int, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Values:
+    """The standard error of a statistic's mean over seeds, as `over_seeds` has it; nan where a resample is infinite.
+
+    The statistic may have further axes (resamples × seeds × …), along each of which there is an error.
+    """
+    rng = np.random.default_rng([seed, seeds])
     means = []
-    for counts in _draws(images, resamples, seed):
+    for counts in draws(images, resamples, seed):
         drawn = statistic(*counts)
-        chosen = rng.integers(0, count, drawn.shape)
+        chosen = rng.integers(0, seeds, drawn.shape[:2]).reshape(drawn.shape[:2] + (1,) * (drawn.ndim - 2))
         means.append(np.take_along_axis(drawn, chosen, axis=1).mean(axis=1))
-    together = np.concatenate(means)
-    if not np.isfinite(together).all():
-        return OverSeeds(values, math.nan)
-    return OverSeeds(values, max(least, float(together.std(ddof=1)) * math.sqrt(count / (count - 1))))
+    with np.errstate(invalid="ignore"):
+        error: Values = np.concatenate(means).std(axis=0, ddof=1) * math.sqrt(seeds / (seeds - 1))
+    return error
 
 
 # ---- statistics -----------------------------------------------------------------------------------------------------
@@ -206,6 +217,12 @@ def median_of(values: Values) -> Statistic:
     """The median of each seed's images (seeds × images), which may be infinite; nan of none."""
     rows = [_Sorted.of(row) for row in np.atleast_2d(values)]
     return lambda counts: np.stack([row.median(counts) for row in rows], axis=1)
+
+
+def pooled_median(values: Values, images: NDArray[np.intp]) -> Statistic:
+    """The median of values of which several may belong to one image, which are then drawn together."""
+    pooled = _Sorted.of(values)
+    return lambda counts: pooled.median(counts[:, images])[:, None]
 
 
 def log_ratio_of_medians(first: Values, second: Values) -> Statistic:
@@ -274,7 +291,7 @@ def _observed(statistic: Statistic, images: Sequence[int]) -> Values:
     return statistic(*(np.ones((1, number), np.int64) for number in images))[0]
 
 
-def _draws(images: Sequence[int], resamples: int, seed: int) -> Iterator[list[NDArray[np.int64]]]:
+def draws(images: Sequence[int], resamples: int, seed: int) -> Iterator[list[NDArray[np.int64]]]:
     """Batches of resamples, each as often as every image of each set was drawn: arrays of resamples × images."""
     rng = np.random.default_rng(seed)
     batch = max(1, min(resamples, _BATCH // max(1, *images)))

@@ -239,9 +239,11 @@ def test_bars_write_values_units_and_how_many_were_fooled(table, spec):
     assert "pixels changed by more than 0.1 (of 1,024)" in pixels
 
 
-def test_bars_do_not_speak_of_failures_where_every_image_was_fooled(table, spec):
+def test_bars_say_so_where_every_image_was_fooled(table, spec):
     table[["success", "default_state", "cap"]] = [490, 0, 0]
-    assert "not fooled" not in words(bars.robustness_bars(table, spec))
+    said = words(bars.robustness_bars(table, spec))
+    assert "Every attacked image was fooled." in said
+    assert "not fooled" not in said
 
 
 def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
