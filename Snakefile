@@ -18,14 +18,15 @@ include: "rules/common.smk"
 
 
 check_configuration()
+add_small_datasets()
 set_environment()
 RESULTS = config["results"].rstrip("/")
 
 
 wildcard_constraints:
-    dataset="|".join(config["datasets"]),
-    model=r"[a-z][a-z0-9_-]*",
-    attack=r"[a-z][a-z0-9_-]*",
+    dataset=one_of(config["datasets"]),
+    model=r"[a-z][a-z0-9_=.-]*",  # '=' and '.' only where the sweep adds a value: resnet-noisy-sigma=0.25
+    attack=r"[a-z][a-z0-9_=.-]*",
     seed=r"\d+",
     start=r"\d+",
     stop=r"\d+",
@@ -43,7 +44,7 @@ rule all:
     localrule: True
 
 
-for part in ("data", "train", "attack", "measure", "figures", "claims", "speed", "targets"):
+for part in ("data", "train", "attack", "measure", "figures", "claims", "sensitivity", "speed", "targets"):
 
     include: f"rules/{part}.smk"
 

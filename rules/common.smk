@@ -2,6 +2,7 @@
 # consists of, and the settings ("spec") that shape each rule's result, as one sorted JSON string.
 import json
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -84,9 +85,9 @@ def models(dataset):
     return list(config["datasets"][dataset]["models"])
 
 
-def shards(dataset):
+def shards(dataset, attack="report"):
     """The ranges of test images that make up an attack: `<start>-<stop>`, so that more images only add ranges."""
-    total, size = config["datasets"][dataset]["attacked_images"], config["shard_images"]
+    total, size = attacked_images(dataset, attack), config["shard_images"]
     return [f"{start}-{min(start + size, total)}" for start in range(0, total, size)]
 
 
@@ -99,7 +100,7 @@ def source_files(wildcards):
     """What `prepare_data` reads: the manifest of the downloaded files, the user's own images, or nothing."""
     source = source_of(wildcards.dataset)
     if "files" in source:
-        return f"{RESULTS}/{wildcards.dataset}/data/download.json"
+        return f"{RESULTS}/{large(wildcards.dataset)}/data/download.json"
     return source.get("path", [])
 
 
@@ -136,20 +137,25 @@ def own_attacks():
     return [name for name in config["attacks"] if name not in comparators()]
 
 
+def untargeted_attacks():
+    """The names of our attacks that take any wrong class."""
+    return [name for name in own_attacks() if config["attacks"][name]["target"] is None]
+
+
 def compared_attacks():
     """The names of our attacks that the comparators are compared with: those that, as they do, take any wrong class."""
-    return [name for name in own_attacks() if config["attacks"][name]["target"] is None] if comparators() else []
+    return untargeted_attacks() if comparators() else []
 
 
 def one_of(names):
     """A regular expression for a wildcard that is one of `names`; without names it matches nothing."""
-    return "|".join(names) or "(?!)"
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def attack_records(wildcards):
     """The records of an attack's shards on one model, in the order of the images."""
     folder = f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{wildcards.model}/seed{wildcards.seed}"
-    return [f"{folder}/{shard}.parquet" for shard in shards(wildcards.dataset)]
+    return [f"{folder}/{shard}.parquet" for shard in shards(wildcards.dataset, wildcards.attack)]
 
 
 def attack_images(wildcards):
@@ -198,6 +204,7 @@ def example_images(wildcards):
 def tables(dataset):
     """The tables of a dataset."""
     names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else []), "rank_agreement"]
+    names += [*(["references"] if has_references(dataset) else []), *(["sensitivity"] if swept_values(dataset) else [])]
     return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names]
 
 
@@ -209,12 +216,207 @@ def figures(dataset):
         names.append("skip_connection")
     for label in config["datasets"][dataset]["example_classes"]:
         names += [f"examples_{label}", f"differences_{label}"]
+    names += ["sensitivity"] if swept_values(dataset) else []
     return [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
 
 
 def speeds(dataset):
     """The tables of times of a dataset, one for each model."""
     return [f"{RESULTS}/{dataset}/speed/{model}.csv" for model in models(dataset)]
+
+
+# ---- sensitivity and references ------------------------------------------------------------------------------------
+
+
+def sensitivity_of(dataset):
+    """What is swept for a dataset; empty where nothing is."""
+    return (config["sensitivity"] or {}).get(dataset) or {}
+
+
+def configured_values(dataset):
+    """The step, and the noise level where the noise has one, that everything but the sweep uses."""
+    entry = config["datasets"][dataset]
+    values = {"alpha": entry["alpha"], "sigma": entry["augmentation"].get("sigma")}
+    return {parameter: float(value) for parameter, value in values.items() if value is not None}
+
+
+def swept_values(dataset):
+    """The values of each swept parameter, in rising order, with the configured one: `{"alpha": [0.005, 0.01]}`."""
+    sweep = sensitivity_of(dataset)
+    listed = {"alpha": sweep.get("alpha") or [], "sigma": (sweep.get("sigma") or {}).get("values", [])}
+    return {
+        parameter: sorted({float(value) for value in [*values, configured_values(dataset)[parameter]]})
+        for parameter, values in listed.items()
+        if values
+    }
+
+
+def swept_images(dataset):
+    """How many test images are attacked at each value."""
+    return min(sensitivity_of(dataset)["attacked_images"], config["datasets"][dataset]["attacked_images"])
+
+
+def small(dataset):
+    """The name of the small dataset whose models are trained with other noise levels: a folder in that of `dataset`."""
+    return f"{dataset}/sensitivity"
+
+
+def large(dataset):
+    """The dataset that a small one belongs to; any other as it is."""
+    return dataset.partition("/")[0]
+
+
+def add_small_datasets():
+    """Add the small dataset of each one whose noise level is swept, so that all rules up to the measures apply to it.
+
+    It differs in its number of images, and has each noisy model once for each level: `resnet-noisy-sigma=0.25`.
+    """
+    for dataset in config["study"]:
+        levels = swept_values(dataset).get("sigma")
+        if not levels:
+            continue
+        entry = config["datasets"][dataset]
+        images = swept_images(dataset)
+        train = min(sensitivity_of(dataset)["sigma"]["train_images"], entry["split"]["train"])
+        config["datasets"][small(dataset)] = entry | {
+            "split": entry["split"] | {"train": train, "test": images},
+            "attacked_images": images,
+            "models": {
+                with_sigma(dataset, name, sigma): model | {"augmentation": entry["augmentation"] | {"sigma": sigma}}
+                for name, model in entry["models"].items()
+                for sigma in levels
+            },
+        }
+
+
+def with_sigma(dataset, model, sigma):
+    """The name that a model has in the small dataset at a noise level: a clean model is the same at all of them."""
+    clean = config["datasets"][dataset]["models"][model]["data"] == "clean"
+    return model if clean else f"{model}-sigma={sigma}"
+
+
+def with_alpha(dataset, alpha):
+    """The name of the report's attack with another step; just that of the attack for the configured one."""
+    return "report" if alpha == configured_values(dataset)["alpha"] else f"report-alpha={alpha}"
+
+
+def swept_attacks():
+    """The names of the report's attack with all steps that are swept."""
+    return [with_alpha(name, alpha) for name in config["study"] for alpha in swept_values(name).get("alpha", [])]
+
+
+def attack_settings(dataset, attack):
+    """An attack's settings with its step: the dataset's, or the one that its name says, as in `report-alpha=0.005`."""
+    name, _, alpha = attack.partition("-alpha=")
+    return config["attacks"][name] | {"alpha": float(alpha) if alpha else config["datasets"][dataset]["alpha"]}
+
+
+def attacked_images(dataset, attack):
+    """How many test images an attack is let loose on: fewer where its step is swept."""
+    return swept_images(dataset) if "-alpha=" in attack else config["datasets"][dataset]["attacked_images"]
+
+
+def swept_measures(wildcards):
+    """The measures of the report's attack on each of a dataset's models at one swept value, with the first seed."""
+    dataset, value = wildcards.dataset, float(wildcards.value)
+    if wildcards.parameter == "alpha":
+        folder, attack, names = dataset, with_alpha(dataset, value), models(dataset)
+    else:
+        folder, attack = small(dataset), "report"
+        names = [with_sigma(dataset, model, value) for model in models(dataset)]
+    return [f"{RESULTS}/{folder}/attacks/{attack}/{name}/seed{config['seeds'][0]}/measures.parquet" for name in names]
+
+
+def swept_verdicts(wildcards):
+    """The verdicts at each value of each swept parameter of a dataset."""
+    return [
+        f"{RESULTS}/{wildcards.dataset}/sensitivity/verdicts/{parameter}={value}.csv"
+        for parameter, values in swept_values(wildcards.dataset).items()
+        for value in values
+    ]
+
+
+def sensitivity(dataset):
+    """The table and the figure of what is swept for a dataset."""
+    if not swept_values(dataset):
+        return []
+    return [
+        f"{RESULTS}/{dataset}/tables/sensitivity.csv",
+        *(f"{RESULTS}/{dataset}/figures/sensitivity.{suffix}" for suffix in ("svg", "png")),
+    ]
+
+
+def swept_verdict_spec(wildcards):
+    """The value that is judged, the models in the order of their measures, and the images that are looked at."""
+    return as_param(
+        {
+            "dataset": wildcards.dataset,
+            "parameter": wildcards.parameter,
+            "value": float(wildcards.value),
+            "models": models(wildcards.dataset),
+            "images": swept_images(wildcards.dataset),
+            "required_confidence": config["attacks"]["report"]["confidence"],
+        }
+    )
+
+
+def sensitivity_spec(wildcards):
+    """The configured value of each parameter that is swept."""
+    configured = configured_values(wildcards.dataset)
+    return as_param({"configured": {parameter: configured[parameter] for parameter in swept_values(wildcards.dataset)}})
+
+
+def sensitivity_figure_spec(wildcards):
+    """The verdicts over the swept values."""
+    dataset = wildcards.dataset
+    swept, images = swept_values(dataset), swept_images(dataset)
+    words = [f"Attack report on the first {counted(images, 'attacked test image')}; one seed ({config['seeds'][0]})."]
+    if "alpha" in swept:
+        words.append("Other α: the same models as in the other figures.")
+    if "sigma" in swept:
+        train = config["datasets"][small(dataset)]["split"]["train"]
+        words.append(
+            f"Other σ: models trained anew on {counted(train, 'image')}, α = {configured_values(dataset)['alpha']}."
+        )
+    return figure_spec(dataset, *words)
+
+
+def has_references(dataset):
+    """Whether others have measured what stands beside a dataset's models."""
+    from robustness.references import references_of
+
+    return bool(references_of(dataset))
+
+
+def clean_models(dataset):
+    """The names of a dataset's models that no noise defends."""
+    return [name for name, model in config["datasets"][dataset]["models"].items() if model["data"] == "clean"]
+
+
+def referenced_measures(wildcards):
+    """The measures of `untargeted_attacks` for the clean models and all seeds of a dataset."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
+        attack=untargeted_attacks(),
+        model=clean_models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def references_spec(wildcards):
+    """The attacks and the clean models, with the architecture by which a reference stands beside a model."""
+    entries = config["datasets"][wildcards.dataset]["models"]
+    architectures = {name: entries[name]["architecture"] for name in clean_models(wildcards.dataset)}
+    return as_param(
+        {
+            "dataset": wildcards.dataset,
+            "attacks": untargeted_attacks(),
+            "models": [
+                {"name": model, "architecture": without_title(config["architectures"][architecture])}
+                for model, architecture in architectures.items()
+            ],
+        }
+    )
 
 
 # ---- machines -------------------------------------------------------------------------------------------------------
@@ -268,7 +470,7 @@ def training_spec(wildcards):
             "architecture": without_title(config["architectures"][model["architecture"]]),
             "classes": len(dataset["classes"]),
             "training": config["training"] | model.get("training", {}),
-            "augmentation": dataset["augmentation"] if model["data"] == "noisy" else None,
+            "augmentation": model.get("augmentation", dataset["augmentation"]) if model["data"] == "noisy" else None,
             "seed": int(wildcards.seed),
         }
     )
@@ -282,7 +484,7 @@ def augmentation_spec(wildcards):
 def attack_spec(wildcards):
     """One attack with the dataset's step, and the seed of its random numbers."""
     dataset = config["datasets"][wildcards.dataset]
-    attack = config["attacks"][wildcards.attack] | {"alpha": dataset["alpha"]}
+    attack = attack_settings(wildcards.dataset, wildcards.attack)
     if attack["target"] in dataset["classes"]:
         attack["target"] = dataset["classes"].index(attack["target"])
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"

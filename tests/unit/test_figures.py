@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from robustness.errors import UserError
-from robustness.figures import architecture, bars, curves, images, style
+from robustness.figures import architecture, bars, curves, images, style, verdicts
 from robustness.files import write_tensors
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -125,7 +125,29 @@ def histories():
 
 
 @pytest.fixture
-def every_figure(spec, table, examples, networks, histories):
+def swept():
+    """Verdicts on two claims over three steps and two levels of noise."""
+    asks = {
+        1: "On MNIST the noisy one needs more than twice as much: 'a huge margin' is read so.",
+        5: "All are fooled.",
+    }
+    found = {"alpha": ["holds", "holds", "does not hold"], "sigma": ["undecided", "holds"]}
+    columns = {"estimate": 1.234, "low": 0.9, "high": np.inf, "unit": "times the mean change, a ÷ b", "images": 100}
+    return pd.DataFrame(
+        [
+            {"parameter": name, "value": 0.01 * (place + 1), "claim": claim, "asks": asks[claim], "censored": place}
+            | {"configured": place == 1, "weights_verdict": found[name][place] if claim == 1 else "holds"}
+            | {"changes": claim == 1 and place > 0 and found[name][place] != found[name][place - 1]}
+            | columns
+            for name in found
+            for claim in asks
+            for place in range(len(found[name]))
+        ]
+    )
+
+
+@pytest.fixture
+def every_figure(spec, table, examples, networks, histories, swept):
     """A function that draws every figure anew, by name."""
 
     def draw():
@@ -139,6 +161,7 @@ def every_figure(spec, table, examples, networks, histories):
             "architecture": architecture.architecture(networks, spec),
             "skip_connection": architecture.skip_connection(networks, spec),
             "curves": curves.training_curves(histories, spec),
+            "sensitivity": verdicts.over_values(swept, spec),
         }
 
     return draw
@@ -352,6 +375,44 @@ def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(net
     assert "Shortcut: 1×1 conv, 16" in said
     with pytest.raises(UserError, match="no residual network"):
         architecture.skip_connection(networks, spec | {"models": spec["models"][:2]})
+
+
+def test_verdicts_are_told_by_shape_and_colour_and_their_changes_by_a_bar(swept, spec):
+    figure = verdicts.over_values(swept, spec)
+    alpha, sigma = figure.axes
+    marks = [line for line in alpha.lines if line.get_marker() != "None"]
+    bars_drawn = [line for line in alpha.lines if line.get_marker() == "None"]
+    looks = {(line.get_marker(), line.get_color()) for line in marks}
+    assert looks == {(verdicts.MARKS[name].shape, verdicts.MARKS[name].colour) for name in ("holds", "does not hold")}
+    assert len(marks) == 6
+    assert [line.get_xdata()[0] for line in bars_drawn] == [1.5]  # between the second value and the third
+    assert len({(mark.shape, mark.colour) for mark in verdicts.MARKS.values()}) == 3
+    assert len([line for line in sigma.lines if line.get_marker() == "None"]) == 1
+
+
+def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec):
+    figure = verdicts.over_values(swept, spec)
+    weights = [label.get_fontweight() for label in figure.axes[0].get_xticklabels()]
+    assert weights == ["normal", "bold", "normal"]
+    said = words(figure)
+    for expected in ("1.2", "[0.90, ∞]", "The verdict changes for claim 1.", "at most 2 of 100 (claim 1 at α = 0.03)"):
+        assert expected in said
+    assert "a huge margin" not in said  # how it is read stands in the table
+    swept["censored"] = 0
+    assert "All images that were attacked were fooled." in words(verdicts.over_values(swept, spec))
+
+
+def test_a_sweep_of_one_parameter_has_one_panel(swept, spec):
+    figure = verdicts.over_values(swept[swept["parameter"] == "alpha"], spec)
+    assert len(figure.axes) == 1
+    assert "σ" not in figure.axes[0].get_xlabel()
+
+
+def test_a_damaged_table_of_sensitivity_is_refused(swept, spec):
+    with pytest.raises(UserError, match="a verdict 'perhaps': delete it"):
+        verdicts.over_values(swept.assign(weights_verdict="perhaps"), spec)
+    with pytest.raises(UserError, match="no verdicts"):
+        verdicts.over_values(swept.iloc[:0], spec)
 
 
 def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path):
