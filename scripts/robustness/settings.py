@@ -370,6 +370,7 @@ def _reference_problems(sound: _Sound) -> Iterator[Problem]:
             yield from _reference(("study", index), dataset, "dataset", datasets, "datasets")
     for dataset in datasets or []:
         yield from _dataset_problems(sound, dataset)
+    yield from _targeted_problems(sound)
     for attack in sound.names("attacks") or []:
         yield from _attack_problems(sound, attack, [each for each in datasets or [] if each in (study or [])])
 
@@ -415,6 +416,18 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             (*here, "attacked_images"),
             f"datasets.{dataset}.attacked_images is {attacked}, but the test split has {test}: "
             f"attack fewer images, or raise datasets.{dataset}.split.test",
+        )
+
+
+def _targeted_problems(sound: _Sound) -> Iterator[Problem]:
+    key = ("targeted", "attack")
+    attack = sound.get(*key)
+    yield from _reference(key, attack, "attack", sound.names("attacks"), "attacks")
+    if attack is not None and sound.get("attacks", attack, "library") is not None:
+        yield Problem(
+            key,
+            f"{_dotted(key)} is '{attack}', which comes from a library and has no target: name an attack of ours, such "
+            "as report",
         )
 
 
