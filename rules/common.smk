@@ -401,14 +401,15 @@ def noise_in_words(dataset):
     )
 
 
-def attack_in_words(dataset, attack, goal=None):
-    """The sentence that says how images were attacked, toward the attack's own target or another goal."""
+def attack_in_words(dataset, attack, goal=None, iterations=None):
+    """The sentence that says how images were attacked; goal and iterations are the attack's own where none are given."""
     entry, settings = config["attacks"][attack], config["datasets"][dataset]
+    iterations = iterations or entry["max_iterations"]
     goal = goal or ("any wrong class" if entry["target"] is None else f"target {entry['target']}")
     reward = {"probability": "probability", "cross_entropy": "cross-entropy"}[entry["reward"]]
     return (
         f"Attack {attack}: {reward} reward, {entry['direction']} steps, α = {settings['alpha']}, until {goal} has "
-        f"probability {entry['confidence']}, at most {entry['max_iterations']} iterations."
+        f"probability {entry['confidence']}, at most {iterations} iterations."
     )
 
 
@@ -481,6 +482,11 @@ def announcement(workflow):
         f"  Scale {scale['name']}: {scale['title']}.",
         f"  {jobs} jobs; device: {device}.",
         f"  Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.",
+    ]
+    lines += [
+        f"  {dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
+        for dataset in config["study"]
+        if not has_judges(dataset)
     ]
     if scale["name"] != "paper":
         lines.append("  The report's own sizes: add --configfile scales/paper.yaml.")
@@ -587,11 +593,6 @@ def judges_part(dataset, folder):
     return [path for path in paths if path.startswith(f"{RESULTS}/{dataset}/{folder}/")]
 
 
-def attack_title(wildcards, what):
-    """How logs name a job on one network."""
-    return f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, {what}"
-
-
 def judge_spec(wildcards):
     """The judges, the required confidence at which images are judged, and the seed of the noise."""
     confidence = config["attacks"][wildcards.attack]["confidence"]
@@ -610,18 +611,19 @@ def transfer_spec(wildcards):
     )
 
 
-def targeted_attack():
-    """The settings of the targeted attack: those of the attack that it names, with a target for each image."""
-    return config["attacks"][config["targeted"]["attack"]] | {"target": "given"}
-
-
 def targeted_spec(wildcards):
-    """The targeted attack with the dataset's step, the number of images, and the seed of its random numbers."""
+    """The settings of the attack that it is based on, with a target for each image, and the number of images."""
+    targeted = config["targeted"]
+    own = {
+        "target": "given",
+        "alpha": config["datasets"][wildcards.dataset]["alpha"],
+        "max_iterations": targeted["max_iterations"],
+    }
     return as_param(
         {
-            "title": attack_title(wildcards, "toward each class"),
-            "attack": targeted_attack() | {"alpha": config["datasets"][wildcards.dataset]["alpha"]},
-            "images_per_class": config["targeted"]["images_per_class"],
+            "title": f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, toward each class",
+            "attack": config["attacks"][targeted["attack"]] | own,
+            "images_per_class": targeted["images_per_class"],
             "seed": int(wildcards.seed),
         }
     )
@@ -646,7 +648,8 @@ def report_figure_spec(wildcards):
 
 def targeted_figure_spec(wildcards):
     """The heat map of the targeted attack on one model."""
-    name, attack = wildcards.dataset, config["targeted"]["attack"]
-    words = (attack_in_words(name, attack, "the target class"), noise_in_words(name))
-    confidence = config["attacks"][attack]["confidence"]
+    name, targeted = wildcards.dataset, config["targeted"]
+    settings = config["attacks"][targeted["attack"]]
+    told = attack_in_words(name, targeted["attack"], "the target class", targeted["max_iterations"])
+    words, confidence = (told, noise_in_words(name)), settings["confidence"]
     return figure_spec(name, *words, model=wildcards.model, required_confidence=confidence)

@@ -6,6 +6,7 @@ other one is random noise (believability) or another model's (transfer).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: Array
     further, the others go further instead. Where even the largest possible change along d is smaller, it is taken.
     Exact up to the rounding of x′ to float32. Raises `ValueError` for another norm.
     """
-    x = original.reshape(len(original), -1).astype(np.float64)
+    x = original.reshape(len(original), math.prod(original.shape[1:])).astype(np.float64)
     d = direction.reshape(x.shape).astype(np.float64)
     length = np.abs(d)
     room = np.where(d > 0, 1 - x, np.where(d < 0, x, 0.0))
