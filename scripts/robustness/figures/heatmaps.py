@@ -169,7 +169,7 @@ def targeted_matrix(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
         title = next((model["title"] for model in spec["models"] if model["name"] == spec["model"]), spec["model"])
         style.caption(
             figure,
-            f"{spec['dataset']['title']}, {title}: from class to class",
+            f"{spec['dataset']['title']}: from class to class, {title}",
             [*_targeted_words(own, images, success, len(classes)), *spec["footnote"]],
         )
     return figure
