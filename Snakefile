@@ -44,7 +44,7 @@ rule all:
     localrule: True
 
 
-for part in ("data", "train", "attack", "measure", "figures", "claims", "sensitivity", "speed", "targets"):
+for part in ("data", "train", "attack", "measure", "figures", "claims", "judges", "sensitivity", "speed", "targets"):
 
     include: f"rules/{part}.smk"
 

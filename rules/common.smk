@@ -205,7 +205,7 @@ def tables(dataset):
     """The tables of a dataset."""
     names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else []), "rank_agreement"]
     names += [*(["references"] if has_references(dataset) else []), *(["sensitivity"] if swept_values(dataset) else [])]
-    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names]
+    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names] + judges_part(dataset, "tables")
 
 
 def figures(dataset):
@@ -217,7 +217,8 @@ def figures(dataset):
     for label in config["datasets"][dataset]["example_classes"]:
         names += [f"examples_{label}", f"differences_{label}"]
     names += ["sensitivity"] if swept_values(dataset) else []
-    return [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
+    paths = [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
+    return paths + judges_part(dataset, "figures")
 
 
 def speeds(dataset):
@@ -603,14 +604,15 @@ def noise_in_words(dataset):
     )
 
 
-def attack_in_words(dataset, attack):
-    """The sentence that says how images were attacked, and how many."""
+def attack_in_words(dataset, attack, goal=None, iterations=None):
+    """The sentence that says how images were attacked; goal and iterations are the attack's own where none are given."""
     entry, settings = config["attacks"][attack], config["datasets"][dataset]
-    goal = "any wrong class" if entry["target"] is None else f"target {entry['target']}"
+    iterations = iterations or entry["max_iterations"]
+    goal = goal or ("any wrong class" if entry["target"] is None else f"target {entry['target']}")
     reward = {"probability": "probability", "cross_entropy": "cross-entropy"}[entry["reward"]]
     return (
         f"Attack {attack}: {reward} reward, {entry['direction']} steps, α = {settings['alpha']}, until {goal} has "
-        f"probability {entry['confidence']}, at most {entry['max_iterations']} iterations."
+        f"probability {entry['confidence']}, at most {iterations} iterations."
     )
 
 
@@ -788,6 +790,11 @@ def announcement(workflow):
         f"  {jobs} jobs; device: {device}.",
         f"  Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.",
     ]
+    lines += [
+        f"  {dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
+        for dataset in config["study"]
+        if not has_judges(dataset)
+    ]
     if scale["name"] != "paper":
         lines.append("  The report's own sizes: add --configfile scales/paper.yaml.")
     return "\n".join([*lines, ""])
@@ -805,3 +812,151 @@ def where_to_look():
         ]
         + [""]
     )
+
+
+# ---- judges, transfer and targets -----------------------------------------------------------------------------------
+
+
+def has_judges(dataset):
+    """Whether a dataset has a second network that can judge what fooled the first."""
+    return len(models(dataset)) * len(config["seeds"]) > 1
+
+
+def of_every_network(dataset, name):
+    """One file for each model and seed of a dataset; `name` holds `{model}` and `{seed}`."""
+    return expand(f"{RESULTS}/{dataset}/{name}", model=models(dataset), seed=config["seeds"])
+
+
+def judges(wildcards):
+    """Model and seed of every network of the dataset but the attacked one."""
+    attacked = [wildcards.model, int(wildcards.seed)]
+    networks = [[model, seed] for model in models(wildcards.dataset) for seed in config["seeds"]]
+    return [network for network in networks if network != attacked]
+
+
+def judges_weights(wildcards):
+    """The weights of `judges`."""
+    folder = f"{RESULTS}/{wildcards.dataset}/models"
+    return [f"{folder}/{model}/seed{seed}/weights.safetensors" for model, seed in judges(wildcards)]
+
+
+def same_seed_weights(wildcards):
+    """The weights of all of a dataset's models with one seed."""
+    folder = f"{RESULTS}/{wildcards.dataset}/models"
+    return [f"{folder}/{model}/seed{wildcards.seed}/weights.safetensors" for model in models(wildcards.dataset)]
+
+
+def attack_measures(wildcards):
+    """The measures of one attack on all of a dataset's models and seeds."""
+    return of_every_network(wildcards.dataset, f"attacks/{wildcards.attack}/{{model}}/seed{{seed}}/measures.parquet")
+
+
+def report_measures(wildcards):
+    """The measures of the report's attack on all of a dataset's models and seeds."""
+    return of_every_network(wildcards.dataset, "attacks/report/{model}/seed{seed}/measures.parquet")
+
+
+def judged(wildcards):
+    """The judges' answers to the report's attack on all of a dataset's models and seeds."""
+    return of_every_network(wildcards.dataset, "attacks/report/{model}/seed{seed}/judged.parquet")
+
+
+def transferred(wildcards):
+    """What the changes of the report's attack on each of a dataset's models and seeds do to the others."""
+    return of_every_network(wildcards.dataset, "attacks/report/{model}/seed{seed}/transferred.parquet")
+
+
+def targeted_records(wildcards):
+    """The records of the targeted attack on all of a dataset's models and seeds."""
+    return of_every_network(wildcards.dataset, "targeted/{model}/seed{seed}/records.parquet")
+
+
+def pictures(dataset, *names):
+    """Figures of a dataset by their names, each as SVG and PNG."""
+    return [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
+
+
+def believability(dataset):
+    """The table and the figure of believability; none where there is no judge."""
+    parts = [f"{RESULTS}/{dataset}/tables/believability.csv", *pictures(dataset, "believability")]
+    return parts if has_judges(dataset) else []
+
+
+def transfers(dataset):
+    """The table and the figure of transfer; none where there is one model."""
+    parts = [f"{RESULTS}/{dataset}/tables/transfer.csv", *pictures(dataset, "transfer")]
+    return parts if len(models(dataset)) > 1 else []
+
+
+def targets(dataset):
+    """The table and the figures of the targeted attack."""
+    names = [f"targeted_{model}" for model in models(dataset)]
+    return [f"{RESULTS}/{dataset}/tables/targeted.csv", *pictures(dataset, *names)]
+
+
+def judges_part(dataset, folder):
+    """What `believability`, `transfers` and `targets` have in one folder of a dataset: `tables` or `figures`."""
+    paths = believability(dataset) + transfers(dataset) + targets(dataset)
+    return [path for path in paths if path.startswith(f"{RESULTS}/{dataset}/{folder}/")]
+
+
+def judge_spec(wildcards):
+    """The judges, the required confidence at which images are judged, and the seed of the noise."""
+    confidence = config["attacks"][wildcards.attack]["confidence"]
+    return as_param({"judges": judges(wildcards), "required_confidence": confidence, "seed": int(wildcards.seed)})
+
+
+def transfer_spec(wildcards):
+    """Source and targets of a transfer, the required confidence at which images are taken, and the seed of the noise."""
+    return as_param(
+        {
+            "models": models(wildcards.dataset),
+            "source": wildcards.model,
+            "required_confidence": config["attacks"][wildcards.attack]["confidence"],
+            "seed": int(wildcards.seed),
+        }
+    )
+
+
+def targeted_spec(wildcards):
+    """The settings of the attack that it is based on, with a target for each image, and the number of images."""
+    targeted = config["targeted"]
+    own = {
+        "target": "given",
+        "alpha": config["datasets"][wildcards.dataset]["alpha"],
+        "max_iterations": targeted["max_iterations"],
+    }
+    return as_param(
+        {
+            "title": f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, toward each class",
+            "attack": config["attacks"][targeted["attack"]] | own,
+            "images_per_class": targeted["images_per_class"],
+            "seed": int(wildcards.seed),
+        }
+    )
+
+
+def report_table_spec(wildcards):
+    """The order of the models, and the required confidence of the report's attack."""
+    confidence = config["attacks"]["report"]["confidence"]
+    return as_param({"models": models(wildcards.dataset), "required_confidence": confidence})
+
+
+def targeted_table_spec(wildcards):
+    """The order of the models, and the names of the classes."""
+    return as_param({"models": models(wildcards.dataset), "classes": config["datasets"][wildcards.dataset]["classes"]})
+
+
+def report_figure_spec(wildcards):
+    """A figure about the images that the report's attack made."""
+    name = wildcards.dataset
+    return figure_spec(name, attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
+
+
+def targeted_figure_spec(wildcards):
+    """The heat map of the targeted attack on one model."""
+    name, targeted = wildcards.dataset, config["targeted"]
+    settings = config["attacks"][targeted["attack"]]
+    told = attack_in_words(name, targeted["attack"], "the target class", targeted["max_iterations"])
+    words, confidence = (told, noise_in_words(name)), settings["confidence"]
+    return figure_spec(name, *words, model=wildcards.model, required_confidence=confidence)

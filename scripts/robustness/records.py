@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.files import replacing
@@ -33,10 +34,23 @@ def read_records(*paths: Path) -> pandas.DataFrame:
 
     Raises `UserError` naming the file that is missing or damaged.
     """
-    tables = []
-    for path in paths:
-        try:
-            tables.append(pyarrow.parquet.read_table(path).replace_schema_metadata(None))
-        except (OSError, pyarrow.ArrowInvalid) as error:
-            raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
-    return pyarrow.concat_tables(tables).to_pandas()
+    return pyarrow.concat_tables([_table(path) for path in paths]).to_pandas()
+
+
+def read_columns(path: Path, *names: str) -> list[NDArray[Any]]:
+    """The named columns of a file as arrays, without pandas.
+
+    Raises `UserError` when the file is missing or damaged, or lacks a name.
+    """
+    table = _table(path)
+    for name in names:
+        if name not in table.column_names:
+            raise UserError(f"{path} has no column '{name}': delete it and run the workflow again")
+    return [table[name].to_numpy() for name in names]
+
+
+def _table(path: Path) -> pyarrow.Table:
+    try:
+        return pyarrow.parquet.read_table(path).replace_schema_metadata(None)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None

@@ -372,6 +372,7 @@ def _reference_problems(sound: _Sound) -> Iterator[Problem]:
             yield from _reference(("study", index), dataset, "dataset", datasets, "datasets")
     for dataset in datasets or []:
         yield from _dataset_problems(sound, dataset)
+    yield from _targeted_problems(sound)
     for attack in sound.names("attacks") or []:
         yield from _attack_problems(sound, attack, [each for each in datasets or [] if each in (study or [])])
     for dataset in sound.names("sensitivity") or []:
@@ -436,6 +437,18 @@ def _sweep_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             key,
             f"{_dotted(key)} lists levels of Gaussian noise, but the kind of datasets.{dataset}.augmentation is "
             f"'{kind}': set {_dotted(key)} to null",
+        )
+
+
+def _targeted_problems(sound: _Sound) -> Iterator[Problem]:
+    key = ("targeted", "attack")
+    attack = sound.get(*key)
+    yield from _reference(key, attack, "attack", sound.names("attacks"), "attacks")
+    if attack is not None and sound.get("attacks", attack, "library") is not None:
+        yield Problem(
+            key,
+            f"{_dotted(key)} is '{attack}', which comes from a library and has no target: name an attack of ours, such "
+            "as report",
         )
 
 

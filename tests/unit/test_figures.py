@@ -6,7 +6,7 @@ import ast
 import json
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, permutations, product
 from pathlib import Path
 
 import matplotlib as mpl
@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from robustness.errors import UserError
-from robustness.figures import architecture, bars, curves, images, style, verdicts
+from robustness.figures import architecture, bars, believability, curves, heatmaps, images, style, verdicts
 from robustness.files import write_tensors
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -147,7 +147,40 @@ def swept():
 
 
 @pytest.fixture
-def every_figure(spec, table, examples, networks, histories, swept):
+def believed():
+    rows = []
+    for place, name in enumerate(NAMES):
+        row = {"model": name, "index": 0.1 * place, "low": 0.1 * place - 0.04, "high": 0.1 * place + 0.05, "p": 0.01}
+        row |= {"new_label": 0.1 * place + 0.1, "original": 0.4, "neither": 0.5 - 0.1 * place, "new_label_noise": 0.1}
+        row |= {"original_noise": 0.8, "ssim": 0.7, "images": 90, "censored": 3 * place, "judges": 3, "seeds": 1}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def made_up_transfer(names: list[str]) -> pd.DataFrame:
+    rows = []
+    for (place, source), (column, target), norm in product(enumerate(names), enumerate(names), ("linf", "l2")):
+        fooled = 1.0 if source == target else 0.2 + 0.1 * abs(place - column) / len(names)
+        row = {"source": source, "target": target, "norm": norm, "size": 0.35, "fooled": fooled, "images": 80 + column}
+        row |= {"fooled_low": fooled - 0.1, "fooled_high": min(1, fooled + 0.1), "same_mistake": 0.5 * fooled}
+        rows.append(row | {"fooled_by_noise": 0.03, "censored": 2 * place, "seeds": 1})
+    return pd.DataFrame(rows)
+
+
+def made_up_targets(classes: int, models: list[str] = NAMES) -> pd.DataFrame:
+    """Five images of each pair of classes, on each model needing more; from 1 to 0 none gets there, to 2 two do not."""
+    rows = []
+    for place, model in enumerate(models):
+        for label, target in permutations(range(classes), 2):
+            failed = {(1, 0): 5, (1, 2): 2}.get((label, target), 0)
+            row = {"model": model, "class": label, "target": target, "required_confidence": 0.9, "images": 5}
+            median = np.inf if failed > 2 else 0.01 * (1 + place) * (1 + label)
+            rows.append(row | {"success": 5 - failed, "median_mean_change": median, "seeds": 1})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def every_figure(spec, table, examples, networks, histories, swept, believed):
     """A function that draws every figure anew, by name."""
 
     def draw():
@@ -162,6 +195,9 @@ def every_figure(spec, table, examples, networks, histories, swept):
             "skip_connection": architecture.skip_connection(networks, spec),
             "curves": curves.training_curves(histories, spec),
             "sensitivity": verdicts.over_values(swept, spec),
+            "believability": believability.judges_answers(believed, spec),
+            "transfer": heatmaps.transfer_matrices(made_up_transfer(NAMES), spec),
+            "targeted": heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}),
         }
 
     return draw
@@ -341,6 +377,87 @@ def test_an_attack_that_changed_nothing_is_drawn(spec):
     still = made_up_examples()
     still["adversarial"] = np.repeat(still["original"][:, None], 4, axis=1)
     assert "L∞ = 0.000" in words(images.differences(images.Examples(**still, **DESCRIBED), spec))
+
+
+def test_believability_shows_the_index_the_judges_and_what_was_not_judged(believed, spec):
+    said = words(believability.judges_answers(believed, spec))
+    for expected in ("0.30 (0.26 to 0.35)", "the 3 other networks", "90 judged, SSIM 0.70", "over images"):
+        assert expected in said
+    assert "not fooled have no new label to judge (Basic classifier, noisy: 3; ResNet: 6; ResNet, noisy: 9)" in said
+    assert "over seeds, then images" in words(believability.judges_answers(believed.assign(seeds=2), spec))
+    assert "the other network of" in words(believability.judges_answers(believed.assign(judges=1), spec))
+
+
+def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spec):
+    believed.loc[0, ["images", "censored"]] = [0, 70]
+    believed.loc[0, ["index", "low", "high", "new_label", "original", "neither", "new_label_noise", "ssim"]] = np.nan
+    figure = believability.judges_answers(believed, spec)
+    assert "no image was fooled" in words(figure)
+    assert "Basic classifier: 70" in words(figure)
+    with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
+        believability.judges_answers(believed.iloc[1:], spec)
+
+
+def test_transfer_shows_shares_intervals_mistakes_and_noise_at_both_sizes(spec):
+    table = made_up_transfer(NAMES)
+    table.loc[table["norm"] == "l2", "size"] = 5.2
+    said = words(heatmaps.transfer_matrices(table, spec))
+    for expected in (
+        "L∞ norm 0.35",
+        "L2 norm 5.2",
+        "100 %",
+        "10 to 30 %",
+        "same 10 %",
+        "random signs",
+        "80 to 83 images",
+    ):
+        assert expected in said
+    assert "(Basic classifier, noisy: 2; ResNet: 4; ResNet, noisy: 6)" in said
+    with pytest.raises(UserError, match="0 rows from 'basic-clean' to 'basic-clean' at norm linf"):
+        heatmaps.transfer_matrices(table.iloc[1:], spec)
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_transfer_is_drawn_for_few_models_and_for_many(spec, count, tmp_path):
+    names = [f"model{place}" for place in range(count)]
+    spec["models"] = [spec["models"][0] | {"name": name, "title": f"Deep ResNet {name}, noisy"} for name in names]
+    table = made_up_transfer(names)
+    table.loc[table["source"] == "model0", ["images", "fooled", "fooled_low", "fooled_high", "fooled_by_noise"]] = [
+        0
+    ] + [np.nan] * 4
+    figure = heatmaps.transfer_matrices(table, spec)
+    style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    assert len([axes for axes in figure.axes if axes.images]) == 2
+
+
+def test_a_targeted_heat_map_marks_what_did_not_become_the_target(spec):
+    said = words(heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}))
+    for expected in ("0 of 5", ".080 3 of 5", "443 of 450 attacks on 90 pairs", "from class to class, ResNet, noisy"):
+        assert expected in said
+
+
+def test_targeted_heat_maps_of_a_dataset_share_one_scale_and_take_one_required_confidence(spec):
+    low = made_up_targets(10).assign(required_confidence=0.0, median_mean_change=9.0)
+    both = pd.concat([low, made_up_targets(10)])
+    limits = {heatmaps.targeted_matrix(both, spec | {"model": name}).axes[0].images[0].get_clim() for name in NAMES}
+    assert limits == {(0, pytest.approx(0.4))}
+
+
+@pytest.mark.parametrize("count", [2, 3, 30, 120])
+def test_a_targeted_heat_map_is_drawn_for_any_number_of_classes(spec, count, tmp_path):
+    spec["dataset"]["classes"] = [f"class-{place}" for place in range(count)]
+    table = made_up_targets(count, ["resnet-noisy"])
+    for name in ("class", "target"):
+        table[name] = "class-" + table[name].astype(str)
+    figure = heatmaps.targeted_matrix(table, spec | {"model": "resnet-noisy"})
+    style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    assert max(figure.get_size_inches()) <= style.PAGE_WIDTH
+    assert ("with a dot" in words(figure)) == (count > 20)
+
+
+def test_a_targeted_heat_map_of_a_model_that_was_always_wrong_is_empty_and_says_so(spec):
+    figure = heatmaps.targeted_matrix(made_up_targets(10, NAMES[:1]), spec | {"model": "resnet-noisy"})
+    assert "0 of 0 attacks on 0 pairs" in words(figure)
 
 
 def test_augmentations_are_worded():

@@ -426,6 +426,20 @@ def test_an_attack_cannot_aim_at_a_class_that_no_studied_dataset_has() -> None:
     assert sentence.startswith('attacks.strong.target is "dog", which is no class of mnist: use null, next')
 
 
+def test_a_configuration_cannot_give_a_class_for_each_image() -> None:
+    sentence = only(problems(attacks={"strong": {"target": "given"}}))
+    assert sentence.startswith('attacks.strong.target is "given", which is no class of mnist or cifar')
+
+
+def test_the_targeted_attack_takes_its_settings_from_an_attack_of_ours() -> None:
+    assert problems(targeted={"attack": "report"}) == []
+    assert only(problems(targeted={"attack": "storng"})) == (
+        "targeted.attack names the attack 'storng', which is not in attacks; did you mean 'strong'?"
+    )
+    sentence = only(problems(attacks={"fmn": FMN}, targeted={"attack": "fmn"}))
+    assert sentence.startswith("targeted.attack is 'fmn', which comes from a library and has no target")
+
+
 def test_the_attack_that_the_figures_show_must_exist() -> None:
     assert only(check(without("attacks", "report"), SCHEMA)).startswith("attacks lacks the key 'report'")
 
