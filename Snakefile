@@ -34,20 +34,16 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table and figure of every dataset that is studied."""
+    """Every table, figure and page of every dataset that is studied."""
     default_target: True
     input:
-        [tables(dataset) + figures(dataset) for dataset in config["study"]],
+        [tables(dataset) + figures(dataset) + pages(dataset) for dataset in config["study"]],
     localrule: True
 
 
-include: "rules/data.smk"
-include: "rules/train.smk"
-include: "rules/attack.smk"
-include: "rules/measure.smk"
-include: "rules/figures.smk"
-include: "rules/speed.smk"
-include: "rules/targets.smk"
+for part in ("data", "train", "attack", "trust", "measure", "figures", "speed", "targets"):
+
+    include: f"rules/{part}.smk"
 
 
 onstart:

@@ -1,5 +1,6 @@
 # Functions that the rules share, and nothing else: which files a script's code consists of, which files a target
 # consists of, and the settings ("spec") that shape each rule's result, as one sorted JSON string.
+import hashlib
 import json
 import os
 import shutil
@@ -197,7 +198,7 @@ def example_images(wildcards):
 
 def tables(dataset):
     """The tables of a dataset."""
-    names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else [])]
+    names = ["models", "accuracy", "robustness", "trust", *(["comparison"] if compared_attacks() else [])]
     return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names]
 
 
@@ -278,12 +279,18 @@ def augmentation_spec(wildcards):
     return as_param({"augmentation": config["datasets"][wildcards.dataset]["augmentation"]})
 
 
+def attack_settings(dataset, name):
+    """One attack with the dataset's step, and with the number of the class that it aims at."""
+    entry = config["datasets"][dataset]
+    attack = config["attacks"][name] | {"alpha": entry["alpha"]}
+    if attack["target"] in entry["classes"]:
+        attack["target"] = entry["classes"].index(attack["target"])
+    return attack
+
+
 def attack_spec(wildcards):
     """One attack with the dataset's step, and the seed of its random numbers."""
-    dataset = config["datasets"][wildcards.dataset]
-    attack = config["attacks"][wildcards.attack] | {"alpha": dataset["alpha"]}
-    if attack["target"] in dataset["classes"]:
-        attack["target"] = dataset["classes"].index(attack["target"])
+    attack = attack_settings(wildcards.dataset, wildcards.attack)
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
     return as_param({"title": title, "attack": attack, "seed": int(wildcards.seed)})
 
@@ -468,6 +475,83 @@ def architecture_spec(wildcards):
 def history_models(wildcards):
     """The model that each of `histories` belongs to."""
     return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
+
+
+# ---- trust ----------------------------------------------------------------------------------------------------------
+
+
+def pages(dataset):
+    """The pages of a dataset."""
+    return [f"{RESULTS}/{dataset}/trust.html"]
+
+
+def trust_target(dataset):
+    """What `snakemake results/<dataset>/trust` makes: the checks as table and page, and a file if all have passed."""
+    return [f"{RESULTS}/{dataset}/tables/trust.csv", *pages(dataset), f"{RESULTS}/{dataset}/trust/passed.txt"]
+
+
+def checked_attacks():
+    """The report's attack, and the one called `strong` where it is ours and has the same target."""
+    attacks = config["attacks"]
+    alike = "strong" in own_attacks() and attacks["strong"]["target"] == attacks["report"]["target"]
+    return ["report", *(["strong"] if alike else [])]
+
+
+def checked_records(wildcards):
+    """The records of all shards of `checked_attacks` on one model, attack by attack."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{wildcards.model}/seed{wildcards.seed}/{{shard}}.parquet",
+        attack=checked_attacks(),
+        shard=shards(wildcards.dataset),
+    )
+
+
+def checked_images(wildcards):
+    """The images that `checked_records` belong to."""
+    return [path.replace(".parquet", ".safetensors") for path in checked_records(wildcards)]
+
+
+def trust_checks(wildcards):
+    """The checks of all of a dataset's models and seeds."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/trust/{{model}}/seed{{seed}}.csv",
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def page_template(name):
+    """The path of a page's template; no input, for the reason that `src` gives."""
+    return Path(os.path.relpath(Path(workflow.basedir, "report", f"{name}.html.j2")))
+
+
+def trust_spec(wildcards):
+    """The report's attack on one model, the attacks whose records are checked, and on how many images."""
+    return as_param(
+        {
+            "model": wildcards.model,
+            "attack": attack_settings(wildcards.dataset, "report"),
+            "attacks": checked_attacks(),
+            "seed": int(wildcards.seed),
+            "images": config["trust"]["images"],
+        }
+    )
+
+
+def trust_page_spec(wildcards):
+    """The names and titles of the models, what the page says of the settings, and a digest of its template."""
+    name = wildcards.dataset
+    words = (attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
+    digest = hashlib.sha256(page_template("trust").read_bytes()).hexdigest()[:16]
+    return figure_spec(name, *words, images=config["trust"]["images"], template=digest)
+
+
+def required_trust_spec(wildcards):
+    """What the sentence calls the dataset."""
+    return as_param({"dataset": wildcards.dataset})
+
+
+# ---- what is said ---------------------------------------------------------------------------------------------------
 
 
 def announcement(workflow):

@@ -6,12 +6,13 @@ Uses pyarrow alone, since attack jobs write records and must not pay for importi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow
 import pyarrow.parquet
+from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.files import replacing
@@ -33,10 +34,20 @@ def read_records(*paths: Path) -> pandas.DataFrame:
 
     Raises `UserError` naming the file that is missing or damaged.
     """
+    return _read(paths).to_pandas()
+
+
+def read_columns(*paths: Path) -> dict[str, NDArray[Any]]:
+    """What `read_records` reads as arrays by name, without pandas; raises the same."""
+    table = _read(paths)
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def _read(paths: Sequence[Path]) -> pyarrow.Table:
     tables = []
     for path in paths:
         try:
             tables.append(pyarrow.parquet.read_table(path).replace_schema_metadata(None))
         except (OSError, pyarrow.ArrowInvalid) as error:
             raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
-    return pyarrow.concat_tables(tables).to_pandas()
+    return pyarrow.concat_tables(tables)
