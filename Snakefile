@@ -35,16 +35,17 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table and figure of every dataset that is studied, and what they say of the report's claims."""
+    """Every table, figure and page of every dataset that is studied, and what they say of the report's claims."""
     default_target: True
     input:
-        [tables(dataset) + figures(dataset) for dataset in config["study"]],
+        [tables(dataset) + figures(dataset) + pages(dataset) for dataset in config["study"]],
         f"{RESULTS}/claims.csv",
         f"{RESULTS}/claims.html",
     localrule: True
 
 
-for part in ("data", "train", "attack", "measure", "figures", "claims", "judges", "sensitivity", "speed", "targets"):
+PARTS = ("data", "train", "attack", "trust", "measure", "figures", "claims", "judges", "sensitivity", "speed", "targets")
+for part in PARTS:
 
     include: f"rules/{part}.smk"
 

@@ -1,5 +1,6 @@
 # Functions that the rules share, and nothing else: which files a script's code consists of, which files a target
 # consists of, and the settings ("spec") that shape each rule's result, as one sorted JSON string.
+import hashlib
 import json
 import os
 import re
@@ -203,7 +204,7 @@ def example_images(wildcards):
 
 def tables(dataset):
     """The tables of a dataset."""
-    names = ["models", "accuracy", "robustness", *(["comparison"] if compared_attacks() else []), "rank_agreement"]
+    names = ["models", "accuracy", "robustness", "trust", *(["comparison"] if compared_attacks() else []), "rank_agreement"]
     names += [*(["references"] if has_references(dataset) else []), *(["sensitivity"] if swept_values(dataset) else [])]
     return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names] + judges_part(dataset, "tables")
 
@@ -307,9 +308,16 @@ def swept_attacks():
 
 
 def attack_settings(dataset, attack):
-    """An attack's settings with its step: the dataset's, or the one that its name says, as in `report-alpha=0.005`."""
+    """An attack's settings with its step: the dataset's, or the one that its name says, as in `report-alpha=0.005`.
+
+    A class that it aims at is given by its number.
+    """
     name, _, alpha = attack.partition("-alpha=")
-    return config["attacks"][name] | {"alpha": float(alpha) if alpha else config["datasets"][dataset]["alpha"]}
+    entry = config["datasets"][dataset]
+    settings = config["attacks"][name] | {"alpha": float(alpha) if alpha else entry["alpha"]}
+    if settings["target"] in entry["classes"]:
+        settings["target"] = entry["classes"].index(settings["target"])
+    return settings
 
 
 def attacked_images(dataset, attack):
@@ -484,10 +492,7 @@ def augmentation_spec(wildcards):
 
 def attack_spec(wildcards):
     """One attack with the dataset's step, and the seed of its random numbers."""
-    dataset = config["datasets"][wildcards.dataset]
     attack = attack_settings(wildcards.dataset, wildcards.attack)
-    if attack["target"] in dataset["classes"]:
-        attack["target"] = dataset["classes"].index(attack["target"])
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
     return as_param({"title": title, "attack": attack, "seed": int(wildcards.seed)})
 
@@ -722,14 +727,14 @@ def claim_predictions(wildcards):
     ]
 
 
-# The tables that other rules make and that claims look at, by the datasets that have one: put `claim_datasets` for
-# `lambda: []` once there is a rule that makes results/<dataset>/tables/<name>.csv.
-CLAIM_TABLES = {"believability": lambda: [], "trust": lambda: []}
-
-
 def claim_tables(name):
-    """An input function: the table of that name of each dataset that has one."""
-    return lambda wildcards: [f"{RESULTS}/{dataset}/tables/{name}.csv" for dataset in CLAIM_TABLES[name]()]
+    """The table of that name of each of `claim_datasets`, less those that have none."""
+    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for dataset in claim_datasets_with(name)]
+
+
+def claim_datasets_with(name):
+    """The datasets among `claim_datasets` that have a table of that name: without judges there is no believability."""
+    return [dataset for dataset in claim_datasets() if name != "believability" or has_judges(dataset)]
 
 
 def claims_spec(wildcards):
@@ -741,7 +746,8 @@ def claims_spec(wildcards):
                 {"name": dataset, "models": models(dataset), "alpha": config["datasets"][dataset]["alpha"]}
                 for dataset in claim_datasets()
             ],
-            **{name: datasets() for name, datasets in CLAIM_TABLES.items()},
+            "believability": claim_datasets_with("believability"),
+            "trust": claim_datasets_with("trust"),
         }
     )
 
@@ -774,6 +780,80 @@ def robustness_curves_spec(wildcards):
 def rank_agreement_spec(wildcards):
     """The order of the models."""
     return as_param({"models": models(wildcards.dataset)})
+
+
+# ---- trust ----------------------------------------------------------------------------------------------------------
+
+
+def pages(dataset):
+    """The pages of a dataset."""
+    return [f"{RESULTS}/{dataset}/trust.html"]
+
+
+def trust_target(dataset):
+    """What `snakemake results/<dataset>/trust` makes: the checks as table and page, and a file if all have passed."""
+    return [f"{RESULTS}/{dataset}/tables/trust.csv", *pages(dataset), f"{RESULTS}/{dataset}/trust/passed.txt"]
+
+
+def checked_attacks():
+    """The report's attack, and the one called `strong` where it is ours and has the same target."""
+    attacks = config["attacks"]
+    alike = "strong" in own_attacks() and attacks["strong"]["target"] == attacks["report"]["target"]
+    return ["report", *(["strong"] if alike else [])]
+
+
+def checked_records(wildcards):
+    """The records of all shards of `checked_attacks` on one model, attack by attack."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{wildcards.model}/seed{wildcards.seed}/{{shard}}.parquet",
+        attack=checked_attacks(),
+        shard=shards(wildcards.dataset),
+    )
+
+
+def checked_images(wildcards):
+    """The images that `checked_records` belong to."""
+    return [path.replace(".parquet", ".safetensors") for path in checked_records(wildcards)]
+
+
+def trust_checks(wildcards):
+    """The checks of all of a dataset's models and seeds."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/trust/{{model}}/seed{{seed}}.csv",
+        model=models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def page_template(name):
+    """The path of a page's template; no input, for the reason that `src` gives."""
+    return Path(os.path.relpath(Path(workflow.basedir, "report", f"{name}.html.j2")))
+
+
+def trust_spec(wildcards):
+    """The report's attack on one model, the attacks whose records are checked, and on how many images."""
+    return as_param(
+        {
+            "model": wildcards.model,
+            "attack": attack_settings(wildcards.dataset, "report"),
+            "attacks": checked_attacks(),
+            "seed": int(wildcards.seed),
+            "images": config["trust"]["images"],
+        }
+    )
+
+
+def trust_page_spec(wildcards):
+    """The names and titles of the models, what the page says of the settings, and a digest of its template."""
+    name = wildcards.dataset
+    words = (attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
+    digest = hashlib.sha256(page_template("trust").read_bytes()).hexdigest()[:16]
+    return figure_spec(name, *words, images=config["trust"]["images"], template=digest)
+
+
+def required_trust_spec(wildcards):
+    """What the sentence calls the dataset."""
+    return as_param({"dataset": wildcards.dataset})
 
 
 # ---- messages -------------------------------------------------------------------------------------------------------
@@ -849,11 +929,6 @@ def same_seed_weights(wildcards):
 def attack_measures(wildcards):
     """The measures of one attack on all of a dataset's models and seeds."""
     return of_every_network(wildcards.dataset, f"attacks/{wildcards.attack}/{{model}}/seed{{seed}}/measures.parquet")
-
-
-def report_measures(wildcards):
-    """The measures of the report's attack on all of a dataset's models and seeds."""
-    return of_every_network(wildcards.dataset, "attacks/report/{model}/seed{seed}/measures.parquet")
 
 
 def judged(wildcards):
