@@ -1,7 +1,7 @@
 """Draw a bar chart of robustness, one bar per model with its interval (report, Fig. 6, 7, 12, 13).
 
-Reads the tables of robustness and of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures, footnote,
-attack, required_confidence, measure.
+Reads the tables of robustness and of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models,
+architectures, footnote, attack, required_confidence, measure.
 """
 
 from __future__ import annotations

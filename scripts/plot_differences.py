@@ -1,7 +1,7 @@
 """Draw what the attack added to the examples of one class, a panel per model (report, Fig. 9, 11).
 
-Reads the file of examples and the table of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures, footnote,
-class.
+Reads the file of examples and the table of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models,
+architectures, footnote, class.
 """
 
 from __future__ import annotations

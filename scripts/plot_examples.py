@@ -1,7 +1,7 @@
 """Draw attacked examples of one class: the original and each model's result with its guess (report, Fig. 4, 5, 8, 10).
 
-Reads the file of examples and the table of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures, footnote,
-class.
+Reads the file of examples and the table of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models,
+architectures, footnote, class.
 """
 
 from __future__ import annotations

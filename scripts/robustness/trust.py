@@ -204,7 +204,10 @@ def read(path: Path) -> list[Row]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [_row(entry) for entry in csv.DictReader(file)]
+            reader = csv.DictReader(file)
+            if reader.fieldnames != COLUMNS:
+                raise ValueError(f"its columns are {', '.join(reader.fieldnames or ['none'])}")
+            return [_row(entry) for entry in reader]
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None
     except (KeyError, ValueError, TypeError) as error:

@@ -40,7 +40,7 @@ LIMITS = {
     "double_cap": 0.005,
     "beats_noise": 0.05,
     "zero_gradients": 0.01,
-    "finite_differences": 0.05,
+    "finite_differences": 0.02,
     "eight_bits": 0.02,
     "batch_size": 0.0,
     "rewards_agree": 0.01,
@@ -80,11 +80,6 @@ class Subject:
     seed: int
     batch_size: int
     title: str
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model is."""
-        return next(self.network.parameters()).device
 
     @property
     def walker(self) -> Walker:

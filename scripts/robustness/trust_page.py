@@ -27,7 +27,7 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
     environment = Environment(
         loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["percent"] = percent
+    environment.filters |= {"percent": percent, "unbroken": unbroken}
     subjects = [subject for model in spec["models"] for subject in _subjects(table, model)]
     return environment.get_template(template.name).render(
         dataset=spec["dataset"]["title"],
@@ -40,8 +40,13 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
 
 
 def percent(share: float) -> str:
-    """A share in percent with three digits; a dash where there is none."""
-    return "–" if math.isnan(share) else f"{100 * share:.3g} %"
+    """A share in percent with two digits; a dash where there is none."""
+    return "–" if math.isnan(share) else f"{100 * share:.2g}\u00a0%" if share < 1 else f"{100 * share:.0f}\u00a0%"
+
+
+def unbroken(text: str) -> str:
+    """Text whose quantities are not torn apart at the end of a line."""
+    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
 
 
 def _subjects(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:

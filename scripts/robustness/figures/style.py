@@ -5,8 +5,8 @@ states its settings beneath it, and so that the same input gives the same bytes.
 
 A figure about robustness says which of its models failed a trust check. Its rule hands its script
 `--trust {input.trust:q}` (`rules.tabulate_trust.output`), and the script has two lines more than others:
-`style.add_trust(parser)`, and `spec = style.with_trust(spec, options.trust)` before it draws. Titles of such models then
-end in a dagger, and `caption` puts the sentence on them, which is in the spec's footnote, where it is seen.
+`style.add_trust(parser)`, and `spec = style.with_trust(spec, options.trust)` before it draws. Titles of such models
+then end in a dagger, and `caption` puts the sentence on them, which is in the spec's footnote, where it is seen.
 """
 
 from __future__ import annotations
