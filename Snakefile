@@ -44,8 +44,7 @@ rule all:
     localrule: True
 
 
-PARTS = ("data", "train", "attack", "trust", "measure", "figures", "claims", "judges", "sensitivity", "speed", "targets")
-for part in PARTS:
+for part in "data train attack trust measure figures claims judges sensitivity speed targets".split():
 
     include: f"rules/{part}.smk"
 

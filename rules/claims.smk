@@ -81,6 +81,7 @@ rule plot_robustness_curves:
     """Draw the share of images fooled against the change allowed, a line per model."""
     input:
         measures=report_measures,
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/robustness_curves_{{curves}}.svg",
@@ -103,4 +104,4 @@ rule plot_robustness_curves:
         spec=robustness_curves_spec,
     shell:
         "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q}"
-        " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
+        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -204,8 +204,10 @@ def example_images(wildcards):
 
 def tables(dataset):
     """The tables of a dataset."""
-    names = ["models", "accuracy", "robustness", "trust", *(["comparison"] if compared_attacks() else []), "rank_agreement"]
-    names += [*(["references"] if has_references(dataset) else []), *(["sensitivity"] if swept_values(dataset) else [])]
+    names = ["models", "accuracy", "robustness", "rank_agreement", "trust"]
+    names += ["comparison"] if compared_attacks() else []
+    names += ["references"] if has_references(dataset) else []
+    names += ["sensitivity"] if swept_values(dataset) else []
     return [f"{RESULTS}/{dataset}/tables/{name}.csv" for name in names] + judges_part(dataset, "tables")
 
 

@@ -55,6 +55,7 @@ rule plot_sensitivity:
     """Draw each claim's verdict over the swept values, and where it flips."""
     input:
         table=rules.tabulate_sensitivity.output,
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/sensitivity.svg",
@@ -75,7 +76,7 @@ rule plot_sensitivity:
         spec=sensitivity_figure_spec,
     shell:
         "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
-        " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
+        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule tabulate_references:
