@@ -22,7 +22,7 @@ FIGURES = [
     "training_curves",
     "training_noise",
 ]
-TABLES = ["accuracy", "models", "robustness"]
+TABLES = ["accuracy", "models", "robustness", "trust"]
 COMPARATORS = {
     "attacks": {name: {"library": "adv-lib", "method": name, "steps": 10} for name in ("fmn", "deepfool")},
 }
