@@ -832,6 +832,16 @@ def page_template(name):
     return Path(os.path.relpath(Path(workflow.basedir, "report", f"{name}.html.j2")))
 
 
+def not_trustworthy(dataset):
+    """What `onsuccess` says of the trust checks of a dataset: nothing where all passed, or none was made yet."""
+    from robustness.trust import failures, in_words, read
+
+    table = Path(RESULTS, dataset, "tables", "trust.csv")
+    failed = failures(read(table)) if table.exists() else {}
+    models = "; ".join(f"{model} ({in_words(checks)})" for model, checks in failed.items())
+    return [f"  Not trustworthy in {dataset}: {models}. See {pages(dataset)[0]}"] if failed else []
+
+
 def trust_spec(wildcards):
     """The report's attack on one model, the attacks whose records are checked, and on how many images."""
     return as_param(
@@ -883,7 +893,7 @@ def announcement(workflow):
 
 
 def where_to_look():
-    """What `onsuccess` says: which folders there are to open."""
+    """What `onsuccess` says: which folders there are to open, and which models failed a trust check."""
     return "\n".join(
         ["", "  Done. Look at"]
         + [
@@ -892,6 +902,7 @@ def where_to_look():
             for part in ("figures", "tables")
             if Path(RESULTS, dataset, part).is_dir()
         ]
+        + [line for dataset in config["study"] for line in not_trustworthy(dataset)]
         + [""]
     )
 

@@ -230,8 +230,8 @@ def unbounded(subject: Subject, evidence: Evidence) -> Check:
         fooled = _walk(subject, subject.walker, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
         left = left.of(np.flatnonzero(~fooled))
     why = (
-        f"Of {counted(evidence.attacked, 'image')}, {len(evidence.never)} got no wrong label in the recorded attacks, "
-        f"and {len(left)} in none of unlimited change either."
+        f"Of {counted(evidence.attacked, 'image')}, {len(evidence.never)} kept the right label in every recorded "
+        f"attack, and {len(left)} in attacks with unlimited change as well."
     )
     return _check("unbounded", len(left) / evidence.attacked, evidence.attacked, why)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from itertools import combinations, permutations, product
@@ -16,9 +17,11 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+from robustness import trust
 from robustness.errors import UserError
 from robustness.figures import architecture, bars, believability, curves, heatmaps, images, style, verdicts
 from robustness.files import write_tensors
+from robustness.trust_page import trust_page
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = ["basic-clean", "basic-noisy", "resnet-clean", "resnet-noisy"]
@@ -177,6 +180,19 @@ def made_up_targets(classes: int, models: list[str] = NAMES) -> pd.DataFrame:
             median = np.inf if failed > 2 else 0.01 * (1 + place) * (1 + label)
             rows.append(row | {"success": 5 - failed, "median_mean_change": median, "seeds": 1})
     return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def trust_table(tmp_path):
+    """A table in which two models failed checks, one of them two."""
+    failing = {("basic-noisy", "half_step"), ("basic-noisy", "beats_noise"), ("resnet-clean", "unbounded")}
+    checks = [
+        trust.Row(name, 0, check, 0.5, 0.1, (name, check) not in failing, 50, "Of 50 images, 25 did.")
+        for name in NAMES
+        for check in trust.QUESTIONS
+    ]
+    (tmp_path / "trust.csv").write_text(trust.as_csv(checks), encoding="utf-8")
+    return tmp_path / "trust.csv"
 
 
 @pytest.fixture
@@ -342,6 +358,58 @@ def test_two_models_of_one_title_are_refused(spec):
     spec["models"][1]["title"] = "Basic classifier"
     with pytest.raises(UserError, match="two models are titled 'Basic classifier'"):
         style.checked(spec)
+
+
+def test_a_figure_names_the_models_that_failed_a_trust_check_and_why(table, spec, examples, trust_table):
+    marked = style.with_trust(spec, trust_table)
+    told = (
+        "† Not trustworthy: Basic classifier, noisy (the step decides the change, noise does as well); "
+        "ResNet (unlimited change does not fool it)."
+    )
+    for figure in (bars.robustness_bars(table, marked), images.examples(examples, marked)):
+        (warning,) = [text for text in figure.texts if "Not trustworthy" in text.get_text()]
+        assert told in words(figure)
+        assert warning.get_color() == style.WARNING
+        assert "Scale default" not in warning.get_text()
+        titles = [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
+        for title, failed in zip(TITLES, [False, True, True, False], strict=True):
+            assert (f"{title}\u00a0†" in titles) == failed
+            assert (title in titles) != failed
+
+
+def test_nothing_is_said_of_trust_where_every_check_passed(spec, trust_table):
+    passed = trust_table.read_text(encoding="utf-8").replace("false", "true")
+    trust_table.write_text(passed, encoding="utf-8")
+    assert style.with_trust(spec, trust_table) == spec
+
+
+def test_the_mark_of_a_model_does_not_change_its_look(spec, trust_table):
+    assert style.looks(style.with_trust(spec, trust_table)) == style.looks(spec)
+
+
+def test_a_warning_overlaps_nothing_and_is_not_cut_off(spec, table, examples, networks, histories, trust_table):
+    marked = style.with_trust(spec, trust_table)
+    for figure in (bars.robustness_bars(table, marked), images.differences(examples, marked)):
+        with style.theme():
+            figure.draw_without_rendering()
+            boxes = [text.get_window_extent() for text in figure.texts]
+        assert len(boxes) == 3
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_the_page_of_checks_shows_each_with_its_verdict_and_needs_no_other_file(spec, trust_table):
+    template = SCRIPTS.parent / "report" / "trust.html.j2"
+    rows = trust.read(trust_table)
+    page = trust_page(rows, spec | {"images": 50}, template)
+    assert page.count("✓ passed") == sum(row.passed for row in rows)
+    assert page.count("✗ failed") == 3
+    assert "2 of 4 models failed a check." in page
+    assert trust.QUESTIONS["half_step"].failed.split("'")[0] in page
+    assert not re.search(r'(?:src|href)="[^#]|url\(|@import|<script', page)
+    spec["models"][0]["title"] = "<b>Bold</b>"
+    assert "<b>Bold" not in trust_page(rows, spec | {"images": 50}, template)
+    with pytest.raises(UserError, match="lacks model 'resnet-noisy'"):
+        trust_page([row for row in rows if row.model != "resnet-noisy"], spec | {"images": 50}, template)
 
 
 def test_examples_say_honestly_how_each_attack_ended(examples, spec):
@@ -532,19 +600,37 @@ def test_a_damaged_table_of_sensitivity_is_refused(swept, spec):
         verdicts.over_values(swept.iloc[:0], spec)
 
 
-def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path):
+def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path, trust_table):
     table.to_csv(tmp_path / "robustness.csv", index=False)
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_bars.py", "--table", tmp_path / "robustness.csv"]
-    command += ["--spec", json.dumps(spec), "--svg", tmp_path / "bars.svg", "--png", tmp_path / "bars.png"]
+    command += [
+        "--trust",
+        trust_table,
+        "--spec",
+        json.dumps(spec),
+        "--svg",
+        tmp_path / "bars.svg",
+        "--png",
+        tmp_path / "bars.png",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (tmp_path / "bars.svg").stat().st_size > 0
     assert (tmp_path / "bars.png").stat().st_size > 0
     assert "| torch" not in done.stderr
 
 
-def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path):
+def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path, trust_table):
     command = [sys.executable, SCRIPTS / "plot_examples.py", "--examples", tmp_path / "none.safetensors"]
-    command += ["--spec", json.dumps(spec), "--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]
+    command += [
+        "--trust",
+        trust_table,
+        "--spec",
+        json.dumps(spec),
+        "--svg",
+        tmp_path / "a.svg",
+        "--png",
+        tmp_path / "a.png",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "none.safetensors does not exist" in done.stderr

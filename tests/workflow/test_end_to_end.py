@@ -26,7 +26,7 @@ FIGURES = [
     "training_noise",
     "transfer",
 ]
-TABLES = ["accuracy", "believability", "models", "robustness", "targeted", "transfer"]
+TABLES = ["accuracy", "believability", "models", "rank_agreement", "robustness", "targeted", "transfer", "trust"]
 COMPARATORS = {
     "attacks": {name: {"library": "adv-lib", "method": name, "steps": 10} for name in ("fmn", "deepfool")},
 }
