@@ -19,6 +19,10 @@ FIGURES = [
     "examples_7",
     "mean_change",
     "pixels_changed",
+    "robustness_curves_confidence",
+    "robustness_curves_l2",
+    "robustness_curves_linf",
+    "robustness_curves_mean_change",
     "skip_connection",
     "targeted_resnet-noisy",
     "targeted_small-clean",
@@ -41,6 +45,8 @@ CAPTIONS = [  # the first words of each file in report/
     "Do other networks see the new class?",
     "Does what fools one model of Two hundred digits fool another?",
     "The attack toward each class of Two hundred digits",
+    "Share of the attacked images of Two hundred digits",
+    "Do required confidences",
 ]
 
 
