@@ -35,7 +35,7 @@ DDN = (
     "Gradient-Based L2 Adversarial Attacks and Defenses. CVPR, 2019"
 )
 
-NETWORK_DIFFERS = "Their convolutional network is another than our ResNet, and was trained on more images."
+NETWORK_DIFFERS = "Their convolutional network is another than our ResNet, and so was its training."
 BEST_CASE = (
     "Theirs is the easiest of nine targets with the least change that an optimiser finds; ours is untargeted and goes "
     "in steps of α."
