@@ -591,7 +591,8 @@ def test_targeted_heat_maps_of_a_dataset_share_one_scale_and_take_one_required_c
     low = made_up_targets(10).assign(required_confidence=0.0, median_mean_change=9.0)
     both = pd.concat([low, made_up_targets(10)])
     limits = {heatmaps.targeted_matrix(both, spec | {"model": name}).axes[0].images[0].get_clim() for name in NAMES}
-    assert limits == {(0, pytest.approx(0.4))}
+    assert len(limits) == 1
+    assert limits.pop() == (0, pytest.approx(0.4))
 
 
 @pytest.mark.parametrize("count", [2, 3, 30, 120])
@@ -722,7 +723,7 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "| torch" not in done.stderr
     svg = " ".join((tmp_path / "a.svg").read_text(encoding="utf-8").split())
-    assert "noisy 4 of 78" in svg
+    assert re.search(r"noisy\W*4 of 78", svg)
 
 
 def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path, trust_table):

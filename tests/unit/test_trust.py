@@ -25,7 +25,7 @@ from robustness.attack_spec import AttackSpec
 from robustness.errors import UserError
 from robustness.files import write_tensors
 from robustness.gradients import frozen
-from robustness.records import read_columns, write_records
+from robustness.records import read_arrays, write_records
 from robustness.trust import QUESTIONS, Check, Row
 from robustness.trust_checks import LIMITS, Evidence, Subject
 from robustness.walks import Walker, any_wrong_class
@@ -119,7 +119,7 @@ def evidence_of(
         result = attack(model, images, labels, ids, each, seed=1, batch_size=16)
         columns = attack_shard._columns(result, each, ids.numpy(), labels.numpy())
         write_records(folder / f"{name}.parquet", columns, {})
-        records[name] = read_columns(folder / f"{name}.parquet")
+        records[name] = read_arrays(folder / f"{name}.parquet")
         shards.append(folder / f"{name}.safetensors")
         write_tensors(shards[-1], {"adversarial": result.adversarial.flatten(0, 1).numpy()}, {})
     stored = {"images": (images * 255).round().to(torch.uint8).numpy(), "labels": labels.numpy()}
