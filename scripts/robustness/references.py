@@ -214,7 +214,7 @@ def _interval(reference: Reference, attacked: pandas.DataFrame, fooled: pandas.S
     change = attacked[reference.norm].astype(float)
     if reference.statistic == "median":
         change = change.where(fooled, math.inf)
-    values = change.groupby(attacked["image"]).mean().to_numpy(dtype=float)
+    values = change.groupby(attacked["image"]).mean().to_numpy().astype("float64")
     return bootstrap_mean(values) if reference.statistic == "mean" else _censored_median(values)
 
 
