@@ -179,14 +179,13 @@ def at_level(records: Records, level: float) -> dict[str, NDArray[Any]]:
 
 def zero_gradients(attacks: Mapping[str, Records]) -> Check:
     """The share of steps with a zero gradient, of the attack that had most of them."""
-    shares = {}
-    for name, records in attacks.items():
-        whole = at_level(records, records["required_confidence"].max())
-        shares[name] = whole["zero_gradients"].sum() / max(1, whole["iterations"].sum())
+    whole = {name: at_level(records, records["required_confidence"].max()) for name, records in attacks.items()}
+    steps = {name: int(rows["iterations"].sum()) for name, rows in whole.items()}
+    shares = {name: rows["zero_gradients"].sum() / max(1, steps[name]) for name, rows in whole.items()}
     worst = max(shares, key=shares.__getitem__)
-    steps = counted(int(whole["iterations"].sum()), "step")
-    why = f"Of the {steps} of attack {worst}, {_percent(shares[worst])} had a gradient of exactly zero."
-    return _check("zero_gradients", shares[worst], len(whole["image"]), why)
+    taken = counted(steps[worst], "step")
+    why = f"Of the {taken} of attack {worst}, {_percent(shares[worst])} had a gradient of exactly zero."
+    return _check("zero_gradients", shares[worst], len(whole[worst]["image"]), why)
 
 
 def rewards_agree(attacks: Mapping[str, Records]) -> Check:

@@ -346,9 +346,13 @@ def test_the_attack_that_had_most_zero_gradients_is_named(tmp_path: Path) -> Non
     _, evidence = evidence_of(tmp_path, linear())
     strong = dict(evidence.attacks["strong"])
     strong["zero_gradients"] = strong["iterations"] // 2
-    check = trust_checks.zero_gradients({"report": evidence.attacks["report"], "strong": strong})
-    assert not check.passed
-    assert "attack strong" in check.why
+    strong["iterations"] = 2 * strong["iterations"]
+    whole = trust_checks.at_level(strong, strong["required_confidence"].max())
+    report = evidence.attacks["report"]
+    for attacks in ({"report": report, "strong": strong}, {"strong": strong, "report": report}):
+        check = trust_checks.zero_gradients(attacks)
+        assert not check.passed
+        assert f"Of the {whole['iterations'].sum():,} steps of attack strong" in check.why
 
 
 # ---- limits and verdicts --------------------------------------------------------------------------------------------
