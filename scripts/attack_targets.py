@@ -47,7 +47,8 @@ def main(options: argparse.Namespace) -> None:
     title, seed, values, each = settings(options.spec, "title", "seed", "attack", "images_per_class")
     classes = models.classes(options.weights)
     spec = read_spec(values, classes, title)
-    chosen = pairs(*read_columns(options.predictions, "label", "prediction"), classes, each)
+    truth, predictions = read_columns(options.predictions, "label", "prediction")
+    chosen = pairs(truth, predictions, classes, each)
     pixels, labels = (array[chosen.images] for array in read_tensors(options.test, "images", "labels"))
     with devices.leased(options.threads) as device, interruption.noticed():
         model = frozen(models.load(options.weights), device)
