@@ -16,6 +16,10 @@ NORMS = ("linf", "l2")
 """The norms that a change can be brought to, by their columns in the measures."""
 
 
+_CHUNK = 1024
+"""Images at a time, so that memory holds float64 copies of no more."""
+
+
 def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: ArrayLike, norm: str) -> NDArray[np.float32]:
     """x′ = clip(x + s·d, 0, 1) for images x in [0, 1] and directions d, with the s that gives x′ − x its `size`.
 
@@ -23,16 +27,26 @@ def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: Array
     further, the others go further instead. Where even the largest possible change along d is smaller, it is taken.
     Exact up to the rounding of x′ to float32. Raises `ValueError` for another norm.
     """
+    sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), len(original))
+    starts = range(0, len(original), _CHUNK)
+    parts = [
+        _rescaled(*(array[start : start + _CHUNK] for array in (original, direction, sizes)), norm) for start in starts
+    ]
+    return np.concatenate([original[:0], *parts])
+
+
+def _rescaled(
+    original: NDArray[np.float32], direction: NDArray[Any], size: NDArray[np.float64], norm: str
+) -> NDArray[np.float32]:
     x = original.reshape(len(original), math.prod(original.shape[1:])).astype(np.float64)
     d = direction.reshape(x.shape).astype(np.float64)
     length = np.abs(d)
     room = np.where(d > 0, 1 - x, np.where(d < 0, x, 0.0))
-    wanted = np.broadcast_to(np.asarray(size, dtype=np.float64), len(x))
     match norm:
         case "linf":
-            scale = _scale_linf(length, room, wanted)
+            scale = _scale_linf(length, room, size)
         case "l2":
-            scale = _scale_l2(length, room, wanted)
+            scale = _scale_l2(length, room, size)
         case _:
             raise ValueError(f"a change can be brought to {' or '.join(NORMS)}, not '{norm}'")
     moved = np.minimum(np.where(length > 0, np.where(length > 0, length, 1) * scale[:, None], 0), room)

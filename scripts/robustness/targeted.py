@@ -55,7 +55,8 @@ def targeted(records: Mapping[str, Sequence[pandas.DataFrame]], classes: Sequenc
             level, label, target = cast("tuple[float, int, int]", key)
             reached = table["ended"] == "success"
             medians = {f"median_{name}": table[name].where(reached, np.inf).median() for name in CHANGES}
-            row = {"model": model, "class": classes[label], "target": classes[target], "required_confidence": level}
+            names = {"class": classes[int(label)], "target": classes[int(target)]}
+            row = {"model": model, **names, "required_confidence": level}
             counts = {"images": len(table), "success": int(reached.sum())}
             rows.append(row | counts | medians | {"seeds": len(tables)})
     columns = ["model", "class", "target", "required_confidence", "images", "success"]
