@@ -28,10 +28,8 @@ def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: Array
     Exact up to the rounding of x′ to float32. Raises `ValueError` for another norm.
     """
     sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), len(original))
-    starts = range(0, len(original), _CHUNK)
-    parts = [
-        _rescaled(*(array[start : start + _CHUNK] for array in (original, direction, sizes)), norm) for start in starts
-    ]
+    chunks = [slice(start, start + _CHUNK) for start in range(0, len(original), _CHUNK)]
+    parts = [_rescaled(original[rows], direction[rows], sizes[rows], norm) for rows in chunks]
     return np.concatenate([original[:0], *parts])
 
 
