@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 NORMS = ("linf", "l2")
 """The norms that a change can be brought to, by their columns in the measures."""
 
-
 _CHUNK = 1024
 """Images at a time, so that memory holds float64 copies of no more."""
 
@@ -28,10 +27,8 @@ def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: Array
     Exact up to the rounding of x′ to float32. Raises `ValueError` for another norm.
     """
     sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), len(original))
-    starts = range(0, len(original), _CHUNK)
-    parts = [
-        _rescaled(*(array[start : start + _CHUNK] for array in (original, direction, sizes)), norm) for start in starts
-    ]
+    chunks = [slice(start, start + _CHUNK) for start in range(0, len(original), _CHUNK)]
+    parts = [_rescaled(original[chunk], direction[chunk], sizes[chunk], norm) for chunk in chunks]
     return np.concatenate([original[:0], *parts])
 
 
