@@ -95,6 +95,7 @@ def _interval(axes: Axes, place: int, row: pd.Series, look: style.Look) -> None:
         textcoords="offset points",
         ha="center",
         fontsize=style.SMALL_SIZE,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},  # over the line at zero
     )
 
 
