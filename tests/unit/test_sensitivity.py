@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas
 import pytest
 
+import judge_swept_value
+import tabulate_sensitivity
 from robustness.claims import MODELS
+from robustness.records import write_records
 from robustness.sensitivity import over_values
 from robustness.swept_claims import first_images, judged
 
@@ -99,3 +104,29 @@ def test_the_order_of_the_tables_does_not_matter(seed: int) -> None:
     shuffled = [tables[index] for index in np.random.default_rng(seed).permutation(len(tables))]
     configured = {"alpha": 0.1, "sigma": 0.1}
     pandas.testing.assert_frame_equal(over_values(shuffled, configured), over_values(tables, configured))
+
+
+def test_from_measures_to_the_table_every_claim_stands_there_at_every_value(tmp_path: Path) -> None:
+    spec = {"dataset": "mnist", "parameter": "alpha", "models": list(mnist()), "images": 40, "required_confidence": 0.9}
+    for alpha, needed in ((0.01, 0.3), (0.02, 0.05)):
+        paths = []
+        for model, table in mnist(basic_noisy=needed).items():
+            paths.append(str(tmp_path / f"{model}-{alpha}"))
+            write_records(Path(paths[-1]), {name: table[name].to_numpy() for name in table}, {})
+        flags = ["--spec", json.dumps(spec | {"value": alpha}), "--measures", *paths]
+        judge_swept_value.main(
+            judge_swept_value.arguments().parse_args([*flags, "--verdicts", str(tmp_path / f"{alpha}.csv")])
+        )
+    verdicts = [str(tmp_path / f"{alpha}.csv") for alpha in (0.02, 0.01)]
+    flags = ["--spec", json.dumps({"configured": {"alpha": 0.01}}), "--verdicts", *verdicts]
+    tabulate_sensitivity.main(
+        tabulate_sensitivity.arguments().parse_args([*flags, "--table", str(tmp_path / "sensitivity.csv")])
+    )
+    table = pandas.read_csv(tmp_path / "sensitivity.csv")
+    assert table["claim"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    first = table[table["claim"] == 1]
+    assert first["value"].tolist() == [0.01, 0.02]
+    assert first["configured"].tolist() == [True, False]
+    assert first["weights_verdict"].tolist() == ["holds", "does not hold"]
+    assert first["changes"].tolist() == [False, True]
+    assert set(table["images"]) <= {2 * 40, 4 * 40}
