@@ -134,7 +134,8 @@ def test_one_attacks_confidence_repeats_that_attack_and_no_training(finished: Co
 
 def test_another_confidence_to_record_repeats_that_attack_and_no_training(finished: Copy) -> None:
     jobs = finished.plan(overlay={"attacks": {"strong": {"other_confidences": ["argmax", 0.8]}}})
-    assert set(counts(jobs)) == AFTER_ATTACK | TARGETS - {"select_examples"}
+    attacked = {"attack_shard", "check_trust", "measure_attack", "tabulate_robustness"}
+    assert set(counts(jobs)) == attacked | AFTER_CHECKS | TARGETS
     assert counts(jobs)["attack_shard"] == 4
     assert values(jobs, "attack") == {"strong"}
 
@@ -146,7 +147,7 @@ def test_more_images_for_the_targeted_attack_repeat_that_attack_alone(finished: 
 
 def test_what_judges_are_asked_by_repeats_what_is_asked_and_no_attack(finished: Copy) -> None:
     with changed(finished.path("scripts/robustness/judging.py")):
-        assert set(counts(finished.plan())) == OTHER_NETWORKS
+        assert set(counts(finished.plan())) == OTHER_NETWORKS | {"plot_believability", "plot_transfer"}
 
 
 def test_more_attacked_images_run_only_the_new_shards(finished: Copy) -> None:

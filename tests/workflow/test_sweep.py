@@ -52,7 +52,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 def test_clean_models_are_trained_once_and_noisy_ones_for_each_level(fresh: Copy) -> None:
-    jobs = fresh.plan(SWEEP, overlay=overlay(levels=[0.1, 0.25]))
+    jobs = fresh.plan("results/tiny/mnist/tables/sensitivity.csv", overlay=overlay(levels=[0.1, 0.25]))
     trained = [
         job.wildcards["model"] for job in jobs if job.rule == "train_model" and job.wildcards["dataset"] == SMALL
     ]
@@ -95,7 +95,11 @@ def test_another_level_trains_and_attacks_only_the_models_of_that_level(swept: C
 def test_another_step_of_the_dataset_trains_nothing_again(swept: Copy) -> None:
     jobs = swept.plan(SWEEP, overlay=overlay(alpha=0.04))
     assert not {"train_model", "prepare_data"} & set(counts(jobs))
-    assert counts(jobs)["attack_shard"] == 4 + 6 + 4  # 0.04 by the dataset's own attack, all levels, 0.02 by its name
+    attacks = [job.wildcards["attack"] for job in jobs if job.rule == "attack_shard"]
+    assert attacks.count("report-alpha=0.02") == 4
+    assert attacks.count("report") == 4 + 6  # 0.04 by the dataset's own attack, and all levels
+    assert attacks.count("strong") == 4  # for the trust checks, which the figure names
+    assert len(attacks) == 18
 
 
 def test_a_sweep_that_is_left_out_asks_for_nothing(fresh: Copy) -> None:
