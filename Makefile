@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test test-slurm lint format report bench clean
+.PHONY: help install comparators demo test test-slurm lint format report bench bench-scale clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -35,6 +35,7 @@ demo: $(STAMP) ## the whole experiment in small, without a download
 	@echo "  figures/mean_change.svg      how much change each model needed"
 	@echo "  figures/examples_7.svg       an image, and what fooled each model"
 	@echo "  tables/accuracy.csv, tables/robustness.csv"
+	@echo "  trust.html                   whether the numbers can be trusted"
 
 test: $(STAMP) ## all tests but those of make test-slurm
 	$(BIN)/python -m pytest -m "not slurm"
@@ -61,6 +62,9 @@ bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack 
 	$(BIN)/python benchmarks/workflow.py
 	$(BIN)/snakemake --cores $(CORES) results/bench/mnist/speed \
 	  --configfile scales/demo.yaml --config results=results/bench
+
+bench-scale: $(STAMP) ## what the workflow adds to its jobs, and a second node brings: 15 minutes (Debian, as root)
+	$(BIN)/python benchmarks/scale.py
 
 clean: ## remove caches; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -166,6 +166,7 @@ rule plot_believability:
     """Draw what judges answer to each model's adversarial images, and to noise of the same size."""
     input:
         table=rules.tabulate_believability.output,
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/believability.svg",
@@ -186,13 +187,14 @@ rule plot_believability:
         spec=report_figure_spec,
     shell:
         "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
-        " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
+        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_transfer:
     """Draw the matrix of models × models: whether what fools one fools the other."""
     input:
         table=rules.tabulate_transfer.output,
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/transfer.svg",
@@ -213,13 +215,14 @@ rule plot_transfer:
         spec=report_figure_spec,
     shell:
         "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
-        " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
+        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 rule plot_targets:
     """Draw what it took to turn images of each class into each other class, on one model."""
     input:
         table=rules.tabulate_targets.output,
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/targeted_{{model}}.svg",
@@ -240,7 +243,7 @@ rule plot_targets:
         spec=targeted_figure_spec,
     shell:
         "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
-        " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
+        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
 for dataset in config["study"]:

@@ -1,7 +1,7 @@
 """Draw what it took to turn images of each class into each other class, on one model.
 
-Reads the table of the targeted attack; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures,
-footnote, model, required_confidence.
+Reads the table of the targeted attack and the table of trust checks; writes the figure as SVG and PNG. `--spec`:
+dataset, models, architectures, footnote, model, required_confidence.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = command.parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="targeted.csv")
+    style.add_trust(parser)
     style.add_outputs(parser)
     return parser
 
 
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
-    spec = style.checked(options.spec, "model", "required_confidence")
+    spec = style.with_trust(style.checked(options.spec, "model", "required_confidence"), options.trust)
     style.save(heatmaps.targeted_matrix(inputs.read_table(options.table), spec), options.svg, options.png)
 
 

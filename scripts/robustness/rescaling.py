@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 NORMS = ("linf", "l2")
 """The norms that a change can be brought to, by their columns in the measures."""
 
+
 _CHUNK = 1024
 """Images at a time, so that memory holds float64 copies of no more."""
 
@@ -28,7 +29,7 @@ def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: Array
     """
     sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), len(original))
     chunks = [slice(start, start + _CHUNK) for start in range(0, len(original), _CHUNK)]
-    parts = [_rescaled(original[chunk], direction[chunk], sizes[chunk], norm) for chunk in chunks]
+    parts = [_rescaled(original[rows], direction[rows], sizes[rows], norm) for rows in chunks]
     return np.concatenate([original[:0], *parts])
 
 

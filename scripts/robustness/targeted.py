@@ -6,7 +6,7 @@ Pure functions on arrays and pandas tables.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,11 +51,12 @@ def targeted(records: Mapping[str, Sequence[pandas.DataFrame]], classes: Sequenc
     for model, tables in records.items():
         together = pandas.concat(tables)
         together = together[together["ended"] != "skipped"]
-        groups: Any = together.groupby(["required_confidence", "label", "target"])
-        for (level, label, target), table in groups:
+        for key, table in together.groupby(["required_confidence", "label", "target"]):
+            level, label, target = cast("tuple[float, int, int]", key)
             reached = table["ended"] == "success"
             medians = {f"median_{name}": table[name].where(reached, np.inf).median() for name in CHANGES}
-            row = {"model": model, "class": classes[label], "target": classes[target], "required_confidence": level}
+            names = {"class": classes[int(label)], "target": classes[int(target)]}
+            row = {"model": model, **names, "required_confidence": level}
             counts = {"images": len(table), "success": int(reached.sum())}
             rows.append(row | counts | medians | {"seeds": len(tables)})
     columns = ["model", "class", "target", "required_confidence", "images", "success"]

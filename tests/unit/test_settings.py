@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import RESNET_PIXELS, check, checked, places, read_schema
+from robustness.settings import CLAIMED, RESNET_PIXELS, check, checked, places, read_schema
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
@@ -576,3 +576,44 @@ def test_whatever_stands_at_a_key_the_answer_is_sentences(path: tuple[Any, ...],
     found = check(config, SCHEMA)
     assert all(sentence and "\n" not in sentence for sentence in found)
     assert len(found) == len(set(found))
+
+
+def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:
+    assert problems(sensitivity=None) == []
+    assert problems(sensitivity={"mnist": None}) == []
+    assert problems(sensitivity={"mnist": {"sigma": None}}) == []
+    assert problems(sensitivity={"mnist": {"alpha": []}}) == []
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        (
+            {"mnits": None},
+            "sensitivity.mnits names the dataset 'mnits', which is not in datasets; did you mean 'mnist'?",
+        ),
+        (
+            {"pets": {"attacked_images": 9, "alpha": [], "sigma": None}},
+            "sensitivity.pets cannot be judged: the report makes claims about mnist and cifar only; remove it",
+        ),
+        ({"mnist": {"alpha": [0]}}, "sensitivity.mnist.alpha[0] is 0, but must be a number above 0 and at most 1"),
+        ({"mnist": {"alpha": [0.1, 0.1]}}, "sensitivity.mnist.alpha lists 0.1 more than once: keep one of each"),
+        ({"mnist": {"sigma": {"values": []}}}, "sensitivity.mnist.sigma.values has no entries, but needs at least 1"),
+        ({"mnist": {"attacked_images": 0}}, "sensitivity.mnist.attacked_images is 0, but must be a whole number"),
+        ({"mnist": {"epochs": 2}}, "unknown key 'epochs' in sensitivity.mnist; did you mean"),
+        (
+            {"cifar": {"sigma": {"train_images": 100, "values": [0.1]}}},
+            "sensitivity.cifar.sigma lists levels of Gaussian noise, but the kind of datasets.cifar.augmentation is "
+            "'affine': set sensitivity.cifar.sigma to null",
+        ),
+    ],
+)
+def test_a_mistake_in_the_sweep_is_named(sweep: dict[str, Any], words: str) -> None:
+    datasets = {"pets": DEFAULT["datasets"]["cifar"]} if "pets" in sweep else {}
+    assert words in only(problems(sensitivity=sweep, datasets=datasets))
+
+
+def test_the_datasets_that_can_be_swept_are_those_with_claims() -> None:
+    from robustness.claims import MODELS
+
+    assert set(CLAIMED) == set(MODELS)
