@@ -545,6 +545,9 @@ def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spe
     figure = believability.judges_answers(believed, spec)
     assert "no image was fooled" in words(figure)
     assert "Basic classifier: 70" in words(figure)
+    alike = believed.assign(index=0.0, low=-1e-17, high=0.0)
+    low, high = believability.judges_answers(alike, spec).axes[1].get_xlim()
+    assert low < 0 < 0.1 < high
     with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
         believability.judges_answers(believed.iloc[1:], spec)
 
@@ -578,6 +581,7 @@ def test_transfer_is_drawn_for_few_models_and_for_many(spec, count, tmp_path):
     ] + [np.nan] * 4
     figure = heatmaps.transfer_matrices(table, spec)
     style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    assert words(figure).count("no image") == 2 * count
     assert len([axes for axes in figure.axes if axes.images]) == 2
 
 
@@ -585,6 +589,14 @@ def test_a_targeted_heat_map_marks_what_did_not_become_the_target(spec):
     said = words(heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}))
     for expected in ("0 of 5", ".080 3 of 5", "443 of 450 attacks on 90 pairs", "from class to class, ResNet, noisy"):
         assert expected in said
+
+
+def test_a_targeted_heat_map_says_how_many_became_the_target_without_the_required_probability(spec):
+    sure, unsure = made_up_targets(10), made_up_targets(10).assign(required_confidence=0.0, success=5)
+    said = words(heatmaps.targeted_matrix(pd.concat([unsure, sure]), spec | {"model": "resnet-noisy"}))
+    assert "443 of 450 attacks" in said
+    assert "7 more were taken for the target" in said
+    assert "more were taken" not in words(heatmaps.targeted_matrix(sure, spec | {"model": "resnet-noisy"}))
 
 
 def test_targeted_heat_maps_of_a_dataset_share_one_scale_and_take_one_required_confidence(spec):

@@ -48,7 +48,7 @@ def judges_answers(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
         shares.set_xlabel("share of the judges' answers")
         index.axvline(0, color=style.GREY, linewidth=0.8)
         index.set_xlabel("index: new label on adversarial − on noise")
-        index.margins(x=0.15)
+        index.set_xlim(*_reach(rows))
         for axes in (shares, index):
             axes.tick_params(axis="y", length=0)
             axes.xaxis.grid(True)
@@ -97,6 +97,13 @@ def _interval(axes: Axes, place: int, row: pd.Series, look: style.Look) -> None:
         fontsize=style.SMALL_SIZE,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},  # over the line at zero
     )
+
+
+def _reach(rows: Sequence[pd.Series]) -> tuple[float, float]:
+    """The ends of the index's axis: zero and all intervals, with room for what is written above these."""
+    judged = [row for row in rows if row["images"]]
+    low, high = min([0.0, *(row["low"] for row in judged)]), max([0.1, *(row["high"] for row in judged)])
+    return low - 0.15 * (high - low), high + 0.15 * (high - low)
 
 
 def _label(model: Mapping[str, Any], row: pd.Series) -> str:

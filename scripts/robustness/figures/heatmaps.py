@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 COLOURS = "YlGnBu"  # from light to dark: read with any colour vision, and in print
+EMPTY = "#ececec"
 NORMS = {"linf": "L∞", "l2": "L2"}
 SIDE_BY_SIDE = 5  # models: with more the two matrices of transfer stand one above the other
 WRITTEN = 20  # classes: with more the cells of a targeted heat map have no room for text
@@ -75,6 +76,7 @@ def _transfer_matrix(
     for place, row in enumerate(cells):
         for column, cell in enumerate(row):
             if not cell["images"]:
+                axes.text(column, place, "no image", ha="center", va="center", color=style.GREY, fontsize=small)
                 continue
             colour = _ink(shown, cell["fooled"])
             interval = f"{100 * cell['fooled_low']:.0f} to {100 * cell['fooled_high']:.0f} %"
@@ -148,15 +150,19 @@ def targeted_matrix(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     more than `WRITTEN` classes they are marked with a dot, and there are no numbers.
     """
     classes = [str(name) for name in spec["dataset"]["classes"]]
+    with_any_probability = table[table["required_confidence"] == 0.0]
     table = table[table["required_confidence"] == spec["required_confidence"]].astype({"class": str, "target": str})
     finite = table.loc[np.isfinite(table["median_mean_change"]), "median_mean_change"]
     largest = float(finite.max()) if len(finite) else 1.0
     own = table[table["model"] == spec["model"]]
+    unsure = int(
+        with_any_probability.loc[with_any_probability["model"] == spec["model"], "success"].sum() - own["success"].sum()
+    )
     values, images, success = (_square(own, name, classes) for name in ("median_mean_change", "images", "success"))
     with style.theme():
         figure, axes = _class_canvas(len(classes))
         shown = _heat(axes, np.where(np.isfinite(values), values, np.nan), largest)
-        _missing(axes, values)
+        _hatch_infinite(axes, values)
         if len(classes) <= WRITTEN:
             _write_cells(axes, shown, values, images, success)
         else:
@@ -170,7 +176,13 @@ def targeted_matrix(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: from class to class, {title}",
-            [*_targeted_words(own, images, success, len(classes)), *spec["footnote"]],
+            [
+                *_targeted_words(own, images, success, len(classes)),
+                f"{unsure:,} more were taken for the target, but with less than the required probability."
+                if unsure > 0
+                else "",
+                *spec["footnote"],
+            ],
         )
     return figure
 
@@ -187,16 +199,13 @@ def _class_canvas(count: int) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _missing(axes: Axes, values: NDArray[np.float64]) -> None:
-    """Gray for pairs without images, hatched where half of the images or more never became the target."""
+def _hatch_infinite(axes: Axes, values: NDArray[np.float64]) -> None:
+    """Hatch the pairs of which half of the images or more never became the target."""
     from matplotlib.patches import Rectangle
 
-    for row, column in zip(*np.nonzero(~np.isfinite(values)), strict=True):
+    for row, column in zip(*np.nonzero(np.isinf(values)), strict=True):
         corner = (column - 0.5, row - 0.5)
-        if np.isinf(values[row, column]):
-            axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor=style.GREY, hatch="////", linewidth=0))
-        else:
-            axes.add_patch(Rectangle(corner, 1, 1, facecolor="#ececec", edgecolor="none"))
+        axes.add_patch(Rectangle(corner, 1, 1, facecolor="white", edgecolor=style.GREY, hatch="////", linewidth=0))
 
 
 def _write_cells(
@@ -254,15 +263,17 @@ def _targeted_words(
         else "with a dot where not all images became the target"
     )
     return [
-        f"Each cell: the median over up to {each} images, {marked}; hatched where half or more did not. An image that "
-        "did not counts as infinitely hard.",
+        f"Each cell: the median over {'one image' if each == 1 else f'up to {each} images'}, {marked}; hatched where "
+        "half or more did not, gray where the model knew no image of the class. An image that did not counts as "
+        "infinitely hard.",
         f"{reached:,} of {attacked:,} attacks on {pairs:,} pairs of classes succeeded "
         f"({seeds} seed{'' if seeds == 1 else 's'}). One scale of colours for all models of the dataset.",
     ]
 
 
 def _heat(axes: Axes, values: NDArray[np.float64], largest: float) -> AxesImage:
-    """The values as coloured squares, from 0 to `largest`, without ticks or a frame."""
+    """The values as coloured squares, from 0 to `largest`, gray where they are nan, without ticks or a frame."""
+    axes.set_facecolor(EMPTY)
     shown = axes.imshow(values, cmap=COLOURS, vmin=0, vmax=largest, aspect="auto", interpolation="none")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
