@@ -835,14 +835,14 @@ def page_template(name):
 def not_trustworthy(dataset):
     """What `onsuccess` says of the trust checks of a dataset: nothing where all passed, or none was made yet."""
     from robustness.errors import UserError
-    from robustness.trust import failures, in_words, read
+    from robustness.trust import failures, read
 
     table = Path(RESULTS, dataset, "tables", "trust.csv")
     try:
         failed = failures(read(table)) if table.exists() else {}
     except UserError as error:  # a message must not make a run fail that has succeeded
         return [f"  {error}"]
-    models = "; ".join(f"{model} ({in_words(checks)})" for model, checks in failed.items())
+    models = "; ".join(f"{model} ({words})" for model, words in failed.items())
     return [f"  Not trustworthy in {dataset}: {models}. See {pages(dataset)[0]}"] if failed else []
 
 

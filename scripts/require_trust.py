@@ -26,7 +26,7 @@ def main(options: argparse.Namespace) -> None:
     (dataset,) = settings(options.spec, "dataset")
     table = trust.read(options.table)
     if failed := trust.failures(table):
-        models = "; ".join(f"{model} ({trust.in_words(checks)})" for model, checks in failed.items())
+        models = "; ".join(f"{model} ({words})" for model, words in failed.items())
         raise UserError(f"{dataset} is not trustworthy: {models}. {options.page} says why, and what to do")
     write_text(options.passed, f"All {len(table)} trust checks of {dataset} passed.\n")
 

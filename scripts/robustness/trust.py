@@ -156,7 +156,13 @@ class Row:
     images: int
     why: str
 
+    @property
+    def words(self) -> str:
+        """A failure in the words of a figure."""
+        return QUESTIONS[self.check].words if self.images else NOTHING
 
+
+NOTHING = "no image to check"
 COLUMNS = [field.name for field in fields(Row)]
 
 
@@ -227,18 +233,13 @@ def _row(entry: Mapping[str, str]) -> Row:
     )
 
 
-def failures(table: Iterable[Row]) -> dict[str, list[str]]:
-    """The checks that failed, with any seed, by model; models without one are absent."""
+def failures(table: Iterable[Row]) -> dict[str, str]:
+    """The checks that failed, with any seed, in words by model; models without one are absent."""
     failed: dict[str, list[str]] = {}
     for row in table:
-        if not row.passed and row.check not in failed.setdefault(row.model, []):
-            failed[row.model].append(row.check)
-    return {model: checks for model, checks in failed.items() if checks}
-
-
-def in_words(checks: Sequence[str]) -> str:
-    """Failed checks in words, as a figure names them."""
-    return ", ".join(QUESTIONS[name].words for name in checks)
+        if not row.passed:
+            failed.setdefault(row.model, []).append(row.words)
+    return {model: ", ".join(dict.fromkeys(words)) for model, words in failed.items()}
 
 
 def counted(number: int, noun: str) -> str:

@@ -292,7 +292,7 @@ def double_cap(subject: Subject, evidence: Evidence) -> Check:
     limit = tolerated(LIMITS["double_cap"], attacked)
     why = f"Of {counted(attacked, 'image')}, {len(stopped)} ended at the cap of {cap} steps"
     if len(stopped) <= limit * attacked:
-        return _check("double_cap", len(stopped) / attacked, attacked, f"{why}: more steps can fool no more.", limit)
+        return _check("double_cap", len(stopped) / attacked, attacked, f"{why}; more steps can fool no others.", limit)
     walker, goal = Walker(subject.model, subject.spec, subject.seed), stopped.goal(subject.spec.confidence)
     fooled = int(_walk(subject, walker, stopped, goal, alpha=subject.spec.alpha, steps=cap).sum())
     return _check("double_cap", fooled / attacked, attacked, f"{why}, and {cap} more fooled {fooled} of them.", limit)
@@ -349,6 +349,8 @@ def eight_bits(subject: Subject, evidence: Evidence) -> Check:
     goal = evidence.sample.goal(0.0).of(fooled)
     lost = int((~goal.met(_outputs(subject, (attacked * 255).round() / 255))).sum()) if len(fooled) else 0
     why = f"Of {counted(len(fooled), 'fooled image')}, {lost} fooled no longer once they were rounded to 8 bits."
+    if not len(fooled):
+        why = "No image was fooled, so that there is none to round."
     return _share("eight_bits", lost, len(fooled), why)
 
 

@@ -413,8 +413,9 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_failures_are_told_by_model_once() -> None:
-    assert trust.failures(ROWS) == {"basic": ["half_step"], "resnet": ["beats_noise"]}
-    assert trust.in_words(["half_step", "beats_noise"]) == "the step decides the change, noise does as well"
+    assert trust.failures(ROWS) == {"basic": "the step decides the change", "resnet": "noise does as well"}
+    several = [ROWS[1], replace(ROWS[1], check="beats_noise"), *(replace(ROWS[1], images=0) for _ in range(2))]
+    assert trust.failures(several) == {"basic": "the step decides the change, noise does as well, no image to check"}
 
 
 @pytest.mark.parametrize("text", ["model,seed\na,1\n", "<html>", trust.as_csv(ROWS).replace("true", "yes")])

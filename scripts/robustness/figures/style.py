@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.command import settings
 from robustness.errors import UserError
 from robustness.files import replacing
-from robustness.trust import failures, in_words, read
+from robustness.trust import failures, read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -92,9 +92,7 @@ def with_trust(spec: Mapping[str, Any], table: Path) -> dict[str, Any]:
     `table` is the dataset's table of trust checks; raises `UserError` when it is missing or damaged.
     """
     failed = failures(read(table))
-    told = [
-        f"{model['title']} ({in_words(failed[model['name']])})" for model in spec["models"] if model["name"] in failed
-    ]
+    told = [f"{model['title']} ({failed[model['name']]})" for model in spec["models"] if model["name"] in failed]
     if not told:
         return dict(spec)
     models = [
