@@ -66,6 +66,7 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
         (level, measure), (other_level, other_measure) = first, second
         between_levels = measure == other_measure
         tau, *drawn = (kendall(one, other) for one, other in zip(medians[first], medians[second], strict=True))
+        low, high = _bounds(np.array(drawn))
         rows.append(
             {
                 "between": "confidences" if between_levels else "measures",
@@ -75,7 +76,8 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
                 "models": len(models),
                 "seeds": needed[first].shape[1],
                 "tau": float(tau),
-                **dict(zip(("tau_low", "tau_high"), _bounds(np.array(drawn)), strict=True)),
+                "tau_low": low,
+                "tau_high": high,
                 **_over_images(needed[first], needed[second]),
             }
         )

@@ -75,11 +75,17 @@ def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
     seeds = attacked > 0
     known, fooled, attacked = known[seeds].astype(float), fooled[seeds].astype(float), attacked[seeds]
 
+    observed = fooled.sum(axis=1) / attacked[:, None]
+
     def shares(counts: NDArray[np.int64]) -> Values:
-        each = [(counts @ hit) / (counts @ row)[:, None] for hit, row in zip(fooled, known, strict=True)]
+        each = []
+        for hit, row, otherwise in zip(fooled, known, observed, strict=True):
+            drawn = (counts @ row)[:, None]
+            # A draw that has none of the few images that a seed attacked says nothing of it.
+            each.append(np.where(drawn > 0, counts @ hit / np.maximum(drawn, 1), otherwise))
         return np.stack(each, axis=1)
 
-    share = shares(np.ones((1, needed.shape[1]), np.int64))[0].mean(axis=0)
+    share = observed.mean(axis=0)
     images = float(attacked.mean())
     low, high = proportion_confint(share * images, images, method="wilson")
     if len(attacked) > 1:

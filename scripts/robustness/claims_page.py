@@ -9,13 +9,13 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from robustness.claims import COLUMNS, FAILS, HOLDS, UNDECIDED
 from robustness.errors import UserError
 
 if TYPE_CHECKING:
     import pandas
 
-VERDICTS = ("holds", "does not hold", "undecided")
-NEEDED = ("claim", "sentence", "estimate", "low", "high", "verdict", "why", "weights_verdict", "seeds", "images")
+VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
 
 def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: str) -> str:
@@ -25,11 +25,12 @@ def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: str) -> str
     """
     from jinja2 import Environment, StrictUndefined
 
-    if missing := [name for name in NEEDED if name not in table.columns]:
+    if missing := [name for name in COLUMNS if name not in table.columns]:
         raise UserError(f"the table of claims has no column {', '.join(missing)}: delete it and run the workflow again")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     environment.filters |= {"number": _number, "p": _p}
     texts = ["dataset", "sentence", "unit", "test", "why", "not_trustworthy"]
+    table = table.astype({"censored": float})
     rows = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, "")).to_dict("records")
     for row in rows:
         row["asks"] = row["test"].partition(". ")[0]

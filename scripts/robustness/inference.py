@@ -201,11 +201,11 @@ def seed_error(
     """
     rng = np.random.default_rng([seed, seeds])
     means = []
-    for counts in draws(images, resamples, seed):
-        drawn = statistic(*counts)
-        chosen = rng.integers(0, seeds, drawn.shape[:2]).reshape(drawn.shape[:2] + (1,) * (drawn.ndim - 2))
-        means.append(np.take_along_axis(drawn, chosen, axis=1).mean(axis=1))
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # of infinities, whose error is nan
+        for counts in draws(images, resamples, seed):
+            drawn = statistic(*counts)
+            chosen = rng.integers(0, seeds, drawn.shape[:2]).reshape(drawn.shape[:2] + (1,) * (drawn.ndim - 2))
+            means.append(np.take_along_axis(drawn, chosen, axis=1).mean(axis=1))
         error: Values = np.concatenate(means).std(axis=0, ddof=1) * math.sqrt(seeds / (seeds - 1))
     return error
 

@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from robustness.errors import UserError
-from robustness.figures import architecture, bars, curves, images, style, verdicts
+from robustness.figures import architecture, bars, curves, images, robustness_curves, style, verdicts
 from robustness.files import write_tensors
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -147,7 +147,33 @@ def swept():
 
 
 @pytest.fixture
-def every_figure(spec, table, examples, networks, histories, swept):
+def measures():
+    """Two seeds of each model at two confidences; of the second model two images are not fooled, and one is skipped."""
+    rng = np.random.default_rng(2)
+    models = {}
+    for place, name in enumerate(NAMES):
+        seeds = []
+        for _ in range(2):
+            change = (0.1 + 0.1 * place) * rng.lognormal(0, 0.4, 40)
+            columns = {"image": np.arange(40), "linf": change, "l2": 9 * change, "mean_change": change / 2}
+            ended = np.array(["success"] * 40, object)
+            if place == 1:
+                ended[:3] = ["cap", "default_state", "skipped"]
+            easy = pd.DataFrame(columns | {"ended": "success", "required_confidence": 0.0})
+            seeds.append(pd.concat([easy, pd.DataFrame(columns | {"ended": ended, "required_confidence": 0.9})]))
+        models[name] = seeds
+    return models
+
+
+PANELS = {"linf": [("linf", 0.9)], "mean_change": [("mean_change", 0.9)], "confidence": [("l2", 0.0), ("l2", 0.9)]}
+
+
+def with_panels(spec, name):
+    return spec | {"panels": [{"measure": of, "required_confidence": level} for of, level in PANELS[name]]}
+
+
+@pytest.fixture
+def every_figure(spec, table, examples, networks, histories, measures, swept):
     """A function that draws every figure anew, by name."""
 
     def draw():
@@ -161,6 +187,10 @@ def every_figure(spec, table, examples, networks, histories, swept):
             "architecture": architecture.architecture(networks, spec),
             "skip_connection": architecture.skip_connection(networks, spec),
             "curves": curves.training_curves(histories, spec),
+            **{
+                f"robustness_curves_{name}": robustness_curves.robustness_curves(measures, with_panels(spec, name))
+                for name in PANELS
+            },
             "sensitivity": verdicts.over_values(swept, spec),
         }
 
@@ -244,6 +274,49 @@ def test_bars_say_so_where_every_image_was_fooled(table, spec):
     said = words(bars.robustness_bars(table, spec))
     assert "Every attacked image was fooled." in said
     assert "not fooled" not in said
+
+
+def test_robustness_curves_say_how_many_images_were_not_fooled_and_mark_where_they_begin(measures, spec):
+    figure = robustness_curves.robustness_curves(measures, with_panels(spec, "linf"))
+    said = words(figure)
+    assert "Attacked and not fooled: Basic classifier 0 of 80; Basic classifier, noisy 4 of 78; ResNet 0 of 80" in said
+    assert "Ring: the smallest change" in said
+    assert "over seeds, then images" in said
+    rings = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+    reached = min(
+        table.loc[table["ended"].isin(["cap", "default_state"]), "linf"].min() for table in measures[NAMES[1]]
+    )
+    assert [line.get_xdata()[0] for line in rings] == [pytest.approx(reached)]
+
+
+def test_a_robustness_curve_ends_at_the_share_fooled_and_not_at_one(measures, spec):
+    axes = robustness_curves.robustness_curves(measures, with_panels(spec, "linf")).axes[0]
+    ends = [line.get_ydata()[-1] for line in axes.get_lines() if line.get_marker() != "o"]
+    assert ends == pytest.approx([1, 37 / 39, 1, 1])
+
+
+def test_confidences_stand_side_by_side_on_one_scale(measures, spec):
+    figure = robustness_curves.robustness_curves(measures, with_panels(spec, "confidence"))
+    easy, hard = figure.axes[:2]
+    assert (easy.get_title(loc="left"), hard.get_title(loc="left")) == ("any wrong class", "probability 0.9")
+    assert easy.get_xlim() == hard.get_xlim()
+    assert easy.get_ylim() == hard.get_ylim()
+    assert "panel by panel: Basic classifier 0 and 0 of 80; Basic classifier, noisy 0 and 4 of 80" in words(figure)
+
+
+def test_robustness_curves_of_images_that_were_all_fooled_or_never_are_drawn(measures, spec):
+    alone = {name: [table.assign(ended="success") for table in tables[:1]] for name, tables in measures.items()}
+    said = words(robustness_curves.robustness_curves(alone, with_panels(spec, "linf")))
+    assert "Ring" not in said
+    assert "over images." in said
+    never = {name: [table.assign(ended="cap") for table in tables] for name, tables in measures.items()}
+    assert "ResNet 80 of 80" in words(robustness_curves.robustness_curves(never, with_panels(spec, "linf")))
+
+
+def test_a_confidence_that_was_not_recorded_is_named(measures, spec):
+    panels = {"panels": [{"measure": "l2", "required_confidence": 0.99}]}
+    with pytest.raises(UserError, match=r"no measures of model 'basic-clean' at confidence 0\.99"):
+        robustness_curves.robustness_curves(measures, spec | panels)
 
 
 def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
@@ -423,6 +496,27 @@ def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, 
     assert (tmp_path / "bars.svg").stat().st_size > 0
     assert (tmp_path / "bars.png").stat().st_size > 0
     assert "| torch" not in done.stderr
+
+
+def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measures, tmp_path):
+    paths = []
+    for name, tables in measures.items():
+        for seed, each in enumerate(tables):
+            paths.append(tmp_path / f"{name}-{seed}.parquet")
+            each.to_parquet(paths[-1])
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_robustness_curves.py", "--measures", *paths]
+    command += [
+        "--spec",
+        json.dumps(with_panels(spec, "linf")),
+        "--svg",
+        tmp_path / "a.svg",
+        "--png",
+        tmp_path / "a.png",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "| torch" not in done.stderr
+    svg = " ".join((tmp_path / "a.svg").read_text(encoding="utf-8").split())
+    assert "noisy 4 of 78" in svg
 
 
 def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path):

@@ -18,11 +18,15 @@ FIGURES = [
     "examples_7",
     "mean_change",
     "pixels_changed",
+    "robustness_curves_confidence",
+    "robustness_curves_l2",
+    "robustness_curves_linf",
+    "robustness_curves_mean_change",
     "skip_connection",
     "training_curves",
     "training_noise",
 ]
-TABLES = ["accuracy", "models", "robustness"]
+TABLES = ["accuracy", "models", "rank_agreement", "robustness"]
 COMPARATORS = {
     "attacks": {name: {"library": "adv-lib", "method": name, "steps": 10} for name in ("fmn", "deepfool")},
 }
@@ -34,6 +38,8 @@ CAPTIONS = [  # the first words of each file in report/
     "Skip connections",
     "The networks",
     "Test accuracy on Two hundred digits",
+    "Share of the attacked images of Two hundred digits",
+    "Do required confidences",
 ]
 
 

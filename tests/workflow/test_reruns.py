@@ -19,6 +19,8 @@ AFTER_ATTACK = {
     "plot_bars",
     "plot_examples",
     "plot_differences",
+    "plot_robustness_curves",
+    "tabulate_rank_agreement",
 }
 AFTER_TRAINING = AFTER_ATTACK | {"train_model", "evaluate_model", "tabulate_accuracy", "plot_training_curves"}
 
