@@ -404,11 +404,20 @@ def clean_models(dataset):
     return [name for name, model in config["datasets"][dataset]["models"].items() if model["data"] == "clean"]
 
 
+def referenced_methods(dataset):
+    """The method of each comparator that one of a dataset's references used, by the comparator's name."""
+    from robustness.references import references_of
+
+    methods = {name: config["attacks"][name]["method"] for name in comparators()}
+    used = {reference.method for reference in references_of(dataset)}
+    return {name: method for name, method in methods.items() if method in used}
+
+
 def referenced_measures(wildcards):
-    """The measures of `untargeted_attacks` for the clean models and all seeds of a dataset."""
+    """The measures of our untargeted attacks, then of `referenced_methods`, for a dataset's clean models and all seeds."""
     return expand(
         f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
-        attack=untargeted_attacks(),
+        attack=[*untargeted_attacks(), *referenced_methods(wildcards.dataset)],
         model=clean_models(wildcards.dataset),
         seed=config["seeds"],
     )
@@ -421,7 +430,8 @@ def references_spec(wildcards):
     return as_param(
         {
             "dataset": wildcards.dataset,
-            "attacks": untargeted_attacks(),
+            "attacks": [*untargeted_attacks(), *referenced_methods(wildcards.dataset)],
+            "comparators": referenced_methods(wildcards.dataset),
             "models": [
                 {"name": model, "architecture": without_title(config["architectures"][architecture])}
                 for model, architecture in architectures.items()

@@ -1,7 +1,8 @@
 """Put what others measured on undefended models beside what our attacks needed.
 
-Reads the measures of our attacks, clean models and seeds; writes a CSV with one row per reference, model and attack.
-`--spec`: dataset, attacks, models (each with name and architecture).
+Reads the measures of attacks, clean models and seeds; writes a CSV with a row per reference, model and attack of ours.
+`--spec`: dataset, attacks, comparators (those of the attacks that are not ours, with their method), models (each with
+name and architecture).
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    dataset, attacks, models = settings(options.spec, "dataset", "attacks", "models")
+    dataset, attacks, comparators, models = settings(options.spec, "dataset", "attacks", "comparators", "models")
     pairs = list(product(attacks, [model["name"] for model in models]))
     seeds = len(options.measures) // len(pairs)
     measures = {
         pair: [read_records(path) for path in options.measures[index * seeds : (index + 1) * seeds]]
         for index, pair in enumerate(pairs)
     }
-    table = beside(references_of(dataset), models, measures)
+    table = beside(references_of(dataset), models, measures, comparators)
     write_text(options.table, table.to_csv(index=False, float_format="%.6g"))
 
 

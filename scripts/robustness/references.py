@@ -15,9 +15,7 @@ from robustness.attack_spec import ARGMAX
 from robustness.errors import UserError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas
-    from numpy.typing import NDArray
 
     from robustness.statistics import Interval
 
@@ -41,6 +39,9 @@ BEST_CASE = (
     "in steps of α."
 )
 NOT_L2 = "Our steps along the sign change all pixels alike, which no attack does that looks for a small L2 norm."
+HERE = "Measured here, with the library adv-lib; the same attack as in the row above, on our model and the same images"
+SAME_MODEL = "The same model, images, goal and norm; the ratio is the median over images."
+ANY_WRONG = "any wrong class is predicted"
 
 PERCEPTRON = {"family": "perceptron", "hidden": 50}
 
@@ -51,7 +52,8 @@ class Reference:
 
     `norm` is a column of the measures, `statistic` what was taken of it over images, `value` the result, for pixels in
     [0, 1]. `beside` are the settings that an architecture of ours must have to stand beside it; only clean models do,
-    with any wrong class as the goal. `expected` is the range that ours divided by theirs should lie in, where known.
+    with any wrong class as the goal. `method` is the comparator that is their attack, and `expected` the range in which
+    the median over images of our change divided by its change, on one model, should lie, where one is known.
     """
 
     source: str
@@ -67,6 +69,7 @@ class Reference:
     beside: Mapping[str, Any]
     comparable: Literal["yes", "partly", "no"]
     why: str
+    method: Literal["fmn", "ddn"] | None = None
     expected: tuple[float, float] | None = None
 
 
@@ -102,14 +105,15 @@ REFERENCES = (
         dataset="mnist",
         network="a perceptron with 50 hidden units, undefended",
         attack="FMN, which looks for the smallest L∞ norm",
-        stop="any wrong class is predicted",
+        stop=ANY_WRONG,
         statistic="median",
         norm="linf",
         value=0.0435,
         beside=PERCEPTRON,
-        comparable="yes",
-        why="The same kind of network, data, goal and norm. FMN looks for the smallest change, ours goes in steps of α "
-        "along the sign, so that ours should be 1.06 to 1.18 times theirs; another training moves both.",
+        comparable="partly",
+        why="The same kind of network, data, goal and norm, but another training, which moves both. On one model ours "
+        "should be 1.06 to 1.18 times FMN's: scales/comparators.yaml adds FMN on ours.",
+        method="fmn",
         expected=(1.06, 1.18),
     ),
     Reference(
@@ -119,13 +123,14 @@ REFERENCES = (
         dataset="mnist",
         network="a perceptron with 50 hidden units, undefended",
         attack="DDN, which looks for the smallest L2 norm",
-        stop="any wrong class is predicted",
+        stop=ANY_WRONG,
         statistic="median",
         norm="l2",
         value=0.703,
         beside=PERCEPTRON,
         comparable="partly",
-        why=f"The same kind of network, data and goal, but ours must be above theirs. {NOT_L2}",
+        why=f"The same kind of network, data and goal, but another training, which moves both. {NOT_L2}",
+        method="ddn",
     ),
 )
 
@@ -139,22 +144,58 @@ def references_of(dataset: str) -> list[Reference]:
 
 
 def beside(
-    references: Iterable[Reference], models: Sequence[Mapping[str, Any]], measures: Measures
+    references: Iterable[Reference],
+    models: Sequence[Mapping[str, Any]],
+    measures: Measures,
+    comparators: Mapping[str, str],
 ) -> pandas.DataFrame:
     """One row for each reference, clean model of ours that stands beside it, and attack of ours.
 
-    `models` are the clean ones, with `name` and `architecture` (its settings). Of the measures those at which any wrong
-    class was reached are taken (`required_confidence` 0). Images that were not fooled are counted in `not_fooled`: they
-    enter a median as infinite, and a mean with the change that they had reached, which makes it a lower `bound`.
-    `skipped` images are left out. With several seeds an image's value is its mean over seeds. A reference without a
-    model beside it keeps a row of its own. Raises `UserError` where an attack did not record any wrong class.
+    `models` are the clean ones, with `name` and `architecture` (its settings); `comparators` gives the method of each
+    attack in the measures that is not ours. Where one is the reference's own method, a row says what it found on our
+    model, with the ratio image by image (images that neither fooled are left out), which may be held against what is
+    expected.
+
+    Of the measures those at which any wrong class was reached are taken (`required_confidence` 0). Images that were not
+    fooled are counted in `not_fooled`: they enter a median as infinite, and a mean with the change that they had
+    reached, which makes it a lower `bound`. `skipped` images are left out. With several seeds an image's value is its
+    mean over seeds. A reference without a model beside it keeps a row of its own. Raises `UserError` where an attack
+    did not record any wrong class.
     """
     import pandas
 
-    return pandas.DataFrame([row for each in references for row in _rows(each, models, measures)])
+    any_wrong = {key: [_any_wrong(key[0], table) for table in tables] for key, tables in measures.items()}
+    ours = [attack for attack in dict.fromkeys(attack for attack, _ in measures) if attack not in comparators]
+    return pandas.DataFrame(
+        [
+            row
+            for reference in references
+            for row in _rows(reference, models, any_wrong, ours, [*_named(comparators, reference.method)])
+        ]
+    )
 
 
-def _rows(reference: Reference, models: Sequence[Mapping[str, Any]], measures: Measures) -> Iterator[dict[str, object]]:
+def _named(comparators: Mapping[str, str], method: str | None) -> Iterator[str]:
+    yield from (name for name, its in comparators.items() if its == method)
+
+
+def _any_wrong(attack: str, table: pandas.DataFrame) -> pandas.DataFrame:
+    rows = table[table["required_confidence"] == ARGMAX]
+    if rows.empty:
+        raise UserError(
+            f"attack {attack} did not record the change at which any wrong class was reached, where references stop: "
+            f"add `argmax` to attacks.{attack}.other_confidences"
+        )
+    return rows
+
+
+def _rows(
+    reference: Reference,
+    models: Sequence[Mapping[str, Any]],
+    measures: Measures,
+    ours: Sequence[str],
+    comparators: Sequence[str],
+) -> Iterator[dict[str, object]]:
     theirs: dict[str, object] = {
         "source": reference.source,
         "year": reference.year,
@@ -168,58 +209,73 @@ def _rows(reference: Reference, models: Sequence[Mapping[str, Any]], measures: M
         "their_value": reference.value,
     }
     chosen = [model["name"] for model in models if reference.beside.items() <= model["architecture"].items()]
-    judged = {"comparable": reference.comparable, "why": reference.why}
     if not chosen:
         yield theirs | {"comparable": "no", "why": "No model of this configuration is like theirs."}
     for model in chosen:
-        for (attack, name), tables in measures.items():
-            if name == model:
-                yield theirs | {"model": model, "attack": attack} | _ours(reference, attack, tables) | judged
+        for attack in ours:
+            tables = measures[attack, model]
+            value, counts = _value(reference, tables)
+            row = theirs | {"model": model, "attack": attack, "stop": ANY_WRONG, **counts}
+            ratio = value._replace(**{name: each / reference.value for name, each in value._asdict().items()})
+            yield row | _compared(value, ratio) | {"comparable": reference.comparable, "why": reference.why}
+            for comparator in comparators:
+                found, _ = _value(reference, measures[comparator, model])
+                here = {"source": HERE, "network": f"ours: {model}", "their_value": found.estimate}
+                ratio = _image_by_image(reference.norm, tables, measures[comparator, model])
+                expected = _as_expected(ratio.estimate, reference.expected)
+                yield row | here | _compared(value, ratio) | expected | {"comparable": "yes", "why": SAME_MODEL}
 
 
-def _ours(reference: Reference, attack: str, tables: Sequence[pandas.DataFrame]) -> dict[str, object]:
-    """Our columns of a row: what was counted, the value with its interval, and how it compares."""
+def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[Interval, dict[str, object]]:
+    """The reference's statistic of one attack's change to one model's images, and what was counted."""
     import pandas
 
+    from robustness.inference import median_of, over_images
+    from robustness.statistics import bootstrap_mean
+
     records = pandas.concat(tables)
-    records = records[records["required_confidence"] == ARGMAX]
-    if records.empty:
-        raise UserError(
-            f"attack {attack} did not record the change at which any wrong class was reached, where references stop: "
-            f"add `argmax` to attacks.{attack}.other_confidences"
-        )
     attacked = records[records["ended"] != "skipped"]
     fooled = attacked["ended"] == "success"
-    interval = _interval(reference, attacked, fooled)
-    ratio = interval.estimate / reference.value
-    columns: dict[str, object] = {
-        "stop": "any wrong class is predicted",
+    is_mean = reference.statistic == "mean"
+    change = attacked[reference.norm].astype(float)
+    values = (change if is_mean else change.where(fooled, math.inf)).groupby(attacked["image"]).mean()
+    counts: dict[str, object] = {
         "seeds": len(tables),
         "attacked": len(attacked),
         "not_fooled": int((~fooled).sum()),
-        "value": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
-        "bound": "at least" if reference.statistic == "mean" and not fooled.all() else "",
-        "ratio": ratio,
+        "bound": "at least" if is_mean and not fooled.all() else "",
     }
-    low, high = reference.expected or (math.nan, math.nan)
-    as_expected = {True: "yes", False: "no"}[low <= ratio <= high] if reference.expected else ""
-    return columns | {"ratio_expected_low": low, "ratio_expected_high": high, "as_expected": as_expected}
+    every = values.to_numpy(dtype=float)
+    return bootstrap_mean(every) if is_mean else over_images(median_of(every), [len(every)]), counts
 
 
-def _interval(reference: Reference, attacked: pandas.DataFrame, fooled: pandas.Series[bool]) -> Interval:
-    from robustness.statistics import bootstrap_mean
+def _image_by_image(norm: str, ours: Sequence[pandas.DataFrame], theirs: Sequence[pandas.DataFrame]) -> Interval:
+    """The median over images of our change divided by theirs."""
+    import numpy as np
 
-    change = attacked[reference.norm].astype(float)
-    if reference.statistic == "median":
-        change = change.where(fooled, math.inf)
-    values = change.groupby(attacked["image"]).mean().to_numpy().astype("float64")
-    return bootstrap_mean(values) if reference.statistic == "mean" else _censored_median(values)
-
-
-def _censored_median(values: NDArray[np.float64]) -> Interval:
-    """The median with its interval where some values are infinite; infinite wherever it reaches one of those."""
+    from robustness.censoring import changes
     from robustness.inference import median_of, over_images
 
-    return over_images(median_of(values), [len(values)])
+    with np.errstate(invalid="ignore"):
+        ratios = changes(ours, norm) / changes(theirs, norm)
+    known = ratios[:, ~np.isnan(ratios).all(axis=0)]
+    return over_images(median_of(np.nanmean(known, axis=0)), [known.shape[1]])
+
+
+def _compared(value: Interval, ratio: Interval) -> dict[str, object]:
+    return {
+        "value": value.estimate,
+        "low": value.low,
+        "high": value.high,
+        "ratio": ratio.estimate,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+    }
+
+
+def _as_expected(ratio: float, expected: tuple[float, float] | None) -> dict[str, object]:
+    if expected is None:
+        return {}
+    low, high = expected
+    as_expected = "yes" if low <= ratio <= high else "no"
+    return {"ratio_expected_low": low, "ratio_expected_high": high, "as_expected": as_expected}

@@ -11,15 +11,16 @@ from dataclasses import replace
 
 import pandas
 
+from robustness.censoring import attacked
 from robustness.claims import CLAIMS, Answer, Claim, Study, answer, verdicts
 
 
 def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
     """A row for each claim of which the measures of the dataset's models (a table for each, by name) can tell.
 
-    The columns are those of `robustness.claims.claims` as far as they are about the weights; Holm's correction is for
-    the claims of the table. `asks` says what is tested; of a claim about several datasets, only what it says of this
-    one is.
+    The columns are those of `robustness.claims.claims` as far as they are about the weights, with `attacked` and
+    `censored` counted over images and models; Holm's correction is for the claims of the table. `asks` says what is
+    tested; of a claim about several datasets, only what it says of this one is.
     """
     study = Study(measures={(dataset, model): [table] for model, table in measures.items()}, predictions={})
     answers = [answer(claim, study) for claim in _told_by(study, dataset)]
@@ -64,6 +65,6 @@ def _row(answered: Answer, study: Study, p_holm: float, verdict: str) -> dict[st
         "unit": decisive.unit,
         "weights_p_holm": p_holm,
         "weights_verdict": verdict,
-        "images": sum(len(study.measures[model][0]) for model in models),
+        "attacked": sum(attacked(study.measures[model]) for model in models),
         "censored": study.censored(models),
     }

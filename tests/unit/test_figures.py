@@ -145,7 +145,7 @@ def swept():
         5: "All are fooled.",
     }
     found = {"alpha": ["holds", "holds", "does not hold"], "sigma": ["undecided", "holds"]}
-    columns = {"estimate": 1.234, "low": 0.9, "high": np.inf, "unit": "times the mean change, a ÷ b", "images": 100}
+    columns = {"estimate": 1.234, "low": 0.9, "high": np.inf, "unit": "times the mean change, a ÷ b", "attacked": 100}
     return pd.DataFrame(
         [
             {"parameter": name, "value": 0.01 * (place + 1), "claim": claim, "asks": asks[claim], "censored": place}

@@ -54,7 +54,7 @@ def test_images_that_were_not_fooled_are_counted_and_need_more_than_any_other() 
     tables = mnist() | {"basic-noisy": measures(0.01, "default_state")}
     table = judged("mnist", tables).set_index("claim")
     assert table.loc[1, "censored"] == IMAGES
-    assert table.loc[1, "images"] == 4 * IMAGES
+    assert table.loc[1, "attacked"] == 4 * IMAGES
     assert table.loc[1, "weights_verdict"] == "holds"
 
 
@@ -129,4 +129,4 @@ def test_from_measures_to_the_table_every_claim_stands_there_at_every_value(tmp_
     assert first["configured"].tolist() == [True, False]
     assert first["weights_verdict"].tolist() == ["holds", "does not hold"]
     assert first["changes"].tolist() == [False, True]
-    assert set(table["images"]) <= {2 * 40, 4 * 40}
+    assert set(table["attacked"]) <= {2 * 40, 4 * 40}

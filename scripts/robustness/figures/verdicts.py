@@ -170,29 +170,29 @@ def _read(table: pd.DataFrame) -> str:
 
 
 def _not_fooled(table: pd.DataFrame) -> str:
-    """How many of the images that a claim looks at were not fooled, where that is the most."""
+    """How many of the attacks that a claim looks at did not fool their image, where that is the most."""
     worst = table.nlargest(1, "censored").iloc[0]
     if not worst["censored"]:
         return "All images that were attacked were fooled."
     letter = {"alpha": "α", "sigma": "σ"}[worst["parameter"]]
     where = f"claim {worst['claim']} at {letter} = {worst['value']:g}"
     return (
-        "Images that were not fooled count as having needed more change than any other: at most "
-        f"{int(worst['censored']):,} of {int(worst['images']):,} ({where})."
+        "An attack that did not fool its image counts as having needed more change than any other: at most "
+        f"{int(worst['censored']):,} of {int(worst['attacked']):,} ({where})."
     )
 
 
 def _interval(row: pd.Series) -> str:
-    return "" if math.isnan(row["low"]) else f"[{_written(row['low'])}, {_written(row['high'])}]"
+    return "" if math.isnan(row["low"]) else f"[{_written(row['low'], 3)}, {_written(row['high'], 3)}]"
 
 
-def _written(value: float) -> str:
-    """Two or three significant digits; a dash where there is no estimate."""
+def _written(value: float, most: int = 9) -> str:
+    """Two significant digits with at most so many decimals; a dash where there is no estimate."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    decimals = max(0, 1 - math.floor(math.log10(abs(value))))
+    decimals = min(most, max(0, 1 - math.floor(math.log10(abs(value)))))
     return f"{value:,.{decimals}f}".replace("-", "−")
