@@ -245,7 +245,7 @@ def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[In
         "not_fooled": int((~fooled).sum()),
         "bound": "at least" if is_mean and not fooled.all() else "",
     }
-    every = values.to_numpy(dtype=float)
+    every = values.to_numpy().astype("float64")
     return bootstrap_mean(every) if is_mean else over_images(median_of(every), [len(every)]), counts
 
 
