@@ -186,22 +186,21 @@ def main() -> None:
         writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values})
     options.table.parent.mkdir(parents=True, exist_ok=True)
     write_text(options.table, table.getvalue())
-    print(
-        ", ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in setting.items()
-        )
-    )
-    print(
-        f"{'network':28s}{'batch':>6s}{'compiled':>16s}{'images/s: median [min, max]':>34s}{'TFLOP/s':>9s}{'of peak':>9s}"
-    )
+    print(readable(rows, setting))
+
+
+def readable(rows: list[dict[str, Any]], setting: dict[str, Any]) -> str:
+    """The table as text for a terminal."""
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in setting.items()}
+    heads = f"{'network':28s}{'batch':>6s}{'compiled':>16s}{'images/s: median, min, max':>34s}"
+    lines = [", ".join(f"{key} {value}" for key, value in shown.items()), f"{heads}{'TFLOP/s':>9s}{'of peak':>9s}"]
     for row in rows:
-        rates = (
-            f"{row['images_per_second']:.0f} [{row['images_per_second_min']:.0f}, {row['images_per_second_max']:.0f}]"
-        )
-        print(
+        rates = "".join(f" {row[f'images_per_second{name}']:10.1f}" for name in ("", "_min", "_max"))
+        lines.append(
             f"{row['network']:28s}{row['batch_size']:6d}{row['compiled']:>16s}{rates:>34s}"
             f"{row['tflop_per_second']:9.3g}{row['share_of_peak']:9.1%}"
         )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

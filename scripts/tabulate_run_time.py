@@ -1,7 +1,7 @@
 """Sum up how long the jobs of a run took, by rule, attack and model.
 
-Reads the times that Snakemake wrote for each job (`benchmark:`) and the models' cards; writes a CSV. It tells of what
-was computed so far: jobs that a later run did not repeat keep the times that they took.
+Reads the times that Snakemake wrote for each job (`benchmark:`), the jobs' logs and the models' cards; writes a CSV.
+It tells of what was computed so far: jobs that a later run did not repeat keep the times that they took.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main(options: argparse.Namespace) -> None:
     for dataset, models in datasets:
         folder = options.results / dataset
         device = devices_of([path for name in models for path in sorted(folder.glob(f"models/{name}/*/model.json"))])
-        rows += run_times(folder / "benchmarks", dataset, models, attacks, device)
+        rows += run_times(options.results, dataset, models, attacks, device)
     if not rows:
         raise UserError(f"{options.results} holds no times of jobs: run the workflow first")
     table = io.StringIO()

@@ -35,8 +35,8 @@ def arguments() -> argparse.ArgumentParser:
         "--compile",
         default=os.environ.get("ROBUSTNESS_COMPILE") or "auto",
         metavar="HOW",
-        help=f"whether the network is compiled: {', '.join(compilation.CHOICES)} (default: $ROBUSTNESS_COMPILE, or auto, "
-        "which compiles for long trainings on a GPU)",
+        help=f"how the network is compiled: {', '.join(compilation.CHOICES)} (default: $ROBUSTNESS_COMPILE, or auto: "
+        "for long trainings on a GPU)",
     )
     return result
 

@@ -128,7 +128,7 @@ def _words(table: pd.DataFrame) -> list[str]:
     names = sorted({name.replace("cpu", "CPU") for name in table["device"].dropna()})
     told = [f"Trained on {style.listed(names)}."] if names else []
     return [
-        "Wall time of each job, added up; jobs that run side by side overlap, and a wait for a free GPU counts.",
+        "Wall time of each job without its wait for a free GPU, added up; jobs that ran side by side overlap.",
         *told,
     ]
 
