@@ -1,53 +1,64 @@
 """Collect the wheels that tools/paper_scale.sh installs on a machine without a network, and say how large they are.
 
-Reads tools/paper_scale.txt and the pinned versions; lets pip find what these packages need, and downloads it for the
-other machine's Python on Linux (x86-64). PyTorch is never among them. `--without` names packages that the machine has.
+Reads tools/paper_scale.txt, and from the packages that are installed here, at the versions that the tests passed with,
+what these need. Downloads them for the other machine's Python on Linux (x86-64), and builds wheels of the few that
+come as source alone. PyTorch is never among them. `--without` names packages that the machine has.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import subprocess
 import sys
-import tempfile
-import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LIBC = range(17, 40)  # the minor versions of glibc 2 for which wheels are named
 
 
-def canonical(name: str) -> str:
-    """A package's name as the index spells it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def requirements() -> list[str]:
-    """The packages of tools/paper_scale.txt at the versions of pyproject.toml."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    pinned = [re.sub(r"\[.*?\]", "", line) for line in tomllib.loads(text)["project"]["dependencies"]]
-    versions = {canonical(line.split("==")[0]): line for line in pinned}
+def listed() -> list[str]:
+    """The packages of tools/paper_scale.txt."""
     lines = (ROOT / "tools" / "paper_scale.txt").read_text(encoding="utf-8").splitlines()
-    return [versions.get(canonical(name), name) for name in lines if name and not name.startswith("#")]
+    return [line for line in lines if line and not line.startswith("#")]
 
 
-def target(python: str) -> list[str]:
-    """pip's options for the other machine."""
+def needed(names: list[str], python: str) -> dict[str, str]:
+    """The packages and all that they need on the other machine, with their versions here."""
+    machine = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "extra": ""}
+    machine |= {"platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython"}
+    found: dict[str, str] = {}
+    waiting = list(names)
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name in found:
+            continue
+        package = distribution(name)
+        found[name] = package.version
+        for requirement in map(Requirement, package.requires or []):
+            if requirement.marker is None or requirement.marker.evaluate(machine):
+                waiting.append(requirement.name)
+    return found
+
+
+def download(packages: dict[str, str], python: str, folder: Path) -> None:
+    """Fetch a wheel of each package into an empty folder; build it where the index has the source alone."""
     platforms = [f"--platform=manylinux_2_{minor}_x86_64" for minor in LIBC] + ["--platform=manylinux2014_x86_64"]
-    return ["--only-binary=:all:", f"--python-version={python}", "--implementation=cp", *platforms]
-
-
-def resolved(python: str) -> dict[str, str]:
-    """Every package that is needed, with its version, as pip finds them."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-        command += ["--target", folder, "--report", str(report), "--constraint", str(ROOT / "constraints.txt")]
-        subprocess.run([*command, *target(python), *requirements()], check=True)
-        found = json.loads(report.read_text(encoding="utf-8"))["install"]
-    return {canonical(each["metadata"]["name"]): each["metadata"]["version"] for each in found}
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+    target = [f"--python-version={python}", "--implementation=cp", *platforms]
+    names = [f"{name}=={version}" for name, version in packages.items()]
+    pip = [sys.executable, "-m", "pip"]
+    subprocess.run([*pip, "download", *options, *target, "--dest", str(folder), *names], check=True)
+    for source in [path for path in folder.iterdir() if path.suffix != ".whl"]:
+        before = set(folder.glob("*.whl"))
+        subprocess.run([*pip, "wheel", *options, "--wheel-dir", str(folder), str(source)], check=True)
+        (built,) = set(folder.glob("*.whl")) - before
+        if not built.name.endswith("-none-any.whl"):
+            sys.exit(f"{built.name} holds code for this machine alone: name it with --without and install it there")
+        source.unlink()
 
 
 def main() -> None:
@@ -57,15 +68,13 @@ def main() -> None:
     parser.add_argument("--python", default="3.12", metavar="VERSION", help="of the other machine")
     parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="packages that the machine has")
     options = parser.parse_args()
-    left_out = {canonical(name) for name in options.without}
-    wanted = {name: version for name, version in resolved(options.python).items() if name not in left_out}
+    left_out = {canonicalize_name(name) for name in options.without}
+    packages = {name: version for name, version in needed(listed(), options.python).items() if name not in left_out}
     options.folder.mkdir(parents=True, exist_ok=True)
-    for old in options.folder.glob("*.whl"):
-        old.unlink()
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(options.folder)]
-    subprocess.run(
-        [*command, *target(options.python), *(f"{name}=={version}" for name, version in wanted.items())], check=True
-    )
+    for old in options.folder.iterdir():
+        if old.name.endswith((".whl", ".tar.gz")):
+            old.unlink()
+    download(packages, options.python, options.folder)
     sizes = sorted(((path.stat().st_size, path.name) for path in options.folder.glob("*.whl")), reverse=True)
     for size, name in sizes[:8]:
         print(f"{size / 1e6:7.1f} MB  {name}")

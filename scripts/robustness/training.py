@@ -138,7 +138,8 @@ def train(
     batches = max(1, count // recipe.batch_size)
     passes: Callable[[Tensor], Tensor] = model
     if compile_mode is not None and len(history) < recipe.epochs:
-        pixels, _ = train_images.batch(torch.arange(min(count, recipe.batch_size), device=train_images.labels.device))
+        rows = torch.arange(min(count, recipe.batch_size), device=train_images.labels.device)
+        pixels, _ = _batch(train_images, rows, recipe, torch.Generator(rows.device).manual_seed(seed))
         passes = compilation.compiled(model, pixels, precision(pixels.device), compile_mode)
     saved_until = time.monotonic()
     if history or begun:
@@ -213,9 +214,8 @@ def train_epoch(
     generator.set_state(state.random)
     model.train()
     for index in range(state.steps, batches):
-        pixels, labels = images.batch(order[index * recipe.batch_size : (index + 1) * recipe.batch_size])
-        if recipe.augmentation is not None:
-            pixels = augment(pixels, recipe.augmentation, generator)
+        rows = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
+        pixels, labels = _batch(images, rows, recipe, generator)
         rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -234,6 +234,14 @@ def train_epoch(
             break
     state.random = generator.get_state()
     return state
+
+
+def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What a step of training sees of `rows`: pixels, changed where the recipe says so, and labels."""
+    pixels, labels = images.batch(rows)
+    if recipe.augmentation is not None:
+        pixels = augment(pixels, recipe.augmentation, generator)
+    return pixels, labels
 
 
 @dataclass(frozen=True)
