@@ -38,6 +38,7 @@ demo: $(STAMP) ## the whole experiment in small, without a download
 	@echo "  figures/mean_change.svg      how much change each model needed"
 	@echo "  figures/examples_7.svg       an image, and what fooled each model"
 	@echo "  tables/accuracy.csv, tables/robustness.csv"
+	@echo "  trust.html                   whether the numbers can be trusted"
 
 test: $(STAMP) ## all tests but those of make test-slurm
 	$(BIN)/python -m pytest -m "not slurm"

@@ -7,7 +7,7 @@
 # wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (see README.md). Makes
 # results/paper-venv, in which that Python's packages are visible and what they lack is installed; PyTorch is not
 # touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
-# the deep ResNet, the times. After each stage it says how long it took and puts what is small (tables, figures, logs,
+# the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took and puts what is small (tables, figures, logs,
 # histories: no weights, no images) as an archive into the folder of --output.
 # With --plan it only says what each stage would compute. MORE names overlays on top (for tests), RESULTS where these put
 # their results, CORES limits the cores, SEEDS is a list as in the configuration.
@@ -80,11 +80,12 @@ PY
 # ---- stages ---------------------------------------------------------------------------------------------------------
 
 read -r -a more <<<"${MORE:-}"
-# Two jobs of a kind that use the GPU: one computes on it, the next one starts up and waits for it.
+# Of the jobs that use a GPU one more than there are GPUs: while one computes, the next one starts up and waits.
+on_gpu=(train_model evaluate_model attack_shard judge_attack transfer_attack attack_targets check_trust)
 gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')" + 1))
 run() {
   "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet rules progress "${PLAN[@]}" \
-    --set-resources train_model:gpu=1 evaluate_model:gpu=1 attack_shard:gpu=1 --resources "gpu=$gpu_jobs" \
+    --set-resources "${on_gpu[@]/%/:gpu=1}" --resources "gpu=$gpu_jobs" \
     --configfile scales/paper.yaml scales/paper-jpeg.yaml "${more[@]}" \
     --config mirror="$(realpath "$MIRROR")" "seeds=${SEEDS:-[0]}" \
     "sources={cifar-jpeg: {path: '$(realpath "$CIFAR")'}}" -- "$@"
@@ -113,6 +114,7 @@ stage() {
   kept "$name"
 }
 
+# attacked MODEL: what is needed of one of CIFAR-10's networks to know how robust it is.
 attacked() {
   local attack data
   for data in clean noisy; do
@@ -125,16 +127,17 @@ attacked() {
 
 # A Snakemake that was killed leaves its lock.
 "$python" -m snakemake --unlock --cores 1 --quiet all >/dev/null 2>&1 || true
-stage 1-mnist "$RESULTS/mnist"
+stage 1-mnist "$RESULTS/mnist/tables/accuracy.csv" "$RESULTS/mnist/tables/robustness.csv"
 mapfile -t resnet < <(attacked resnet)
 stage 2-cifar-resnet "${resnet[@]}"
 mapfile -t deep < <(attacked deep_resnet)
-stage 3-cifar-deep-resnet "${deep[@]}"
-stage 4-tables-and-figures all
-stage 5-run-time "$RESULTS/run_time"
+stage 3-cifar-deep-resnet "${deep[@]}" "$RESULTS/cifar/tables/accuracy.csv" "$RESULTS/cifar/tables/robustness.csv"
+stage 4-run-time "$RESULTS/run_time"
+stage 5-everything-else all
+stage 6-run-time-of-all "$RESULTS/run_time"
 if [ -z "${MORE:-}${PLAN[*]}" ]; then
-  echo "== 6-training-speed"
+  echo "== 7-training-speed"
   "$python" benchmarks/training.py --configfile scales/paper.yaml --table "$RESULTS/run_time/training.csv"
-  kept 6-training-speed
+  kept 7-training-speed
 fi
 echo "== all done, $((SECONDS - begun)) s since the start; results in $RESULTS"

@@ -147,9 +147,11 @@ def test_the_footnote_names_device_and_scale() -> None:
     assert "Scale tiny" in words
 
 
-def test_a_dataset_without_times_is_named() -> None:
-    with pytest.raises(UserError, match="no rows for 'cifar'"):
-        run_time_bars(table()[lambda rows: rows["dataset"] == "mnist"], SPEC)
+def test_a_dataset_without_times_has_no_panel_and_without_any_there_is_no_figure() -> None:
+    figure = run_time_bars(table()[lambda rows: rows["dataset"] == "mnist"], SPEC)
+    assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes] == ["MNIST"]
+    with pytest.raises(UserError, match="no row for any of mnist, cifar: run the workflow first"):
+        run_time_bars(table().iloc[:0], SPEC)
 
 
 @pytest.mark.parametrize(

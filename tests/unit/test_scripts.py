@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 import attack_shard
+import check_trust
 import compare_shard
 import describe_models
 import evaluate_model
@@ -483,3 +484,30 @@ def test_a_script_started_by_a_rule_fails_with_a_sentence(study: Path, tmp_path:
     assert "Traceback" not in done.stderr
     assert done.stderr == (tmp_path / "log").read_text()
     assert not (tmp_path / "predictions").exists()
+
+
+@pytest.mark.parametrize("batch_size", [3, 128])
+def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
+    study: Path, tmp_path: Path, batch_size: int
+) -> None:
+    shards = [study / "basic-clean" / name for name in ("0-12", "12-30")] * 2  # the same for both attacks
+    spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["report", "strong"], "images": 10}
+    for name, size in (("some", batch_size), ("all", 10)):
+        call(
+            check_trust,
+            spec,
+            *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
+            *("--records", *(f"{shard}.parquet" for shard in shards)),
+            *("--adversarial", *(f"{shard}.safetensors" for shard in shards)),
+            *("--table", tmp_path / f"{name}.csv", "--batch-size", size),
+        )
+    assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
+    table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
+    assert len(table) == 12
+    assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)
+    attacked = read_records(study / "basic-clean" / "measures").query(
+        "required_confidence == 0.9 and ended != 'skipped'"
+    )
+    assert table.loc["unbounded", "images"] == len(attacked)
+    assert table.loc["beats_noise", "images"] == 10
+    assert table.loc[["valid_values", "finite_differences", "batch_size"], "passed"].all()

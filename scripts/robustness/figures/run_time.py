@@ -24,17 +24,19 @@ def run_time_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     """A panel for each dataset of the spec: a horizontal bar for each rule, longest first, stacked by model.
 
     `table` has the columns `dataset`, `rule`, `attack`, `model`, `jobs`, `seconds`, `device`; `model` and `attack` are
-    empty where a rule has none. Rules under 3 % of a dataset's time share one bar. Raises `UserError` for a table
-    without the spec's datasets.
+    empty where a rule has none. Rules under 3 % of a dataset's time share one bar, and a dataset without times has no
+    panel. Raises `UserError` for a table without any of the spec's datasets.
     """
     import seaborn
 
     panels = []
     for dataset in spec["datasets"]:
         own = table[table["dataset"] == dataset["name"]]
-        if own.empty:
-            raise UserError(f"the table of times has no rows for '{dataset['name']}': run the workflow for it first")
-        panels.append((dataset, own, _stages(own)))
+        if not own.empty:
+            panels.append((dataset, own, _stages(own)))
+    if not panels:
+        names = ", ".join(dataset["name"] for dataset in spec["datasets"])
+        raise UserError(f"the table of times has no row for any of {names}: run the workflow first")
     heights = [len(stages) for _, _, stages in panels]
     with style.theme():
         figure = style.blank(style.PAGE_WIDTH, 0.9 + 0.3 * sum(heights) + 0.35 * len(panels))
@@ -54,7 +56,11 @@ def run_time_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
             axes.set_title(f"{dataset['title']}: {written(own['seconds'].sum())}", loc="left", fontweight="bold")
             seaborn.despine(ax=axes, left=True)
         every[-1].set_xlabel(f"{unit} of all jobs together")
-        figure.legend(handles=_keys(spec), loc="outside right upper", frameon=False)
+        figure.legend(
+            handles=_keys([dataset for dataset, _, _ in panels], spec["architectures"]),
+            loc="outside right upper",
+            frameon=False,
+        )
         style.caption(figure, "Where the time went", [*_words(table), *spec["footnote"]])
     return figure
 
@@ -102,15 +108,11 @@ def _bar(
     )
 
 
-def _keys(spec: Mapping[str, Any]) -> list[Any]:
+def _keys(datasets: Sequence[Mapping[str, Any]], architectures: Sequence[str]) -> list[Any]:
     """A patch for each model, once for all datasets that have it, and one for what belongs to none."""
     from matplotlib.patches import Patch
 
-    looks = {
-        model["title"]: style.look(model, spec["architectures"])
-        for dataset in spec["datasets"]
-        for model in dataset["models"]
-    }
+    looks = {model["title"]: style.look(model, architectures) for dataset in datasets for model in dataset["models"]}
     keys = [
         Patch(
             facecolor=look.fill,
