@@ -4,11 +4,11 @@
 #   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--plan]
 #
 # Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer), named by PYTHON (default: python3). Reads the
-# wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (see README.md). Makes
+# wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (docs/paper-scale.md). Makes
 # results/paper-venv, in which that Python's packages are visible and what they lack is installed; PyTorch is not
 # touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
-# the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took and puts what is small (tables, figures, logs,
-# histories: no weights, no images) as an archive into the folder of --output.
+# the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
+# and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
 # With --plan it only says what each stage would compute. MORE names overlays on top (for tests), RESULTS where these put
 # their results, CORES limits the cores, SEEDS is a list as in the configuration.
 set -euo pipefail
