@@ -26,15 +26,18 @@ def listed() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def needed(names: list[str], python: str) -> dict[str, str]:
-    """The packages and all that they need on the other machine, with their versions here."""
+def needed(names: list[str], python: str, left_out: set[str]) -> dict[str, str]:
+    """The packages and all that they need on the other machine, with their versions here.
+
+    A machine that has the packages that are left out has what they need, too.
+    """
     machine = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "extra": ""}
     machine |= {"platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython"}
     found: dict[str, str] = {}
     waiting = list(names)
     while waiting:
         name = canonicalize_name(waiting.pop())
-        if name in found:
+        if name in found or name in left_out:
             continue
         package = distribution(name)
         found[name] = package.version
@@ -68,8 +71,7 @@ def main() -> None:
     parser.add_argument("--python", default="3.12", metavar="VERSION", help="of the other machine")
     parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="packages that the machine has")
     options = parser.parse_args()
-    left_out = {canonicalize_name(name) for name in options.without}
-    packages = {name: version for name, version in needed(listed(), options.python).items() if name not in left_out}
+    packages = needed(listed(), options.python, {canonicalize_name(name) for name in options.without})
     options.folder.mkdir(parents=True, exist_ok=True)
     for old in options.folder.iterdir():
         if old.name.endswith((".whl", ".tar.gz")):

@@ -71,7 +71,6 @@ def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) 
     assert seen.stdout.strip()
 
 
-@pytest.mark.slow
 def test_the_whole_command_ends_with_archives_of_what_is_small_and_is_done_when_run_again(copy: Copy) -> None:
     ended = paper_scale(copy, "--output", "out", CORES="2")
     assert ended.returncode == 0, ended.stdout
