@@ -79,6 +79,17 @@ PY
 
 # ---- stages ---------------------------------------------------------------------------------------------------------
 
+# A file, since lists on Snakemake's command line hold only text.
+settings=results/paper-run.yaml
+"$python" - "$settings" "$MIRROR" "$CIFAR" "${SEEDS:-[0]}" <<'PY'
+import json, sys
+from pathlib import Path
+
+target, mirror, cifar, seeds = sys.argv[1:]
+sources = {"cifar-jpeg": {"path": str(Path(cifar).resolve())}}
+chosen = {"mirror": str(Path(mirror).resolve()), "seeds": json.loads(seeds), "sources": sources}
+Path(target).write_text(json.dumps(chosen), encoding="utf-8")  # JSON is YAML
+PY
 read -r -a more <<<"${MORE:-}"
 # Of the jobs that use a GPU one more than there are GPUs: while one computes, the next one starts up and waits.
 on_gpu=(train_model evaluate_model attack_shard judge_attack transfer_attack attack_targets check_trust)
@@ -86,9 +97,7 @@ gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count(
 run() {
   "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet rules progress "${PLAN[@]}" \
     --set-resources "${on_gpu[@]/%/:gpu=1}" --resources "gpu=$gpu_jobs" \
-    --configfile scales/paper.yaml scales/paper-jpeg.yaml "${more[@]}" \
-    --config mirror="$(realpath "$MIRROR")" "seeds=${SEEDS:-[0]}" \
-    "sources={cifar-jpeg: {path: '$(realpath "$CIFAR")'}}" -- "$@"
+    --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
 }
 
 # kept STAGE: what is small of the results, as one archive.
