@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The report at full size, one seed, on one GPU machine without a network. The same command again goes on where it was.
 #
-#   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--plan]
+#   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
 #
 # Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer), named by PYTHON (default: python3). Reads the
 # wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (docs/paper-scale.md). Makes
@@ -9,7 +9,7 @@
 # touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
 # the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
 # and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
-# With --plan it only says what each stage would compute. MORE names overlays on top (for tests), RESULTS where these put
+# With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names overlays on top (for tests), RESULTS where these put
 # their results, CORES limits the cores, SEEDS is a list as in the configuration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,7 @@ stop() {
   exit 1
 }
 
-WHEELS='' MIRROR='' CIFAR='' OUTPUT='' PLAN=()
+WHEELS='' MIRROR='' CIFAR='' OUTPUT='' LAST=7 PLAN=()
 while [ $# -gt 0 ]; do
   case $1 in
     --plan)
@@ -31,13 +31,16 @@ while [ $# -gt 0 ]; do
     --mirror) MIRROR=${2:-} ;;
     --cifar) CIFAR=${2:-} ;;
     --output) OUTPUT=${2:-} ;;
-    *) stop "unknown option $1; known are --wheels, --mirror, --cifar, --output and --plan" ;;
+    --last) LAST=${2:-} ;;
+    *) stop "unknown option $1; known are --wheels, --mirror, --cifar, --output, --last and --plan" ;;
   esac
   shift $(($# > 1 ? 2 : 1))
 done
 [ -d "$WHEELS" ] || stop "--wheels must name the folder that tools/collect_wheels.py filled, not '$WHEELS'"
 [ -d "$MIRROR" ] || stop "--mirror must name a folder with MNIST's four files, not '$MIRROR'"
 [ -f "$CIFAR" ] || stop "--cifar must name an archive of CIFAR-10 as JPEG files, not '$CIFAR'"
+
+[[ $LAST =~ ^[1-7]$ ]] || stop "--last must name a stage from 1 to 7, not '$LAST'"
 
 PYTHON=${PYTHON:-python3}
 VENV=results/paper-venv
@@ -110,8 +113,10 @@ kept() {
   mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
 }
 
+# stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached.
 stage() {
   local name=$1 started=$SECONDS
+  [ "${name%%-*}" -le "$LAST" ] || return 0
   shift
   echo "== $name"
   if run "$@"; then
@@ -144,9 +149,9 @@ stage 3-cifar-deep-resnet "${deep[@]}" "$RESULTS/cifar/tables/accuracy.csv" "$RE
 stage 4-run-time "$RESULTS/run_time"
 stage 5-everything-else all
 stage 6-run-time-of-all "$RESULTS/run_time"
-if [ -z "${MORE:-}${PLAN[*]}" ]; then
+if [ -z "${PLAN[*]}" ] && [ "$LAST" -ge 7 ]; then
   echo "== 7-training-speed"
-  "$python" benchmarks/training.py --configfile scales/paper.yaml --table "$RESULTS/run_time/training.csv"
+  "$python" benchmarks/training.py --configfile scales/paper.yaml "${more[@]}" --table "$RESULTS/run_time/training.csv"
   kept 7-training-speed
 fi
 echo "== all done, $((SECONDS - begun)) s since the start; results in $RESULTS"
