@@ -9,8 +9,9 @@
 # touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
 # the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
 # and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
-# With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names overlays on top (for tests), RESULTS where these put
-# their results, CORES limits the cores, SEEDS is a list as in the configuration.
+# With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
+# overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
+# configuration.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
