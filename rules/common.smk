@@ -440,12 +440,30 @@ def references_spec(wildcards):
     )
 
 
+def run_time():
+    """The table and the figure of the times that the jobs took."""
+    return [f"{RESULTS}/run_time/run_time.{suffix}" for suffix in ("csv", "svg", "png")]
+
+
 # ---- machines -------------------------------------------------------------------------------------------------------
 
 
 def every_core(wildcards):
     """All cores that `--cores` allows, so that a job has the machine to itself; four where there is no limit."""
     return workflow.resource_settings.cores or 4
+
+
+def timed_datasets():
+    """The datasets that are studied, and the small ones beside them."""
+    return [name for name in config["datasets"] if large(name) in config["study"]]
+
+
+def times_so_far(wildcards):
+    """A digest of the times that jobs have taken up to now: where one is new, the table of them is outdated."""
+    import hashlib
+
+    files = sorted(path for dataset in timed_datasets() for path in Path(RESULTS, dataset).glob("benchmarks/**/*.tsv"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
 # ---- specs ----------------------------------------------------------------------------------------------------------
@@ -524,6 +542,12 @@ def speed_spec(wildcards):
     )
 
 
+def run_time_spec(wildcards):
+    """The models of each dataset, and the attacks: what names of files are made of."""
+    datasets = [[dataset, models(dataset)] for dataset in timed_datasets()]
+    return as_param({"datasets": datasets, "attacks": list(config["attacks"])})
+
+
 def compare_spec(wildcards):
     """One attack of a library, and the seed of its random numbers."""
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
@@ -584,10 +608,9 @@ def examples_spec(wildcards):
     )
 
 
-def figure_spec(dataset, *footnote, **more):
-    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own."""
-    entry = config["datasets"][dataset]
-    drawn = [
+def drawn_models(dataset):
+    """A dataset's models as figures name and colour them."""
+    return [
         {
             "name": name,
             "title": config["architectures"][model["architecture"]]["title"]
@@ -595,15 +618,25 @@ def figure_spec(dataset, *footnote, **more):
             "architecture": model["architecture"],
             "data": model["data"],
         }
-        for name, model in entry["models"].items()
+        for name, model in config["datasets"][dataset]["models"].items()
     ]
+
+
+def scale_in_words():
+    """The sentence that names the scale."""
+    return f"Scale {config['scale']['name']}: {config['scale']['title']}."
+
+
+def figure_spec(dataset, *footnote, **more):
+    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own."""
+    entry = config["datasets"][dataset]
     names = ("title", "classes", "image_size", "changed_pixel_threshold")
     return as_param(
         {
             "dataset": {"name": dataset} | {name: entry[name] for name in names},
-            "models": drawn,
+            "models": drawn_models(dataset),
             "architectures": list(config["architectures"]),
-            "footnote": [f"Scale {config['scale']['name']}: {config['scale']['title']}.", *footnote],
+            "footnote": [scale_in_words(), *footnote],
             **more,
         }
     )
@@ -685,6 +718,20 @@ def noise_spec(wildcards):
 def architecture_spec(wildcards):
     """The networks themselves."""
     return figure_spec(wildcards.dataset)
+
+
+def run_time_figure_spec(wildcards):
+    """The times of all jobs, by rule and model."""
+    entries = [
+        {
+            "name": name,
+            "title": config["datasets"][name]["title"] + ("" if name == large(name) else ", sensitivity"),
+            "models": drawn_models(name),
+        }
+        for name in timed_datasets()
+    ]
+    footnote = [scale_in_words(), f"{counted(len(config['seeds']), 'seed')}."]
+    return as_param({"datasets": entries, "architectures": list(config["architectures"]), "footnote": footnote})
 
 
 def history_models(wildcards):

@@ -40,3 +40,11 @@ for dataset in config["study"]:
             f"{RESULTS}/{dataset}/speed"
         input:
             speeds(dataset),
+
+
+rule:
+    """Where the time went; not part of anything else, since times are never the same."""
+    name:
+        f"{RESULTS}/run_time"
+    input:
+        run_time(),

@@ -20,7 +20,8 @@ SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
 SCHEMA = read_schema(SCHEMA_PATH)
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 COMPARATORS = yaml.safe_load((ROOT / "scales" / "comparators.yaml").read_text(encoding="utf-8"))
-SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem != "comparators")
+JPEG = yaml.safe_load((ROOT / "scales" / "paper-jpeg.yaml").read_text(encoding="utf-8"))
+SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem not in ("comparators", "paper-jpeg"))
 FMN = COMPARATORS["attacks"]["fmn"]
 
 
@@ -65,6 +66,15 @@ def test_each_scale_is_valid_over_the_default_configuration(path: Path) -> None:
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert problems(**overlay) == []
     assert overlay["scale"]["name"] == path.stem
+
+
+def test_the_paper_scale_can_read_cifar_10_from_jpeg_files_and_says_so() -> None:
+    paper = yaml.safe_load((ROOT / "scales" / "paper.yaml").read_text(encoding="utf-8"))
+    both = merged(paper, JPEG)
+    assert problems(**both) == []
+    assert both["scale"]["name"] == "paper"
+    assert all("JPEG" in title for title in (both["scale"]["title"], both["datasets"]["cifar"]["title"]))
+    assert both["results"] != paper["results"]
 
 
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)

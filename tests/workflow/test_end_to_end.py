@@ -234,6 +234,22 @@ def test_one_network_alone_has_no_judges_and_says_so(fresh: Copy, tmp_path: Path
     assert "digits has one network, and none to judge or to fool with its images" in said
 
 
+def test_the_times_of_a_run_are_summed_up_only_when_asked_and_need_no_job_to_run_again(
+    finished: Copy, tmp_path: Path
+) -> None:
+    copy = finished.duplicate(tmp_path)
+    study = {"study": ["digits"]}  # the only dataset that was run
+    assert not any("run_time" in rule for rule in counts(copy.plan("all", overlay=study)))
+    assert counts(copy.plan("results/tiny/run_time", overlay=study)) == {"tabulate_run_time": 1, "plot_run_time": 1}
+    copy.run("results/tiny/run_time", overlay=study).succeeded()
+    table = copy.path("results/tiny/run_time/run_time.csv").read_text(encoding="utf-8")
+    assert "digits,train_model,,small-clean,1," in table
+    assert copy.plan("results/tiny/run_time", overlay=study) == []
+    time = copy.path(f"{DIGITS}/benchmarks/prepare_data.tsv")
+    time.write_text(time.read_text(encoding="utf-8").replace("\n", "\n1", 1), encoding="utf-8")
+    assert counts(copy.plan("results/tiny/run_time", overlay=study)) == {"tabulate_run_time": 1, "plot_run_time": 1}
+
+
 def test_comparators_are_run_by_their_own_rule_and_only_where_they_are_configured(fresh: Copy) -> None:
     plain = fresh.plan(f"{DIGITS}/tables")
     more = fresh.plan(f"{DIGITS}/tables", overlay=COMPARATORS)
