@@ -41,10 +41,11 @@ rule all:
         [tables(dataset) + figures(dataset) + pages(dataset) for dataset in config["study"]],
         f"{RESULTS}/claims.csv",
         f"{RESULTS}/claims.html",
+        f"{RESULTS}/report.html",
     localrule: True
 
 
-for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets".split():
+for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets report".split():
 
     include: f"rules/{part}.smk"
 
