@@ -93,7 +93,7 @@
       links.get(entry.target.id)?.setAttribute("aria-current", "true");
     }
   }, { rootMargin: "-10% 0px -80% 0px" });
-  document.querySelectorAll("main > section").forEach((section) => reading.observe(section));
+  document.querySelectorAll("main > *").forEach((section) => reading.observe(section));
 
   // A link to something that is folded away opens it, and paper shows everything.
   const unfold = () => {

@@ -1,7 +1,7 @@
-"""Write the study as one page that can be read in a browser: what was asked, done and found, with every table and figure.
+"""Write the study as one page for a browser: what was asked, done and found, with every table and figure.
 
-Reads the tables, figures, models' cards and records that `--spec` lists below the folder of results, report/*.rst and the
-template; writes one HTML file that needs nothing else. `--spec`: scale, seeds, command, config, claims, datasets.
+Reads the tables, figures, models' cards and records that `--spec` lists below the folder of results, report/*.rst and
+the template; writes one HTML file that needs nothing else. `--spec`: scale, seeds, command, config, claims, datasets.
 """
 
 from __future__ import annotations

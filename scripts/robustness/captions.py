@@ -26,7 +26,7 @@ _MARKS = re.compile(r"([\\*`|])")
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption in parts: its first, bold words; what else it says; the settings, which are its last paragraph."""
+    """A caption in parts: its first, bold words; what follows them; the settings, which are its last paragraph."""
 
     title: Markup
     text: Markup
@@ -39,17 +39,15 @@ def caption(template: str, config: Mapping[str, Any], **wildcards: str) -> Capti
     What the configuration says appears as it is: neither HTML nor asterisks in a title are taken for markup.
     """
     from jinja2 import Environment
-    from markupsafe import Markup
 
     environment = Environment(autoescape=False, finalize=_as_it_is)
     filled = environment.from_string(template).render(snakemake={"config": config, "wildcards": wildcards})
     first, *others = [" ".join(part.split()) for part in re.split(r"\n\s*\n", filled.strip())]
     bold = re.match(r"\*\*(?:\\.|[^\\])+?\*\*", first)
     title, rest = (first[2 : bold.end() - 2], first[bold.end() :]) if bold else ("", first)
-    texts = [rest.strip(" ,:;."), *others[:-1]] if rest.strip(" .") else others[:-1]
     return Caption(
         title=to_html(title),
-        text=Markup(" ").join(Markup("<span>{}</span>").format(to_html(_sentence(text))) for text in texts),
+        text=to_html(" ".join([rest, *others[:-1]])),
         settings=to_html(others[-1] if others else ""),
     )
 
@@ -71,8 +69,3 @@ def to_html(text: str) -> Markup:
 def _as_it_is(value: Any) -> Any:
     """A value with a backslash before each character that would be markup."""
     return _MARKS.sub(r"\\\1", value) if isinstance(value, str) else value
-
-
-def _sentence(text: str) -> str:
-    """Text that begins with a capital and ends with a full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

@@ -1,7 +1,7 @@
-"""What the study's page is made from, read from a study's results: tables, pictures, captions, and where all came from.
+"""What the study's page is made from, read from a study's results: tables, pictures, captions, and where it came from.
 
-Reads results/<dataset>/tables, figures, models and attacks, results/claims.csv, and report/*.rst; writes nothing. Exists
-so that `robustness.report_page` is functions on values.
+Reads results/<dataset>/tables, figures, models and attacks, results/claims.csv, and report/*.rst; writes nothing.
+Exists so that `robustness.report_page` is functions on values.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Dataset:
 class Material:
     """What the page is made from.
 
-    `stamps` are those of `robustness.provenance`, of trainings, attacks and measures; `checksums` are the names of tables
-    with their SHA-256; `commit` is that of the repository, or empty where it is not known.
+    `stamps` are those of `robustness.provenance`, of trainings, attacks and measures; `checksums` are the names of
+    tables with their SHA-256; `commit` is that of the repository, or empty where it is not known.
     """
 
     datasets: list[Dataset]
@@ -73,7 +73,7 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
     tables = [results / "claims.csv"]
     for entry in spec["datasets"]:
         folder = results / entry["name"]
-        cards = {}
+        cards: dict[str, dict[str, Any]] = {}
         for model in entry["models"]:
             for seed in spec["seeds"]:
                 card = read_json(folder / "models" / model["name"] / f"seed{seed}" / "model.json")

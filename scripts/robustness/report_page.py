@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 DAGGER = "\u00a0†"
+DASH = report_tables.DASH
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of figure: the section that shows it, its caption in report/, the wildcard that ends its name, its alt text.
+    """A kind of figure: its section, its caption in report/, its alt text, and the wildcard that its name ends with.
 
     In the alt text, `{dataset}`, `{what}` (the wildcard's value), `{models}` and `{values}` are filled in.
     """
@@ -74,12 +75,14 @@ KINDS = {
         "model",
     ),
     "sensitivity": Kind(
-        "sensitivity", "sensitivity", "Chart: each claim’s estimate and verdict over the values of α and σ on {dataset}."
+        "sensitivity",
+        "sensitivity",
+        "Chart: each claim’s estimate and verdict over the values of α and σ on {dataset}.",
     ),
     "examples_": Kind(
         "examples",
         "examples",
-        "Pictures: an image of class {what} of {dataset}, and what the attack made of it on {models}, with their guesses.",
+        "Pictures: an image of class {what} of {dataset}, and what the attack made of it on {models}.",
         "label",
     ),
     "differences_": Kind(
@@ -109,6 +112,19 @@ SECTIONS = {
 """Sections by their anchors, in order; one that has nothing to show is left out."""
 
 ALWAYS = {"summary", "attack", "reproduce", "limits"}
+
+
+OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
+    "accuracy": ("accuracy", report_tables.accuracy, False),
+    "rank_agreement": ("robustness", report_tables.rank_agreement, True),
+    "believability": ("believability", report_tables.believability, False),
+    "transfer": ("transfer", report_tables.transfer, True),
+    "targeted": ("targeted", report_tables.targeted, False),
+    "sensitivity": ("sensitivity", report_tables.sensitivity, True),
+    "comparison": ("comparison", report_tables.comparison, False),
+    "references": ("comparison", report_tables.references, True),
+}
+"""Tables that need no more than the models' titles: their section, what makes them, and whether they are folded away."""
 
 
 @dataclass(frozen=True)
@@ -209,13 +225,15 @@ def titles(entry: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
 def facts(material: Material, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The study at a glance."""
     settings = spec["config"]["datasets"]
-    images = [f"{settings[entry['name']]['attacked_images']:,} of {entry['title']}" for entry in spec["datasets"]]
+    attacked = {entry["title"]: settings[entry["name"]]["attacked_images"] for entry in spec["datasets"]}
+    alike = len(set(attacked.values())) == 1
+    images = [f"{number:,}" + ("" if alike else f" of {title}") for title, number in attacked.items()]
     used = devices(material.stamps)
     return [
         ("Scale", f"{spec['scale']['name']}: {spec['scale']['title']}"),
         ("Models", str(sum(len(entry["models"]) for entry in spec["datasets"]))),
-        ("Test images attacked on each model", "; ".join(images)),
-        ("Trained with", trust.counted(len(spec["seeds"]), "seed")),
+        ("Test images per model", "; ".join(images[:1] if alike else images)),
+        ("Seeds", str(len(spec["seeds"]))),
         *([("Computed on", ", ".join(used))] if used else []),
     ]
 
@@ -232,7 +250,7 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
     for entry, dataset in zip(spec["datasets"], material.datasets, strict=True):
         found.append(most_and_least_robust(entry, dataset, confidence))
         if "accuracy" in dataset.tables:
-            found.append(accuracy_range(entry, dataset))
+            found[-1] += Markup(" ") + accuracy_range(entry, dataset)
     found += [_fooled(material, spec), _trusted(material, spec)]
     if spec["claims"]:
         told = {about: _tally(count) for about, count in claims_page.counts(material.claims).items()}
@@ -265,12 +283,14 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
     first = [row for row in ordered if row["median_mean_change"] == most]
     last = [row for row in ordered if row["median_mean_change"] == least]
 
-    def named(group: Sequence[Mapping[str, Any]]) -> Markup:
+    def named(group: Sequence[Mapping[Any, Any]]) -> Markup:
         return Markup(" and ").join(Markup("<b>{}</b>").format(names[row["model"]]) for row in group)
 
-    def needed(row: Mapping[str, Any]) -> Markup:
+    def needed(row: Mapping[Any, Any]) -> Markup:
         if math.isinf(row["median_mean_change"]):
-            return Markup("half of its images or more were not fooled, so that its median is larger than any change made")
+            return Markup(
+                "half of its images or more were not fooled, so that its median is larger than any change made"
+            )
         bounds = interval(row["median_mean_change_low"], row["median_mean_change_high"])
         return Markup("a median change of {} per pixel (95 % interval {})").format(
             number(row["median_mean_change"]), bounds or "unknown"
@@ -305,8 +325,8 @@ def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
     names = {model["name"]: model["title"] for model in entry["models"]}
     low, high = rows[0], rows[-1]
     if len(rows) == 1:
-        return Markup("Its test accuracy is {}.").format(percent(low["accuracy"]))
-    return Markup("Test accuracy there lies between {} ({}) and {} ({}).").format(
+        return Markup("Test accuracy is {}.").format(percent(low["accuracy"]))
+    return Markup("Test accuracy lies between {} ({}) and {} ({}).").format(
         percent(low["accuracy"]), names[low["model"]], percent(high["accuracy"]), names[high["model"]]
     )
 
@@ -341,8 +361,8 @@ def _fooled(material: Material, spec: Mapping[str, Any]) -> Markup:
     if not censored:
         return Markup("All {} attacks fooled the model on their image.").format(f"{attacked:,}")
     return Markup(
-        "{} of {} attacks did not fool the model on their image. What these images would need is unknown: in medians they "
-        "count as larger than all others, in means with the change that they had reached."
+        "{} of {} attacks did not fool the model on their image. What these images would need is unknown: in medians "
+        "they count as larger than all others, in means with the change that they had reached."
     ).format(f"{censored:,}", f"{attacked:,}")
 
 
@@ -400,35 +420,24 @@ def _blocks(
     blocks = {name: Block(entry["name"], entry["title"]) for name in SECTIONS}
     tables = dataset.tables
 
-    def put(section: str, name: str, table: Callable[[str], Table], folded: bool = False) -> None:
-        if name in tables:
-            made = table(f"{entry['name']}/tables/{name}.csv")
-            (blocks[section].folded if folded else blocks[section].tables).append(made)
+    def file(name: str) -> str:
+        return f"{entry['name']}/tables/{name}.csv"
 
-    put("models", "models", lambda file: report_tables.models(tables["models"], entry["models"], dataset.cards, file))
-    put("accuracy", "accuracy", lambda file: report_tables.accuracy(tables["accuracy"], names, file))
-    threshold = settings["changed_pixel_threshold"]
-    put(
-        "robustness",
-        "robustness",
-        lambda file: report_tables.robustness(tables["robustness"], names, goal(spec), threshold, file),
-    )
-    put("robustness", "robustness", lambda file: report_tables.attacks(tables["robustness"], names, file), True)
-    for section, name, folded in (
-        ("robustness", "rank_agreement", True),
-        ("believability", "believability", False),
-        ("transfer", "transfer", True),
-        ("targeted", "targeted", False),
-        ("sensitivity", "sensitivity", True),
-        ("comparison", "comparison", False),
-        ("comparison", "references", True),
-    ):
-        make = getattr(report_tables, name)
-        put(section, name, lambda file, make=make, name=name: make(tables[name], names, file), folded)  # type: ignore[misc]
+    if "models" in tables:
+        made = report_tables.models(tables["models"], entry["models"], dataset.cards, file("models"))
+        blocks["models"].tables.append(made)
+    if "robustness" in tables:
+        table, threshold = tables["robustness"], settings["changed_pixel_threshold"]
+        made = report_tables.robustness(table, names, goal(spec), threshold, file("robustness"))
+        blocks["robustness"].tables.append(made)
+        blocks["robustness"].folded.append(report_tables.attacks(table, names, file("robustness")))
+    for name, (section, make, folded) in OTHERS.items():
+        if name in tables:
+            made = make(tables[name], names, file(name))
+            (blocks[section].folded if folded else blocks[section].tables).append(made)
     if dataset.trust:
-        file = f"{entry['name']}/tables/trust.csv"
-        blocks["trust"].tables.append(trusted(dataset.trust, names, file))
-        blocks["trust"].folded.append(checks(dataset.trust, names, file))
+        blocks["trust"].tables.append(trusted(dataset.trust, names, file("trust")))
+        blocks["trust"].folded.append(checks(dataset.trust, names, file("trust")))
     for name in sorted(dataset.pictures, key=_order):
         kind = _kind(name)
         section = KINDS[kind].section if kind else "others"
@@ -454,9 +463,7 @@ def _order(name: str) -> tuple[int, str, int]:
     return list(KINDS).index(kind) if kind else len(KINDS), name, 0
 
 
-def _shown(
-    name: str, material: Material, entry: Mapping[str, Any], dataset: Dataset, spec: Mapping[str, Any]
-) -> Shown:
+def _shown(name: str, material: Material, entry: Mapping[str, Any], dataset: Dataset, spec: Mapping[str, Any]) -> Shown:
     from markupsafe import Markup
 
     kind = KINDS.get(_kind(name))
@@ -469,7 +476,7 @@ def _shown(
     of_model = {model["name"]: model["title"] for model in entry["models"]}
     if kind.wildcard == "model":
         ending = of_model.get(ending, ending)
-        told = replace(told, title=Markup("{}: {}").format(ending, told.title))
+        told = replace(told, title=Markup("{}. {}").format(ending, told.title))
     values = [
         f"{of_model[row['model']]}: {number(row[name])}"
         for row in at_goal(dataset.tables["robustness"], goal(spec)).to_dict("records")
@@ -543,6 +550,3 @@ def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
         made.append([words(name), *map(words, cells), words(target), Cell(f"{steps:,}", repr(float(steps)))])
     texts = ("Attack", "Climbs", "Direction", "Ends when a wrong class has", "Also recorded at", "Target")
     return Table("The attacks", [*(Column(text, "text") for text in texts), Column("Steps, at most")], made, "", "")
-
-
-DASH = report_tables.DASH

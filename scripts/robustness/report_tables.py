@@ -148,7 +148,7 @@ def robustness(
     table: pandas.DataFrame, titles: Mapping[str, str], required_confidence: float, threshold: float, file: str
 ) -> Table:
     """The report's attack at its required confidence: how it ended, and how much change it needed."""
-    head = ["Attacked", "Not fooled", "Wrong unchanged", "Change per pixel, median", "mean", "Pixels changed"]
+    head = ["Attacked", "Not fooled", "Wrong unchanged", "Change per pixel, median", "Change per pixel, mean"]
     rows = [
         [
             words(titles[row["model"]]),
@@ -169,7 +169,10 @@ def robustness(
         ]
         for row in at_goal(table, required_confidence).to_dict("records")
     ]
-    columns = [Column("Model", "text"), *map(Column, [*head, "L2 norm, median", "L∞ norm, median", "Steps, mean"])]
+    columns = [
+        Column("Model", "text"),
+        *map(Column, [*head, "Pixels changed, mean", "L2 norm, median", "L∞ norm, median", "Steps, mean"]),
+    ]
     note = (
         f"Pixels count as changed above {threshold:g}. Means have the images that were not fooled with the change they "
         "had when the attack ended; in medians they are larger than all others."
@@ -277,7 +280,10 @@ def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
     rows = [
         [
             words(titles[row["model"]]),
-            Cell(level(row["required_confidence"]), repr(float(row["required_confidence"]))),
+            Cell(
+                f"{row['required_confidence']:g}" if row["required_confidence"] else "the largest probability",
+                repr(float(row["required_confidence"])),
+            ),
             cell(row["images"], write=whole),
             cell(row["success"], write=whole),
             cell(row["success"] / row["images"] if row["images"] else math.nan, write=percent),

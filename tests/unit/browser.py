@@ -86,15 +86,11 @@ class Tab:
         text = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
         for kind in ("keyDown", "keyUp"):
             more = text if kind == "keyDown" else {}
-            self.call(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key], **more
-            )
+            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key], **more)
 
     def size(self, width: int, height: int, phone: bool = False) -> None:
         """Give the page so many CSS pixels, as a window or as a phone."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone
-        )
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
 
     def prefer(self, scheme: str) -> None:
         """Let the system prefer light or dark colours."""
