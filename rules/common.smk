@@ -954,7 +954,8 @@ def command_in_words():
 def report_spec(wildcards):
     """All that the page says of the configuration, the names of what it shows, and a digest of its texts."""
     shown = ("scale", "seeds", "study", "training", "architectures", "attacks", "sensitivity", "targeted", "trust")
-    texts = sorted(page_template("study").parent.iterdir())
+    folder = page_template("study").parent
+    texts = sorted([*folder.glob("*.rst"), *folder.glob("study.*"), folder / "parts.html.j2"])
     return as_param(
         {
             "scale": config["scale"],

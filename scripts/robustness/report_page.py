@@ -124,7 +124,7 @@ OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
     "comparison": ("comparison", report_tables.comparison, False),
     "references": ("comparison", report_tables.references, True),
 }
-"""Tables that need no more than the models' titles: their section, what makes them, and whether they are folded away."""
+"""Tables that need no more than the models' titles: section, what makes them, and whether they are folded away."""
 
 
 @dataclass(frozen=True)
