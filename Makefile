@@ -12,11 +12,11 @@ TARGET ?= 3.12
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test test-slurm lint format report bench bench-training bench-scale wheels \
+.PHONY: help install comparators demo test test-slurm lint format report snakemake-report bench bench-training bench-scale wheels \
   paper-on-gpu clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv with everything that is needed
 
@@ -34,7 +34,8 @@ comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attac
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
-	@echo "Open first, below results/demo/mnist (and results/demo/mnistm):"
+	@echo "Open first results/demo/report.html: the study as one page."
+	@echo "Below results/demo/mnist (and results/demo/mnistm):"
 	@echo "  figures/mean_change.svg      how much change each model needed"
 	@echo "  figures/examples_7.svg       an image, and what fooled each model"
 	@echo "  tables/accuracy.csv, tables/robustness.csv"
@@ -58,8 +59,11 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-report: $(STAMP) ## all results as one page, report.html (SCALE=demo for the demo's)
-	$(BIN)/snakemake $(OVERLAY) --report report.html
+report: $(STAMP) ## the study as one page, report.html in the folder of results (SCALE=demo for the demo's)
+	$(BIN)/snakemake --cores $(CORES) render_report $(OVERLAY)
+
+snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: results, captions, run times (SCALE= likewise)
+	$(BIN)/snakemake $(OVERLAY) --report snakemake-report.html
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

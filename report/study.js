@@ -95,7 +95,7 @@
   }, { rootMargin: "-10% 0px -80% 0px" });
   document.querySelectorAll("main > *").forEach((section) => reading.observe(section));
 
-  // A link to something that is folded away opens it, and paper shows everything.
+  // A link to something that is folded away opens it, and paper shows everything that is for people.
   const unfold = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
@@ -103,5 +103,5 @@
   };
   addEventListener("hashchange", unfold);
   unfold();
-  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+  addEventListener("beforeprint", () => document.querySelectorAll("details:not(.machine)").forEach((each) => { each.open = true; }));
 })();
