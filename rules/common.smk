@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -944,11 +945,19 @@ def stamped(dataset):
 
 
 def command_in_words():
-    """The command that makes these results, as far as it changes them."""
+    """The command that makes these results, without what changes no result: places of files, and resources."""
     files = [os.path.relpath(path) for path in workflow.config_settings.configfiles]
     base = os.path.relpath(os.path.join(workflow.basedir, "config.yaml"))
-    overlays = [path for path in files if path != base]
-    return " ".join(["snakemake --cores 8", *(["--configfile", *overlays] if overlays else [])])
+    words = ["snakemake", "--cores", "8"]
+    if overlays := [path for path in files if path != base]:
+        words += ["--configfile", *overlays]
+    given = {key: value for key, value in workflow.config_settings.config.items() if key not in ("downloads", "mirror")}
+    if given:
+        words += [
+            "--config",
+            *(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()),
+        ]
+    return shlex.join(words)
 
 
 def report_spec(wildcards):
