@@ -948,14 +948,15 @@ def command_in_words():
     """The command that makes these results, without what changes no result: places of files, and resources."""
     files = [os.path.relpath(path) for path in workflow.config_settings.configfiles]
     base = os.path.relpath(os.path.join(workflow.basedir, "config.yaml"))
+    places = ("downloads", "mirror")
     words = ["snakemake", "--cores", "8"]
     if overlays := [path for path in files if path != base]:
         words += ["--configfile", *overlays]
-    given = {key: value for key, value in workflow.config_settings.config.items() if key not in ("downloads", "mirror")}
+    given = sorted((key, value) for key, value in workflow.config_settings.config.items() if key not in places)
     if given:
         words += [
             "--config",
-            *(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given.items()),
+            *(f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in given),
         ]
     return shlex.join(words)
 
