@@ -22,7 +22,7 @@ rule render_report:
         *src("render_report"),
         spec=report_spec,
         template=page_template("study"),
-        results=RESULTS,
+        results=Path(RESULTS),
     shell:
         "python {params[0]:q} --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
