@@ -158,4 +158,6 @@ def versions(stamps: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 def devices(stamps: Sequence[Mapping[str, Any]]) -> list[str]:
     """The devices that trained and attacked."""
-    return sorted({str(stamp["device"]) for stamp in stamps if stamp.get("device") and "torch" in stamp.get("versions", {})})
+    return sorted(
+        {str(stamp["device"]) for stamp in stamps if stamp.get("device") and "torch" in stamp.get("versions", {})}
+    )
