@@ -41,13 +41,9 @@ rule all:
     localrule: True
 
 
-include: "rules/data.smk"
-include: "rules/train.smk"
-include: "rules/attack.smk"
-include: "rules/measure.smk"
-include: "rules/figures.smk"
-include: "rules/speed.smk"
-include: "rules/targets.smk"
+for part in ("data", "train", "own_models", "attack", "measure", "figures", "speed", "targets"):
+
+    include: f"rules/{part}.smk"
 
 
 onstart:

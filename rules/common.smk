@@ -10,7 +10,7 @@ import yaml
 
 
 def set_environment():
-    """Let jobs use the Python that runs Snakemake, and tell them where downloaded files lie and come from.
+    """Let jobs use the Python that runs Snakemake, and tell them where downloaded files and own code lie.
 
     The places are not params: they change no result, and a changed param would train every model again.
     """
@@ -21,6 +21,8 @@ def set_environment():
         PATH=os.pathsep.join([*first, os.environ.get("PATH", "")]),
         ROBUSTNESS_DOWNLOADS=config["downloads"],
         ROBUSTNESS_MIRROR=config["mirror"] or "",
+        ROBUSTNESS_PYTHON_PATH=os.path.abspath(config["python_path"]),
+        ROBUSTNESS_NETWORKS=own_networks(),
     )
 
 
@@ -118,10 +120,10 @@ def predictions(wildcards):
 
 
 def histories(wildcards):
-    """The training histories of all of a dataset's models and seeds."""
+    """The training histories of all models and seeds of a dataset that are trained here."""
     return expand(
         f"{RESULTS}/{wildcards.dataset}/models/{{model}}/seed{{seed}}/history.csv",
-        model=models(wildcards.dataset),
+        model=trained(wildcards.dataset),
         seed=config["seeds"],
     )
 
@@ -203,7 +205,11 @@ def tables(dataset):
 
 def figures(dataset):
     """The figures of a dataset, each as SVG and PNG."""
-    names = ["training_noise", "training_curves", "architecture", "mean_change", "pixels_changed"]
+    names = ["architecture", "mean_change", "pixels_changed"]
+    if trained(dataset):
+        names.append("training_curves")
+    if "augmentation" in config["datasets"][dataset]:
+        names.append("training_noise")
     if any(architecture["family"] == "resnet" for architecture in architectures_of(dataset).values()):
         names.append("skip_connection")
     for label in config["datasets"][dataset]["example_classes"]:
@@ -214,6 +220,94 @@ def figures(dataset):
 def speeds(dataset):
     """The tables of times of a dataset, one for each model."""
     return [f"{RESULTS}/{dataset}/speed/{model}.csv" for model in models(dataset)]
+
+
+# ---- own models -----------------------------------------------------------------------------------------------------
+
+
+def model_entries(dataset):
+    """The entries of a dataset's models, by name."""
+    return config["datasets"][dataset]["models"]
+
+
+def trained(dataset):
+    """The names of a dataset's models that are trained here, and do not come with their weights."""
+    from robustness import configured
+
+    return [name for name, model in model_entries(dataset).items() if not configured.is_given(model)]
+
+
+def dataset_of(kind):
+    """A regular expression for `dataset` in the path of a model that is `trained` or `given`; it looks at the model.
+
+    Two rules make weights, and which one makes a model's is a matter of dataset and model together.
+    """
+    pairs = [
+        f"{dataset}/models/{model}"
+        for dataset in config["datasets"]
+        for model in models(dataset)
+        if (model in trained(dataset)) == (kind == "trained")
+    ]
+    return f"(?=(?:{one_of(pairs)})/)(?:{one_of(config['datasets'])})"
+
+
+def own_networks():
+    """What builds the configuration's own networks, as JSON: jobs run no factory that is not listed here."""
+    from robustness import configured
+
+    return json.dumps(configured.networks(config))
+
+
+def own_code(*names):
+    """The lines that change with the code of a dataset's own models, of `names` among them or of all."""
+    from robustness import configured, own_code
+    from robustness.errors import UserError
+    from snakemake.exceptions import WorkflowError
+
+    def lines(wildcards):
+        folder = Path(config["python_path"]).resolve()
+        chosen = [getattr(wildcards, name) for name in names] or models(wildcards.dataset)
+        found = []
+        for name in chosen:
+            model = model_entries(wildcards.dataset)[name]
+            try:
+                found += own_code.described(model["factory"], folder) if configured.is_own(model) else []
+            except UserError as error:
+                raise WorkflowError(f"datasets.{wildcards.dataset}.models.{name}: {error}") from None
+        return list(dict.fromkeys(found))
+
+    return lines
+
+
+def code_option(wildcards):
+    """The option that hands a job `own_code` of its model."""
+    found = own_code("model")(wildcards)
+    return ["--code", *found] if found else []
+
+
+def given_weights(wildcards):
+    """The file of weights of a model that comes with them."""
+    from snakemake.exceptions import WorkflowError
+
+    path = model_entries(wildcards.dataset)[wildcards.model]["weights"]
+    if not os.path.isfile(path):
+        key = f"datasets.{wildcards.dataset}.models.{wildcards.model}.weights"
+        raise WorkflowError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
+    return path
+
+
+def import_spec(wildcards):
+    """A given model's architecture."""
+    from robustness import configured
+
+    model = model_entries(wildcards.dataset)[wildcards.model]
+    return as_param(
+        {
+            "title": f"{wildcards.dataset}/{wildcards.model}",
+            "architecture": without_title(configured.architecture(config, model)[1]),
+            "classes": len(config["datasets"][wildcards.dataset]["classes"]),
+        }
+    )
 
 
 # ---- machines -------------------------------------------------------------------------------------------------------
@@ -233,9 +327,11 @@ def as_param(spec):
 
 
 def architectures_of(dataset):
-    """The architectures of a dataset's models, by name."""
-    used = {model["architecture"] for model in config["datasets"][dataset]["models"].values()}
-    return {name: entry for name, entry in config["architectures"].items() if name in used}
+    """The architectures of a dataset's models, by name: those of `architectures:` in their order, then own ones."""
+    from robustness import configured
+
+    entries = dict(configured.architecture(config, model) for model in model_entries(dataset).values())
+    return {name: entries[name] for name in configured.architectures(config) if name in entries}
 
 
 def without_title(entry):
@@ -259,12 +355,14 @@ def data_spec(wildcards):
 
 def training_spec(wildcards):
     """One model's architecture, training settings and, where it trains on noisy data, the augmentation."""
+    from robustness import configured
+
     dataset = config["datasets"][wildcards.dataset]
     model = dataset["models"][wildcards.model]
     return as_param(
         {
             "title": f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}",
-            "architecture": without_title(config["architectures"][model["architecture"]]),
+            "architecture": without_title(configured.architecture(config, model)[1]),
             "classes": len(dataset["classes"]),
             "training": config["training"] | model.get("training", {}),
             "augmentation": dataset["augmentation"] if model["data"] == "noisy" else None,
@@ -315,12 +413,14 @@ def measure_spec(wildcards):
 
 
 def models_spec(wildcards):
-    """Every model's architecture, and the shape of the dataset's images where the source fixes it."""
+    """Every model's architecture, and the shape of the dataset's images."""
+    from robustness import configured
+
     dataset = config["datasets"][wildcards.dataset]
     return as_param(
         {
             "architectures": architectures_of(wildcards.dataset),
-            "models": [[name, model["architecture"]] for name, model in dataset["models"].items()],
+            "models": [[name, configured.architecture(config, model)[0]] for name, model in dataset["models"].items()],
             "image": dataset["image_size"],
             "classes": len(dataset["classes"]),
         }
@@ -363,25 +463,30 @@ def examples_spec(wildcards):
     )
 
 
-def figure_spec(dataset, *footnote, **more):
-    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own."""
+def figure_spec(dataset, *footnote, only=None, **more):
+    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own.
+
+    `only` names the models that are shown, where it is not all of them.
+    """
+    from robustness import configured
+
     entry = config["datasets"][dataset]
     drawn = [
         {
             "name": name,
-            "title": config["architectures"][model["architecture"]]["title"]
-            + ("" if model["data"] == "clean" else ", noisy"),
-            "architecture": model["architecture"],
-            "data": model["data"],
+            "title": configured.title(config, model),
+            "architecture": configured.architecture(config, model)[0],
+            "data": configured.data(model),
         }
         for name, model in entry["models"].items()
+        if name in (only or entry["models"])
     ]
     names = ("title", "classes", "image_size", "changed_pixel_threshold")
     return as_param(
         {
             "dataset": {"name": dataset} | {name: entry[name] for name in names},
             "models": drawn,
-            "architectures": list(config["architectures"]),
+            "architectures": configured.architectures(config),
             "footnote": [f"Scale {config['scale']['name']}: {config['scale']['title']}.", *footnote],
             **more,
         }
@@ -389,7 +494,11 @@ def figure_spec(dataset, *footnote, **more):
 
 
 def noise_in_words(dataset):
-    """The sentence that says what a dataset's noisy models were trained on."""
+    """The sentence that says what a dataset's noisy models were trained on; none where it has no such model."""
+    from robustness import configured
+
+    if "noisy" not in map(configured.data, model_entries(dataset).values()):
+        return ""
     entry = config["datasets"][dataset]["augmentation"]
     if entry["kind"] == "gaussian_noise":
         return f"Noisy models: Gaussian noise, σ = {entry['sigma']}, added to the training images in each epoch."
@@ -448,10 +557,13 @@ def pictures_spec(wildcards):
 
 
 def curves_spec(wildcards):
-    """The training curves of all models."""
+    """The training curves of the models that are trained here."""
     name = wildcards.dataset
     means = "Training values are means over an epoch's batches, on noisy images where a model trains on those."
-    return figure_spec(name, means, noise_in_words(name), training_in_words(name))
+    given = [model for model in models(name) if model not in trained(name)]
+    untrained = f"Not trained here: {', '.join(given)}." if given else ""
+    words = (means, noise_in_words(name), training_in_words(name), untrained)
+    return figure_spec(name, *words, only=trained(name))
 
 
 def noise_spec(wildcards):
@@ -467,7 +579,7 @@ def architecture_spec(wildcards):
 
 def history_models(wildcards):
     """The model that each of `histories` belongs to."""
-    return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
+    return [model for model in trained(wildcards.dataset) for _ in config["seeds"]]
 
 
 def announcement(workflow):

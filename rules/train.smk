@@ -22,6 +22,7 @@ rule describe_models:
     params:
         *src("describe_models"),
         spec=models_spec,
+        code=own_code(),
     shell:
         "python {params[0]:q} --spec {params.spec:q} --table {output.table:q}"
         " --architectures {output.architectures:q} --log {log:q}"
@@ -40,6 +41,8 @@ rule train_model:
         f"{RESULTS}/{{dataset}}/logs/train_model/{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/train_model/{{model}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        dataset=dataset_of("trained"),
     priority: 1  # the longest jobs first, so that none is left alone at the end
     conda:
         "../envs/torch.yaml"
@@ -47,11 +50,12 @@ rule train_model:
     params:
         *src("train_model"),
         spec=training_spec,
+        code=code_option,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
         "exec python {params[0]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
-        " --card {output.card:q} --threads {threads} --log {log:q}"
+        " --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
 
 
 rule evaluate_model:

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustness.errors import UserError
+from robustness.formats import check_format
 
 _HEADER_KEY = "robustness"
 
@@ -138,7 +139,7 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
 def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDArray[Any]]:
     """The named arrays of a safetensors file, restricted to `rows` of their first axis.
 
-    Raises `UserError` when the file is missing, damaged, or lacks a name.
+    Raises `UserError` when the file is missing, damaged, of a format that is not read, or lacks a name.
     """
     with _opened(path) as tensors:
         present = set(tensors.keys())
@@ -151,7 +152,11 @@ def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDA
 def read_metadata(path: Path) -> dict[str, Any]:
     """The metadata that `write_tensors` stored in a file's header."""
     with _opened(path) as tensors:
-        return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
+        return _header(tensors)
+
+
+def _header(tensors: Any) -> dict[str, Any]:
+    return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
 
 
 @contextmanager
@@ -160,6 +165,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
     try:
         with safe_open(path, framework="numpy") as tensors:
+            check_format(path, _header(tensors).get("provenance"))
             yield tensors
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None

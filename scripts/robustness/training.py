@@ -174,6 +174,7 @@ def _train_epoch(
     generator.set_state(state.random)
     model.train()
     for index in range(state.steps, batches):
+        torch.manual_seed(_step_seed(seed, epoch * batches + index))
         pixels, labels = images.batch(order[index * recipe.batch_size : (index + 1) * recipe.batch_size])
         if recipe.augmentation is not None:
             pixels = augment(pixels, recipe.augmentation, generator)
@@ -196,6 +197,11 @@ def _train_epoch(
             break
     state.random = generator.get_state()
     return state
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """The seed of what a network draws in a step, as for dropout, so that a resumed training draws the same."""
+    return (seed << 31) + step
 
 
 @dataclass(frozen=True)

@@ -343,6 +343,47 @@ def test_steps_join_activations_and_mark_blocks_that_convert_their_shortcut(netw
     assert steps[-1].label == "softmax"
 
 
+def own_operations(*layers):
+    """Operations of an own network: name, type, and the types of the modules around it, less the network's."""
+    first = {"name": "input", "type": "Input", "label": "input", "shape": [1, 28, 28], "parameters": 0, "inside": []}
+    return [first] + [
+        {"name": f"network.{name}", "type": kind, "label": kind, "shape": [8, 7, 7], "inside": ["Net", *inside]}
+        for name, kind, *inside in layers
+    ]
+
+
+def test_an_own_network_is_drawn_as_its_modules_those_alike_as_one():
+    blocks = [(f"body.{n}.{part}", "Conv2d", "Sequential", "Block") for n in range(4) for part in ("a", "b", "c", "d")]
+    layers = [("stem", "Conv2d"), ("norm", "BatchNorm2d"), ("act", "ReLU"), *blocks, ("drop", "Dropout")]
+    steps = architecture.own_steps(own_operations(*layers, ("head", "Linear")))
+    said = [step.label for step in steps]
+    assert said == ["input", "Conv2d → BatchNorm2d → ReLU", "body.0 to 3: 4 × Block", "Linear", "softmax"]
+
+
+def test_an_own_network_of_few_layers_is_drawn_layer_by_layer():
+    steps = architecture.own_steps(own_operations(("a.x", "Conv2d", "Sequential"), ("a.y", "GELU", "Sequential")))
+    assert [step.label for step in steps] == ["input", "Conv2d → GELU", "softmax"]
+
+
+def test_no_own_network_has_too_many_boxes():
+    layers = [(f"m{n}.{k}", "Conv2d", f"Kind{n}") for n in range(8) for k in range(5)]
+    steps = architecture.own_steps(own_operations(*layers))
+    assert [step.label for step in steps[1:-1]] == [f"m{n}: Kind{n}" for n in range(8)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_any_number_of_networks_is_drawn_in_rows(networks, spec, count):
+    entries = [{"name": f"n{n}", "title": f"Own {n}", "architecture": f"n{n}", "data": "clean"} for n in range(count)]
+    operations = own_operations(("stem", "Conv2d"), ("head", "Linear"))
+    own = {"family": "factory", "operations": operations, "layers": 3, "skip_connections": None}
+    described = {f"n{n}": own | {"title": f"Own {n} {LONG}", "parameters": n, "gflops": 0.1} for n in range(count)}
+    shown = spec | {"models": entries, "architectures": [entry["architecture"] for entry in entries]}
+    figure = architecture.architecture(described, shown)
+    said = words(figure)
+    assert all(f"{n} trainable parameters" in said for n in range(count))
+    assert "skip connection" not in said
+
+
 def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(networks, spec):
     said = words(architecture.skip_connection(networks, spec))
     assert "stage 1, block 1; 3 of 4 blocks" in said

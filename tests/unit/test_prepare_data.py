@@ -13,6 +13,7 @@ from made_data import cifar_archive, cifar_batches, idx_files, image_tree, rando
 import prepare_data
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors
+from robustness.formats import FORMAT
 
 DIGITS = [str(digit) for digit in range(10)]
 COUNTS = {"train": 30, "validation": 10, "test": 20}
@@ -62,7 +63,7 @@ def test_the_files_say_where_they_came_from(tmp_path: Path) -> None:
     spec = spec_of({"kind": "idx", "files": files})
     metadata = read_metadata(prepare(tmp_path, spec, *flags)["test"])
     assert metadata["classes"] == DIGITS
-    assert metadata["provenance"]["format"] == 1
+    assert metadata["provenance"]["format"] == FORMAT
     assert metadata["provenance"]["spec"] == spec
 
 
