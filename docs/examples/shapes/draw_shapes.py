@@ -1,6 +1,6 @@
 """Draw small gray pictures of ten shapes, in train/<class>/ and test/<class>/ below a folder: images of one's own.
 
-Run with the folder to write to: `python docs/examples/shapes/draw_shapes.py my-shapes`. The same pictures each time.
+Run with the folder to write to: `python docs/examples/shapes/draw_shapes.py results/my-shapes`.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 SIDE = 28
-IMAGES = {"train": 110, "test": 20}  # of each class
+IMAGES = {"train": 80, "test": 20}  # of each class
 
 
 def polygon(corners, turn=0.0):

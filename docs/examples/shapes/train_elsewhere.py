@@ -1,7 +1,7 @@
 """Train the small network with nothing but PyTorch, and save its state dict: weights that come from elsewhere.
 
 Run with the folder of images and the file to write:
-`python docs/examples/shapes/train_elsewhere.py my-shapes my-weights.pt`.
+`python docs/examples/shapes/train_elsewhere.py results/my-shapes results/my-weights.pt`.
 """
 
 import argparse

@@ -1,0 +1,168 @@
+"""The worked example of docs/own-model.md, run as it is printed there: own images and own models, from nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+from running import ROOT, Copy, changed, copied, counts
+
+PAGE = (ROOT / "docs" / "own-model.md").read_text(encoding="utf-8")
+SHAPES = "docs/examples/shapes/shapes.yaml"
+OUT = "results/shapes/shapes"
+TRAINED, GIVEN = ["resnet18-clean", "resnet18-noisy"], ["small-cnn"]
+MODELS = [*TRAINED, *GIVEN]
+FIGURES = [
+    "architecture",
+    "differences_ring",
+    "differences_star",
+    "examples_ring",
+    "examples_star",
+    "mean_change",
+    "pixels_changed",
+    "training_curves",
+    "training_noise",
+]
+IMPORTED = {"import_model", "evaluate_model", "attack_shard", "measure_attack", "select_examples"}
+
+
+def blocks(language: str) -> list[str]:
+    """The blocks of code of a language on the page."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def worked(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy of the workflow in which each command of the page was given, in their order."""
+    copy = copied(tmp_path_factory.mktemp("worked"))
+    shutil.copytree(ROOT / "docs" / "examples", copy.path("docs/examples"))
+    programs = {"python": [sys.executable], "snakemake": [sys.executable, "-m", "snakemake"]}
+    for line in "".join(blocks("sh")).splitlines():
+        program, *arguments = shlex.split(line)
+        ended = subprocess.run(
+            [*programs[program], *arguments],
+            cwd=copy.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        assert ended.returncode == 0, ended.stdout
+    return copy
+
+
+def table(copy: Copy, name: str) -> pd.DataFrame:
+    return pd.read_csv(copy.path(f"{OUT}/tables/{name}.csv"))
+
+
+def plan(copy: Copy, **overlay: object) -> dict[str, int]:
+    return counts(copy.plan("results/shapes/shapes", config=SHAPES, overlay=overlay or None))
+
+
+def test_the_page_prints_the_overlay_that_is_run() -> None:
+    assert blocks("yaml") == [(ROOT / SHAPES).read_text(encoding="utf-8")]
+
+
+def test_every_figure_and_table_is_there(worked: Copy) -> None:
+    found = sorted(path.name for path in worked.path(f"{OUT}/figures").iterdir())
+    assert found == sorted(f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "svg"))
+    for path in worked.path(f"{OUT}/figures").glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 100
+    assert {"accuracy", "models", "robustness"} <= {path.stem for path in worked.path(f"{OUT}/tables").glob("*.csv")}
+
+
+def test_the_models_are_described_by_their_own_modules(worked: Copy) -> None:
+    models = table(worked, "models").set_index("model")
+    assert list(models.index) == MODELS
+    assert (models.loc[TRAINED, "parameters"] == 11_181_642).all()  # ResNet-18 with ten classes
+    assert models["skip_connections"].isna().all()
+
+
+def test_models_trained_here_and_elsewhere_know_the_shapes(worked: Copy) -> None:
+    accuracy = table(worked, "accuracy").set_index("model")["accuracy"]
+    assert list(accuracy.index) == MODELS
+    assert (accuracy > 0.5).all(), accuracy
+
+
+def test_each_model_was_attacked_and_most_images_fooled_it(worked: Copy) -> None:
+    rows = table(worked, "robustness").query("attack == 'report' and required_confidence == 0.0").set_index("model")
+    assert list(rows.index) == MODELS
+    assert (rows["attacked"] + rows["skipped"] == 30).all()
+    assert (rows["success"] > 0.5 * rows["attacked"]).all()
+    assert (rows["mean_change"] > 0).all()
+
+
+def test_a_model_with_weights_is_not_trained(worked: Copy) -> None:
+    for model in MODELS:
+        assert worked.path(f"{OUT}/models/{model}/seed0/history.csv").exists() == (model in TRAINED)
+    curves = worked.path(f"{OUT}/figures/training_curves.svg").read_text(encoding="utf-8")
+    assert "ResNet-18, noisy" in curves
+    assert "Not trained here: small-cnn." in re.sub(r"\s*</text>\s*<text[^>]*>|\s+", " ", curves).replace("- ", "-")
+
+
+def test_a_second_run_has_nothing_to_do(worked: Copy) -> None:
+    assert plan(worked) == {}
+
+
+def test_a_comment_in_the_network_changes_nothing(worked: Copy) -> None:
+    with changed(worked.path("docs/examples/shapes/small_cnn.py"), "\n# a comment\n"):
+        assert plan(worked) == {}
+
+
+def test_a_network_that_does_something_else_is_taken_over_and_attacked_again(worked: Copy) -> None:
+    with changed(worked.path("docs/examples/shapes/small_cnn.py")):
+        jobs = worked.plan("results/shapes/shapes", config=SHAPES)
+    assert counts(jobs).keys() >= IMPORTED
+    assert "train_model" not in counts(jobs)
+    assert {job.wildcards["model"] for job in jobs if "model" in job.wildcards} == {"small-cnn"}
+
+
+def test_other_weights_are_taken_over_and_attacked(worked: Copy) -> None:
+    weights = worked.path("results/my-weights.pt")
+    with changed(weights, "x"):
+        jobs = worked.plan("results/shapes/shapes", config=SHAPES)
+    assert {job.wildcards["model"] for job in jobs if "model" in job.wildcards} == {"small-cnn"}
+    assert "import_model" in counts(jobs)
+
+
+def test_other_arguments_train_the_models_that_have_them_again(worked: Copy) -> None:
+    other = {"kwargs": {"zero_init_residual": True}, "title": "Another"}
+    jobs = worked.plan(
+        "results/shapes/shapes",
+        config=SHAPES,
+        overlay={"datasets": {"shapes": {"models": {"resnet18-noisy": other}}}},
+    )
+    assert {job.wildcards["model"] for job in jobs if job.rule == "train_model"} == {"resnet18-noisy"}
+    assert "import_model" not in counts(jobs)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"weights": "results/none.pt"}, "small-cnn.weights is results/none.pt, which is no file: set it to the file"),
+        ({"factory": "nowhere:Net"}, "models.small-cnn: the factory 'nowhere:Net' names the module 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_found_is_said_before_any_job_runs(worked: Copy, changes: dict[str, str], sentence: str) -> None:
+    overlay = {"datasets": {"shapes": {"models": {"small-cnn": changes}}}}
+    answer = worked.run("--dry-run", "results/shapes/shapes", config=SHAPES, overlay=overlay)
+    assert answer.code != 0
+    assert sentence in " ".join(answer.said.split()), answer.said
+
+
+def test_weights_that_do_not_fit_are_named_by_their_keys(worked: Copy, tmp_path: Path) -> None:
+    copy = worked.duplicate(tmp_path)
+    overlay = {"datasets": {"shapes": {"models": {"small-cnn": {"kwargs": {"classes": 10, "width": 8}}}}}}
+    target = f"{OUT}/models/small-cnn/seed0/weights.safetensors"
+    answer = copy.run(target, config=SHAPES, overlay=overlay)
+    assert answer.code != 0
+    assert "results/my-weights.pt does not fit the network: conv1.weight is 16×1×5×5 and must be 8×1×5×5" in answer.said
