@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +170,8 @@ def memory_format(model: nn.Module) -> torch.memory_format:
 
 
 def _device(model: nn.Module) -> torch.device:
-    return next((tensor.device for tensor in model.state_dict().values()), torch.device("cpu"))
+    """Where a model's tensors are; on the CPU where it has none."""
+    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
 
 
 def leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:

@@ -357,7 +357,7 @@ def test_an_own_network_is_drawn_as_its_modules_those_alike_as_one():
     layers = [("stem", "Conv2d"), ("norm", "BatchNorm2d"), ("act", "ReLU"), *blocks, ("drop", "Dropout")]
     steps = architecture.own_steps(own_operations(*layers, ("head", "Linear")))
     said = [step.label for step in steps]
-    assert said == ["input", "Conv2d → BatchNorm2d → ReLU", "body.0 to 3: 4 × Block", "Linear", "softmax"]
+    assert said == ["input", "Conv2d → BatchNorm2d → ReLU", "body.0–3: 4 × Block", "Linear", "softmax"]
 
 
 def test_an_own_network_of_few_layers_is_drawn_layer_by_layer():

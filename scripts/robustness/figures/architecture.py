@@ -204,7 +204,7 @@ def _together(boxes: Sequence[Step]) -> list[Step]:
         alike = list(group)
         if what and len(alike) > 1:
             first, last = (step.label.partition(": ")[0] for step in (alike[0], alike[-1]))
-            label = f"{first} to {last.rpartition('.')[2]}: {len(alike)} × {what}"
+            label = f"{first}–{last.rpartition('.')[2]}: {len(alike)} × {what}"
             found.append(Step(label, alike[-1].shape, kind))
         else:
             found += alike
