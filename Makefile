@@ -7,13 +7,16 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 STAMP := .venv/.installed
+WHEELS ?= wheels
+TARGET ?= 3.12
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test test-slurm lint format report bench bench-scale clean
+.PHONY: help install comparators demo test test-slurm lint format report bench bench-training bench-scale wheels \
+  paper-on-gpu clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv with everything that is needed
 
@@ -35,6 +38,7 @@ demo: $(STAMP) ## the whole experiment in small, without a download
 	@echo "  figures/mean_change.svg      how much change each model needed"
 	@echo "  figures/examples_7.svg       an image, and what fooled each model"
 	@echo "  tables/accuracy.csv, tables/robustness.csv"
+	@echo "  trust.html                   whether the numbers can be trusted"
 
 test: $(STAMP) ## all tests but those of make test-slurm
 	$(BIN)/python -m pytest -m "not slurm"
@@ -62,8 +66,17 @@ bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack 
 	$(BIN)/snakemake --cores $(CORES) results/bench/mnist/speed \
 	  --configfile scales/demo.yaml --config results=results/bench
 
+bench-training: $(STAMP) ## images per second that each network trains on, and the share of the device's peak
+	$(BIN)/python benchmarks/training.py $(OVERLAY)
+
 bench-scale: $(STAMP) ## what the workflow adds to its jobs, and a second node brings: 15 minutes (Debian, as root)
 	$(BIN)/python benchmarks/scale.py
+
+wheels: $(STAMP) ## fill WHEELS with what paper-on-gpu installs, for Python TARGET, without the packages in HAS
+	$(BIN)/python tools/collect_wheels.py $(WHEELS) --python $(TARGET) --without $(HAS)
+
+paper-on-gpu: ## the paper scale on a GPU machine without a network, which has PyTorch (WHEELS=, MIRROR=, CIFAR=, OUTPUT=)
+	PYTHON=$(PYTHON) tools/paper_scale.sh --wheels "$(WHEELS)" --mirror "$(MIRROR)" --cifar "$(CIFAR)" --output "$(OUTPUT)"
 
 clean: ## remove caches; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

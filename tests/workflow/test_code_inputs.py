@@ -86,7 +86,7 @@ def tracked(script: str) -> set[str]:
 def test_a_rule_runs_the_script_that_it_tracks(rule: str) -> None:
     block = rules()[rule]
     assert len(re.findall(r'    params:\n        \*src\("\w+"\),\n', block)) == block.count("src(") == 1
-    assert re.search(r'    shell:\n        "python \{params\[0\]:q\} ', block)
+    assert re.search(r'    shell:\n        "(?:exec )?python \{params\[0\]:q\} ', block)
     assert block.count(".py") == 0
 
 
@@ -111,6 +111,7 @@ def test_a_script_of_figures_or_tables_does_not_import_torch(script: str) -> Non
     assert not {"torch", "torchvision"} & set(probed()[script]["at_start"])
 
 
-def test_an_attack_job_imports_nothing_that_is_slow_and_unneeded() -> None:
+@pytest.mark.parametrize("script", ["attack_shard", "check_trust"])
+def test_an_attack_job_imports_nothing_that_is_slow_and_unneeded(script: str) -> None:
     slow = {"torchvision", "pandas", "seaborn", "matplotlib", "scipy", "sklearn", "torchmetrics"}
-    assert not slow & set(probed()["attack_shard"]["at_start"])
+    assert not slow & set(probed()[script]["at_start"])
