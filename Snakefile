@@ -44,9 +44,7 @@ rule all:
     localrule: True
 
 
-for (
-    part
-) in "data train own_models attack trust measure figures claims judges sensitivity speed run_time targets".split():
+for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets".split():
 
     include: f"rules/{part}.smk"
 

@@ -125,6 +125,16 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; raises `UserError` when the file is missing or damaged."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
+
+
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write named arrays to a safetensors file, with `metadata` as JSON in its header; same input, same bytes."""
     from safetensors.numpy import save

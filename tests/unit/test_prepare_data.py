@@ -103,6 +103,20 @@ def test_images_of_another_size_than_configured_are_refused_with_their_size(
         prepare(tmp_path, spec | {"image_size": [3, 8, 6]})
 
 
+def test_a_manifest_with_its_format_is_read_and_one_of_a_newer_format_is_named(tmp_path: Path) -> None:
+    files, flags = downloaded(tmp_path, idx_files())
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"format": FORMAT, "files": files}))
+    spec = spec_of({"kind": "idx", "files": files})
+    assert len(read_tensors(prepare(tmp_path, spec, *flags)["train"], "labels")[0]) == COUNTS["train"]
+    manifest.write_text(json.dumps({"format": FORMAT + 1, "files": files}))
+    with pytest.raises(UserError, match=rf"manifest.json has format {FORMAT + 1}, which a newer version"):
+        prepare(tmp_path, spec, *flags)
+    manifest.write_text("{")
+    with pytest.raises(UserError, match=r"manifest.json is damaged"):
+        prepare(tmp_path, spec, *flags)
+
+
 def test_a_downloaded_source_needs_its_manifest(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="give --manifest and --downloads"):
         prepare(tmp_path, spec_of({"kind": "idx", "files": {}}))

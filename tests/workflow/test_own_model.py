@@ -1,4 +1,7 @@
-"""The worked example of docs/own-model.md, run as it is printed there: own images and own models, from nothing."""
+"""The worked examples of docs/own-model.md: own images and own models, from nothing to figures.
+
+The drawn shapes are run as they are printed there, Fashion-MNIST on small files of its format that the test makes.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +13,38 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from made_data import idx, sha256, write_tree
 from PIL import Image
 from running import ROOT, Copy, changed, copied, counts
 
 PAGE = (ROOT / "docs" / "own-model.md").read_text(encoding="utf-8")
 SHAPES = "docs/examples/shapes/shapes.yaml"
+FASHION = "docs/examples/fashion/fashion.yaml"
 OUT = "results/shapes/shapes"
 TRAINED, GIVEN = ["resnet18-clean", "resnet18-noisy"], ["small-cnn"]
 MODELS = [*TRAINED, *GIVEN]
 FIGURES = [
     "architecture",
+    "believability",
     "differences_ring",
     "differences_star",
     "examples_ring",
     "examples_star",
     "mean_change",
     "pixels_changed",
+    *(f"robustness_curves_{curves}" for curves in ("confidence", "l2", "linf", "mean_change")),
+    *(f"targeted_{model}" for model in MODELS),
     "training_curves",
     "training_noise",
+    "transfer",
 ]
+TABLES = {
+    *("accuracy", "believability", "models", "rank_agreement"),
+    *("robustness", "targeted", "transfer", "trust"),
+}
 IMPORTED = {"import_model", "evaluate_model", "attack_shard", "measure_attack", "select_examples"}
 
 
@@ -67,8 +81,8 @@ def plan(copy: Copy, **overlay: object) -> dict[str, int]:
     return counts(copy.plan("results/shapes/shapes", config=SHAPES, overlay=overlay or None))
 
 
-def test_the_page_prints_the_overlay_that_is_run() -> None:
-    assert blocks("yaml") == [(ROOT / SHAPES).read_text(encoding="utf-8")]
+def test_the_page_prints_the_overlays_that_are_run() -> None:
+    assert blocks("yaml") == [(ROOT / path).read_text(encoding="utf-8") for path in (SHAPES, FASHION)]
 
 
 def test_every_figure_and_table_is_there(worked: Copy) -> None:
@@ -77,7 +91,23 @@ def test_every_figure_and_table_is_there(worked: Copy) -> None:
     for path in worked.path(f"{OUT}/figures").glob("*.png"):
         with Image.open(path) as image:
             assert min(image.size) > 100
-    assert {"accuracy", "models", "robustness"} <= {path.stem for path in worked.path(f"{OUT}/tables").glob("*.csv")}
+    assert {path.stem for path in worked.path(f"{OUT}/tables").glob("*.csv")} == TABLES
+
+
+def test_each_model_was_checked_and_none_is_under_suspicion(worked: Copy) -> None:
+    checks = table(worked, "trust")
+    assert set(checks["model"]) == set(MODELS)
+    assert checks["passed"].all(), checks[~checks["passed"]].to_string()
+    page = worked.path(f"{OUT}/trust.html").read_text(encoding="utf-8")
+    assert all(title in page for title in ("ResNet-18, noisy", "Small CNN"))
+
+
+def test_the_report_has_no_claims_about_them_and_the_page_of_claims_says_so(worked: Copy) -> None:
+    claims = pd.read_csv(worked.path("results/shapes/claims.csv"))
+    assert set(claims["verdict"]) == {"undecided"}
+    assert claims["why"].str.contains("is not studied in this configuration").all()
+    page = worked.path("results/shapes/claims.html").read_text(encoding="utf-8")
+    assert "None of the report’s datasets is studied" in page
 
 
 def test_the_models_are_described_by_their_own_modules(worked: Copy) -> None:
@@ -166,3 +196,44 @@ def test_weights_that_do_not_fit_are_named_by_their_keys(worked: Copy, tmp_path:
     answer = copy.run(target, config=SHAPES, overlay=overlay)
     assert answer.code != 0
     assert "results/my-weights.pt does not fit the network: conv1.weight is 16×1×5×5 and must be 8×1×5×5" in answer.said
+
+
+# --- Fashion-MNIST ---------------------------------------------------------------------------------------------------
+
+
+def fashion_files(folder: Path) -> dict[str, dict[str, str]]:
+    """Small files in the format of Fashion-MNIST's, with a bar at another height for each class; and their checksums."""
+    random = np.random.RandomState(0)
+    found = {}
+    for role, name, count in (("train", "train", 140), ("test", "t10k", 20)):
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        images = random.randint(0, 40, (count, 28, 28)).astype(np.uint8)
+        for image, label in zip(images, labels, strict=True):
+            image[2 * label + 3 : 2 * label + 7, 4:24] += 200
+        for what, values in (("images-idx3", images), ("labels-idx1", labels)):
+            content = idx(values)
+            write_tree(folder, {f"{name}-{what}-ubyte.gz": content})
+            found[f"{role}_{what.partition('-')[0]}"] = {"sha256": sha256(content)}
+    return found
+
+
+def test_a_network_of_torchvision_on_files_like_those_of_fashion_mnist(tmp_path: Path) -> None:
+    copy = copied(tmp_path / "copy")
+    shutil.copytree(ROOT / "docs" / "examples", copy.path("docs/examples"))
+    overlay = {
+        "mirror": "made",
+        "sources": {"fashion-idx": {"files": fashion_files(copy.path("made"))}},
+        "targeted": {"images_per_class": 1, "max_iterations": 30},
+        "trust": {"images": 5},
+        "training": {"batch_size": 20},
+        "datasets": {"fashion": {"split": {"train": 120, "validation": 20, "test": 20}, "attacked_images": 20}},
+    }
+    copy.run("results/fashion/fashion", config=FASHION, overlay=overlay).succeeded()
+    out = copy.path("results/fashion/fashion")
+    assert {path.stem for path in (out / "tables").glob("*.csv")} == TABLES - {"believability", "transfer"}
+    names = ["architecture", "mean_change", "pixels_changed", "training_curves", "targeted_resnet18"]
+    names += [f"{what}_{label}" for what in ("examples", "differences") for label in ("sandal", "bag")]
+    names += [f"robustness_curves_{curves}" for curves in ("confidence", "l2", "linf", "mean_change")]
+    assert {path.stem for path in (out / "figures").glob("*.png")} == set(names)
+    ends = pd.read_csv(out / "tables" / "robustness.csv")[["success", "default_state", "cap", "skipped"]].sum(axis=1)
+    assert (ends == 20).all()
