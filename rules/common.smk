@@ -1088,9 +1088,18 @@ def where_to_look():
 # ---- judges, transfer and targets -----------------------------------------------------------------------------------
 
 
+def networks(dataset):
+    """Model and seed of every network of a dataset; a model that comes with its weights is the same for each seed."""
+    return [
+        [model, seed]
+        for model in models(dataset)
+        for seed in (config["seeds"] if model in trained(dataset) else config["seeds"][:1])
+    ]
+
+
 def has_judges(dataset):
     """Whether a dataset has a second network that can judge what fooled the first."""
-    return len(models(dataset)) * len(config["seeds"]) > 1
+    return len(networks(dataset)) > 1
 
 
 def of_every_network(dataset, name):
@@ -1101,8 +1110,9 @@ def of_every_network(dataset, name):
 def judges(wildcards):
     """Model and seed of every network of the dataset but the attacked one."""
     attacked = [wildcards.model, int(wildcards.seed)]
-    networks = [[model, seed] for model in models(wildcards.dataset) for seed in config["seeds"]]
-    return [network for network in networks if network != attacked]
+    if wildcards.model not in trained(wildcards.dataset):
+        attacked[1] = config["seeds"][0]
+    return [network for network in networks(wildcards.dataset) if network != attacked]
 
 
 def judges_weights(wildcards):

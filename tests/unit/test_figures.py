@@ -537,6 +537,7 @@ def test_believability_shows_the_index_the_judges_and_what_was_not_judged(believ
     assert "not fooled have no new label to judge (Basic classifier, noisy: 3; ResNet: 6; ResNet, noisy: 9)" in said
     assert "over seeds, then images" in words(believability.judges_answers(believed.assign(seeds=2), spec))
     assert "the other network of" in words(believability.judges_answers(believed.assign(judges=1), spec))
+    assert "the other networks of" in words(believability.judges_answers(believed.assign(judges=0), spec))
 
 
 def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spec):
@@ -550,6 +551,12 @@ def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spe
     assert low < 0 < 0.1 < high
     with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
         believability.judges_answers(believed.iloc[1:], spec)
+
+
+def test_a_transfer_without_a_change_says_so(spec):
+    said = words(heatmaps.transfer_matrices(made_up_transfer(NAMES).assign(size=float("nan")), spec))
+    assert "L2 norm: no change to show" in said
+    assert "nan" not in said
 
 
 def test_transfer_shows_shares_intervals_mistakes_and_noise_at_both_sizes(spec):

@@ -45,7 +45,7 @@ TABLES = {
     *("accuracy", "believability", "models", "rank_agreement"),
     *("robustness", "targeted", "transfer", "trust"),
 }
-IMPORTED = {"import_model", "evaluate_model", "attack_shard", "measure_attack", "select_examples"}
+IMPORTED = {"import_model", "evaluate_model", "attack_shard", "measure_attack", "check_trust", "attack_targets"}
 
 
 def blocks(language: str) -> list[str]:
@@ -153,14 +153,14 @@ def test_a_network_that_does_something_else_is_taken_over_and_attacked_again(wor
         jobs = worked.plan("results/shapes/shapes", config=SHAPES)
     assert counts(jobs).keys() >= IMPORTED
     assert "train_model" not in counts(jobs)
-    assert {job.wildcards["model"] for job in jobs if "model" in job.wildcards} == {"small-cnn"}
+    assert {job.wildcards["model"] for job in jobs if job.rule in IMPORTED} == {"small-cnn"}
 
 
 def test_other_weights_are_taken_over_and_attacked(worked: Copy) -> None:
     weights = worked.path("results/my-weights.pt")
     with changed(weights, "x"):
         jobs = worked.plan("results/shapes/shapes", config=SHAPES)
-    assert {job.wildcards["model"] for job in jobs if "model" in job.wildcards} == {"small-cnn"}
+    assert {job.wildcards["model"] for job in jobs if job.rule in IMPORTED} == {"small-cnn"}
     assert "import_model" in counts(jobs)
 
 
@@ -173,6 +173,18 @@ def test_other_arguments_train_the_models_that_have_them_again(worked: Copy) -> 
     )
     assert {job.wildcards["model"] for job in jobs if job.rule == "train_model"} == {"resnet18-noisy"}
     assert "import_model" not in counts(jobs)
+
+
+def test_a_model_with_weights_is_one_network_whatever_the_seeds_and_is_no_judge_of_itself(worked: Copy) -> None:
+    jobs = worked.run("--dry-run", "--printshellcmds", OUT, config=SHAPES, overlay={"seeds": [0, 1]}).succeeded()
+    judged = [line for line in jobs.said.splitlines() if "scripts/judge_attack.py" in line]
+    found = {tuple(re.findall(r"--judged \S+/([\w-]+)/seed(\d)/", line)[0]): line for line in judged}
+    assert found.keys() >= {("small-cnn", "1"), ("resnet18-clean", "1")}
+    for model, seed in found:
+        asked = re.findall(r"models/([\w-]+)/seed(\d)/weights", found[model, seed].partition("--weights")[2])
+        assert len(asked) == len(set(asked)) == 4, asked
+        assert ("small-cnn", "1") not in asked
+        assert model != "small-cnn" or "small-cnn" not in dict(asked)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +214,7 @@ def test_weights_that_do_not_fit_are_named_by_their_keys(worked: Copy, tmp_path:
 
 
 def fashion_files(folder: Path) -> dict[str, dict[str, str]]:
-    """Small files in the format of Fashion-MNIST's, with a bar at another height for each class; and their checksums."""
+    """Small files in the format of Fashion-MNIST's, a bar at another height in each class; gives their checksums."""
     random = np.random.RandomState(0)
     found = {}
     for role, name, count in (("train", "train", 140), ("test", "t10k", 20)):
