@@ -39,6 +39,7 @@ def check_configuration():
     except UserError as error:
         raise WorkflowError(str(error)) from None
     _in_order(config, yaml.safe_load(Path(workflow.basedir, "config.yaml").read_text(encoding="utf-8")))
+    check_given_weights()
 
 
 def check_writable():
@@ -298,13 +299,19 @@ def code_option(wildcards):
 
 def given_weights(wildcards):
     """The file of weights of a model that comes with them."""
+    return model_entries(wildcards.dataset)[wildcards.model]["weights"]
+
+
+def check_given_weights():
+    """Stop with a sentence where a file of weights is missing; Snakemake would take what was made of an earlier one."""
     from snakemake.exceptions import WorkflowError
 
-    path = model_entries(wildcards.dataset)[wildcards.model]["weights"]
-    if not os.path.isfile(path):
-        key = f"datasets.{wildcards.dataset}.models.{wildcards.model}.weights"
-        raise WorkflowError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
-    return path
+    for dataset in config["study"]:
+        for name, model in model_entries(dataset).items():
+            path = model.get("weights")
+            if path is not None and not os.path.isfile(path):
+                key = f"datasets.{dataset}.models.{name}.weights"
+                raise WorkflowError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
 
 
 def import_spec(wildcards):

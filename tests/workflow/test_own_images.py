@@ -45,14 +45,16 @@ KINDS = [
 
 
 def write_images(folder: Path, kind: Kind) -> None:
-    """Noise of another brightness in each class, and so few that each counts."""
+    """Another pattern of four by four fields in each class, with some noise; so few images that each counts."""
     random = np.random.RandomState(0)
+    channels, height, width = kind.size
+    patterns = 255 * random.rand(len(kind.classes), channels, 4, 4)
+    patterns = patterns[:, :, np.arange(height) * 4 // height][..., np.arange(width) * 4 // width]
     for part, count in (("train", 12), ("test", 2)):
         for label, name in enumerate(kind.classes):
             (folder / part / name).mkdir(parents=True)
             for number in range(count):
-                light = 40 + 180 * label / (len(kind.classes) - 1)
-                pixels = np.clip(light + random.normal(0, 12, kind.size), 0, 255).astype(np.uint8)
+                pixels = np.clip(patterns[label] + random.normal(0, 12, kind.size), 0, 255).astype(np.uint8)
                 image = Image.fromarray(pixels[0] if kind.size[0] == 1 else pixels.transpose(1, 2, 0))
                 image.save(folder / part / name / f"{number}.png")
 
@@ -103,7 +105,8 @@ def test_every_table_and_figure_is_made_of_own_images(tmp_path: Path, kind: Kind
     assert {"accuracy", "believability", "models", "rank_agreement", "robustness", "transfer", "trust"} <= set(tables)
     ends = tables["robustness"][["success", "default_state", "cap", "skipped"]].sum(axis=1)
     assert (ends == 2 * len(kind.classes)).all()
-    assert len(tables["targeted"]) == 2 * len(kind.classes) * (len(kind.classes) - 1)
+    pairs = tables["targeted"].groupby(["model", "required_confidence", "class"]).size()
+    assert (pairs == len(kind.classes) - 1).all()
     figures = copy.path("results/tiny/own/figures")
     names = ["architecture", "believability", "mean_change", "pixels_changed", "targeted_own-clean", "transfer"]
     names += [f"robustness_curves_{curves}" for curves in ("confidence", "l2", "linf", "mean_change")]
