@@ -10,7 +10,7 @@ STAMP := .venv/.installed
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test test-slurm lint format report bench bench-scale clean
+.PHONY: help install comparators demo fetch test test-slurm lint format report docs bench bench-scale clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -31,10 +31,10 @@ comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attac
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
-	@echo "Open first, below results/demo/mnist (and results/demo/mnistm):"
-	@echo "  figures/mean_change.svg      how much change each model needed"
-	@echo "  figures/examples_7.svg       an image, and what fooled each model"
-	@echo "  tables/accuracy.csv, tables/robustness.csv"
+	@echo "The demo's figures and tables are in results/demo/mnist and results/demo/mnistm."
+
+fetch: $(STAMP) ## download and verify what needs a network (SCALE=paper for that scale)
+	$(BIN)/snakemake --cores 1 fetch $(OVERLAY)
 
 test: $(STAMP) ## all tests but those of make test-slurm
 	$(BIN)/python -m pytest -m "not slurm"
@@ -56,6 +56,9 @@ format: $(STAMP) ## format the code
 
 report: $(STAMP) ## all results as one page, report.html (SCALE=demo for the demo's)
 	$(BIN)/snakemake $(OVERLAY) --report report.html
+
+docs: $(STAMP) ## write docs/configuration.md, from the schema
+	$(BIN)/python docs/write_configuration.py
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

@@ -41,19 +41,6 @@ rule all:
     localrule: True
 
 
-include: "rules/data.smk"
-include: "rules/train.smk"
-include: "rules/attack.smk"
-include: "rules/measure.smk"
-include: "rules/figures.smk"
-include: "rules/speed.smk"
-include: "rules/targets.smk"
+for part in ("data", "train", "attack", "measure", "figures", "speed", "targets", "hooks"):
 
-
-onstart:
-    check_writable()
-    print(announcement(workflow), file=sys.stderr)
-
-
-onsuccess:
-    print(where_to_look(), file=sys.stderr)
+    include: f"rules/{part}.smk"

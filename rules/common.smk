@@ -21,6 +21,7 @@ def set_environment():
         PATH=os.pathsep.join([*first, os.environ.get("PATH", "")]),
         ROBUSTNESS_DOWNLOADS=config["downloads"],
         ROBUSTNESS_MIRROR=config["mirror"] or "",
+        ROBUSTNESS_PROGRESS="",  # jobs draw no bars of their own
     )
 
 
@@ -101,6 +102,11 @@ def source_files(wildcards):
     if "files" in source:
         return f"{RESULTS}/{wildcards.dataset}/data/download.json"
     return source.get("path", [])
+
+
+def manifests():
+    """The manifests of all downloads: of each studied dataset whose source has files to fetch."""
+    return [f"{RESULTS}/{dataset}/data/download.json" for dataset in config["study"] if "files" in source_of(dataset)]
 
 
 def manifest_option(wildcards):
@@ -468,33 +474,3 @@ def architecture_spec(wildcards):
 def history_models(wildcards):
     """The model that each of `histories` belongs to."""
     return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
-
-
-def announcement(workflow):
-    """What `onstart` says: the scale, the number of jobs, the device, where results go."""
-    jobs = workflow.dag.stats()[1]["total"]
-    scale = config["scale"]
-    device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
-    lines = [
-        "",
-        f"  Scale {scale['name']}: {scale['title']}.",
-        f"  {jobs} jobs; device: {device}.",
-        f"  Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.",
-    ]
-    if scale["name"] != "paper":
-        lines.append("  The report's own sizes: add --configfile scales/paper.yaml.")
-    return "\n".join([*lines, ""])
-
-
-def where_to_look():
-    """What `onsuccess` says: which folders there are to open."""
-    return "\n".join(
-        ["", "  Done. Look at"]
-        + [
-            f"    {RESULTS}/{dataset}/{part}/"
-            for dataset in config["study"]
-            for part in ("figures", "tables")
-            if Path(RESULTS, dataset, part).is_dir()
-        ]
-        + [""]
-    )
