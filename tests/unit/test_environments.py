@@ -1,0 +1,140 @@
+"""The environments for conda hold what their scripts import, at the versions of pyproject.toml: no more, no less.
+
+What a script imports is read from its syntax tree and from those of the library's modules that it imports.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from robustness.code import imported
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+
+PACKAGES = {"PIL": "pillow", "adv_lib": "adv-lib", "skimage": "scikit-image", "sklearn": "scikit-learn"}
+"""Packages whose modules have another name."""
+
+ON_CONDA = {"matplotlib": "matplotlib-base", "seaborn": "seaborn-base", "torch": "pytorch"}
+"""Packages that have another name on conda-forge; two of these are the ones without a graphical interface."""
+
+BESIDE = {
+    # adv-lib is installed without its dependencies: these are the ones that it imports.
+    "comparators": {"pip", "setuptools", "torchvision", "tqdm"},
+}
+"""What an environment holds beside what its scripts import."""
+
+NOT_ON_CONDA = {"adv-lib"}
+"""What a post-deploy script installs."""
+
+OF_SNAKEMAKE = {"jsonschema", "pyyaml", "snakemake", "snakemake-executor-plugin-slurm"}
+"""What the process needs that reads the rules; jobs need none of it."""
+
+
+def on_conda(package: str) -> str:
+    return ON_CONDA.get(package, package)
+
+
+@cache
+def scripts_of(environment: str) -> frozenset[Path]:
+    """The scripts of the rules that name the environment."""
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk")))
+    found = set()
+    for block in re.split(r"^rule \w+:$", text, flags=re.MULTILINE)[1:]:
+        script = re.search(r'src\("(\w+)"\)', block)
+        if script and f'"../envs/{environment}.yaml"' in block:
+            found.add(ROOT / "scripts" / f"{script[1]}.py")
+    return frozenset(found)
+
+
+def packages_of(path: Path) -> set[str]:
+    """The packages that a file imports, at its start or in a function, other than for types alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    modules = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module.partition(".")[0])
+    return {PACKAGES.get(name, name) for name in modules - set(sys.stdlib_module_names) - {"robustness"}}
+
+
+@cache
+def needed(environment: str) -> frozenset[str]:
+    """The packages that the environment's scripts import, themselves or through the library."""
+    files = {file for script in scripts_of(environment) for file in (script, *imported(script))}
+    return frozenset(package for file in files for package in packages_of(file))
+
+
+@cache
+def held(environment: str) -> dict[str, str]:
+    """The packages that an environment asks conda for, each with what it says of the version."""
+    content = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text(encoding="utf-8"))
+    return {name: bounds for name, _, bounds in (line.partition(" ") for line in content["dependencies"])}
+
+
+def pinned() -> dict[str, str]:
+    """The packages of pyproject.toml, each with what it says of the version."""
+    requirements = map(Requirement, PROJECT["dependencies"])
+    return {requirement.name: str(requirement.specifier) for requirement in requirements}
+
+
+names = pytest.mark.parametrize("environment", [path.stem for path in ENVIRONMENTS])
+
+
+@names
+def test_an_environment_holds_what_its_scripts_import_and_nothing_else(environment: str) -> None:
+    wanted = {on_conda(package) for package in needed(environment) - NOT_ON_CONDA}
+    assert set(held(environment)) == wanted | {"python"} | BESIDE.get(environment, set())
+
+
+@names
+def test_its_versions_are_those_of_the_project(environment: str) -> None:
+    versions = {on_conda(name): bounds.replace("==", "=") for name, bounds in pinned().items()}
+    for package, bounds in held(environment).items():
+        if package not in {"python", "pip", "setuptools"}:
+            assert bounds == versions[package], package
+
+
+@names
+def test_its_python_is_one_that_the_project_runs_on(environment: str) -> None:
+    version = held(environment)["python"].removeprefix("=")
+    assert SpecifierSet(PROJECT["requires-python"]).contains(version)
+
+
+@names
+def test_it_takes_packages_from_conda_forge_alone(environment: str) -> None:
+    content = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text(encoding="utf-8"))
+    assert content["channels"] == ["conda-forge", "nodefaults"]
+    assert set(content) == {"channels", "dependencies"}
+
+
+def test_every_rule_that_runs_a_script_has_an_environment() -> None:
+    used = {script for path in ENVIRONMENTS for script in scripts_of(path.stem)}
+    assert used == set((ROOT / "scripts").glob("*.py"))
+
+
+def test_every_package_of_the_project_is_needed_by_an_environment_or_by_snakemake() -> None:
+    somewhere = {package for path in ENVIRONMENTS for package in held(path.stem)}
+    assert {on_conda(name) for name in pinned()} - somewhere == {on_conda(name) for name in OF_SNAKEMAKE}
+
+
+def test_the_package_that_conda_does_not_have_is_the_one_that_make_installs() -> None:
+    script = (ROOT / "envs" / "comparators.post-deploy.sh").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (wanted,) = re.findall(r"adv-lib==\S+", script)
+    assert re.findall(r"adv-lib==\S+", makefile) == [wanted]
