@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -100,7 +101,7 @@ class Bars:
             self._before = os.environ.get(FOLDER)
             os.environ[FOLDER] = str(self._folder)
             atexit.register(self.stop)
-            self._thread = threading.Thread(target=self._draw_until_ended, daemon=True)
+            self._thread = threading.Thread(target=self._draw_until_ended, name="bars", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -114,13 +115,17 @@ class Bars:
         if self._before is not None:
             os.environ[FOLDER] = self._before
         if self._rows:
-            self._write(released(self._rows, self._height))
+            with suppress(OSError):
+                self._write(released(self._rows, self._height))
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _draw_until_ended(self) -> None:
         while not self._ended.wait(INTERVAL):
-            self._draw()
+            try:
+                self._draw()
+            except OSError:  # the terminal was closed; the run goes on
+                return
 
     def _draw(self) -> None:
         if self._folder is None:
@@ -143,4 +148,4 @@ class Bars:
 
     def _write(self, text: str) -> None:
         self._terminal.flush()
-        os.write(self._terminal.fileno(), text.encode())
+        os.write(self._terminal.fileno(), text.encode(self._terminal.encoding, "replace"))

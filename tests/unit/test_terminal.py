@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -127,6 +128,26 @@ def test_a_terminal_that_cannot_hold_them_gets_no_bars(monkeypatch: pytest.Monke
         bars.start()
         assert os.environ[progress.FOLDER] == ""
         bars.stop()
+
+
+def test_a_terminal_that_is_closed_ends_the_bars_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(terminal, "INTERVAL", 0.01)
+    monkeypatch.setenv(progress.FOLDER, "")
+
+    def closed(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    with pseudo_terminal(monkeypatch) as (opened, _):
+        bars = Bars(opened)
+        bars.start()
+        monkeypatch.setattr(terminal.os, "write", closed)
+        with progress.Progress("mnist/basic", 200, "steps"):
+            while any(thread.name == "bars" for thread in threading.enumerate()):
+                time.sleep(0.01)
+        bars.stop()
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_file_gets_no_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
