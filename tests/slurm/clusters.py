@@ -92,10 +92,11 @@ class Cluster:
 
 
 def command(copy: Copy, *arguments: str, overlay: dict[str, Any] | None = None) -> list[str]:
-    """The command of a person on the login node, for the tiny experiment and with few jobs at a time."""
+    """The command of a person on the login node, for the tiny experiment: few jobs, which take seconds, looked at often."""
     words = copy.command(*arguments, overlay=overlay)
     at = words.index("--cores")
-    return [*words[:at], "--profile", "slurm", "--jobs", "4", *words[at + 2 :]]
+    often = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1")
+    return [*words[:at], "--profile", "slurm", "--jobs", "4", *often, *words[at + 2 :]]
 
 
 @dataclass

@@ -32,7 +32,7 @@ def clustered(slurm: Cluster, fresh: Copy, tmp_path_factory: pytest.TempPathFact
         changed(copy.path("Snakefile"), PROBE),
         session(copy, "--slurm-keep-successful-logs", DIGITS, overlay=LARGER_SHARDS) as run,
     ):
-        run.succeeded(seconds=400)
+        run.succeeded(seconds=900)
     return copy
 
 

@@ -86,7 +86,7 @@ def tracked(script: str) -> set[str]:
 def test_a_rule_runs_the_script_that_it_tracks(rule: str) -> None:
     block = rules()[rule]
     assert len(re.findall(r'    params:\n        \*src\("\w+"\),\n', block)) == block.count("src(") == 1
-    assert re.search(r'    shell:\n        "python \{params\[0\]:q\} ', block)
+    assert re.search(r'    shell:\n        "(?:exec )?python \{params\[0\]:q\} ', block)
     assert block.count(".py") == 0
 
 
