@@ -143,7 +143,7 @@ def to_open(jobs: Iterable[Job]) -> list[str]:
     width = 2 + max((len(path) for path in made if _first(path)), default=0)
     lines = [f"{path:{width}}{_first(path)}" for order in OPEN_FIRST for path in made if path.endswith(f"/{order}")]
     if not lines:
-        lines = [path for path in made if "/figures/" in path or "/tables/" in path][:6]
+        lines = [path for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
     return lines
 
 

@@ -114,7 +114,7 @@ def allowed(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         items = allowed(merged["items"], schema)
         return f"a list{count}" + (f", each {items}" if items else "")
     if "oneOf" in merged or "anyOf" in merged:
-        return _listed([allowed(each, schema) for each in merged.get("oneOf", merged.get("anyOf"))], "or")
+        return _listed([allowed(each, schema) for each in merged.get("oneOf") or merged["anyOf"]], "or")
     return _words(merged) if "type" in merged else ""
 
 

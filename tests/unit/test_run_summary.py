@@ -125,10 +125,13 @@ def test_what_to_open_is_the_most_telling_of_what_was_made() -> None:
 
 
 def test_where_nothing_of_that_was_made_other_tables_and_figures_are_named() -> None:
-    assert to_open([Job("x", output=("results/mnist/speed/a.csv", "results/mnist/tables/models.csv"))]) == [
-        "results/mnist/tables/models.csv"
+    training = ("results/mnist/models/a/weights.safetensors", "results/mnist/models/a/history.csv")
+    assert to_open([Job("train_model", output=training)]) == []
+    tables = ("results/mnist/tables/models.csv", "results/mnist/tables/architectures.json")
+    assert to_open([Job("x", output=("results/mnist/speed/a.csv", *tables))]) == [
+        "results/mnist/speed/a.csv",
+        tables[0],
     ]
-    assert to_open([Job("train_model", output=("results/mnist/models/a/weights.safetensors",))]) == []
 
 
 @pytest.fixture

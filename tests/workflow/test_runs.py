@@ -64,7 +64,7 @@ def test_on_a_terminal_the_bars_leave_every_line_whole(
     epochs = {"training": {"epochs": 300}}
     overlay = {"datasets": {"digits": {"models": {"small-clean": epochs}}}, "seeds": [0, 1]}
     targets = [WEIGHTS, WEIGHTS.replace("seed0", "seed1")]
-    width = 400
+    width = 2000  # so that no line of Snakemake's is wrapped
     drawn = b""
     with pseudo_terminal(monkeypatch, width=width, height=40) as (opened, reader):
         command = working.command(*targets, overlay=overlay)
