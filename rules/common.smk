@@ -474,3 +474,59 @@ def architecture_spec(wildcards):
 def history_models(wildcards):
     """The model that each of `histories` belongs to."""
     return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
+
+
+# ---- what a run says ------------------------------------------------------------------------------------------------
+
+
+def as_jobs(jobs):
+    """What the library needs to know of Snakemake's jobs, less those that only name a group of files."""
+    from robustness.run_summary import Job
+
+    found = []
+    for job in jobs:
+        if not job.is_norun:
+            wildcards = ", ".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
+            files = (tuple(map(str, job.output)), _text(next(iter(job.log), None)), _text(job.benchmark))
+            found.append(Job(job.rule.name, wildcards, *files, job.threads))
+    return sorted(found, key=lambda job: (job.rule, job.wildcards))
+
+
+def _text(path):
+    return None if path is None else str(path)
+
+
+def announcement():
+    """What `onstart` says: the scale, the jobs, how long they may take, the device, where results go."""
+    from robustness.run_summary import counted as kinds_of, duration, earlier_seconds
+
+    scale = config["scale"]
+    device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
+    jobs = as_jobs(workflow.dag.needrun_jobs())
+    cores = workflow.resource_settings.cores if workflow.local_exec else None
+    lines = [f"Scale {scale['name']}: {scale['title']}. Device: {device}."]
+    if jobs:
+        lines += [f"To do: {kinds_of(jobs)}.", duration(jobs, earlier_seconds(jobs), cores)]
+    lines.append(f"Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.")
+    if scale["name"] != "paper":
+        lines.append("The report's own sizes: add --configfile scales/paper.yaml.")
+    return said(lines)
+
+
+def outcome():
+    """What `onsuccess` says: what to open or, after `fetch`, that no network is needed any more."""
+    from robustness.run_summary import done
+
+    return said(done(as_jobs(workflow.dag.finished_jobs), config["downloads"]))
+
+
+def said(lines):
+    """Lines as they are printed between Snakemake's own."""
+    return "\n".join(["", *(f"  {line}" for line in lines), ""])
+
+
+def failure(started):
+    """What `onerror` says: the jobs that failed, the end of their logs and the next step."""
+    from robustness.run_summary import failures
+
+    return said(failures(as_jobs(workflow.scheduler.failed), started))

@@ -137,6 +137,14 @@ def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | Non
 # ---- afterwards -----------------------------------------------------------------------------------------------------
 
 
+def done(jobs: Sequence[Job], downloads: str) -> list[str]:
+    """Lines for a run that succeeded: what to open or, where it only filled the folder `downloads`, what that means."""
+    if all(job.rule == "download_data" for job in jobs):
+        return [f"Done. What comes over a network is in {downloads}/; the rest needs none."]
+    first = to_open(jobs)
+    return ["Done. Open first:", *(f"  {line}" for line in first)] if first else ["Done."]
+
+
 def to_open(jobs: Iterable[Job]) -> list[str]:
     """What to look at of what a run made: a line each, what a person wants first; else the figures and tables."""
     made = [path for job in jobs for path in job.output]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustness.run_summary import Job, counted, duration, earlier_seconds, failures, next_step, to_open
+from robustness.run_summary import Job, counted, done, duration, earlier_seconds, failures, next_step, to_open
 
 
 def jobs_of(**counts: int) -> list[Job]:
@@ -132,6 +132,15 @@ def test_where_nothing_of_that_was_made_other_tables_and_figures_are_named() -> 
         "results/mnist/speed/a.csv",
         tables[0],
     ]
+
+
+def test_a_run_that_succeeded_says_what_to_open_or_that_no_network_is_needed() -> None:
+    table = Job("tabulate_accuracy", output=("results/mnist/tables/accuracy.csv",))
+    download = Job("download_data", output=("results/mnist/data/download.json",))
+    training = Job("train_model", output=("results/mnist/models/a/weights.safetensors",))
+    assert done([download, table], "downloads")[0] == "Done. Open first:"
+    assert done([download], "downloads") == ["Done. What comes over a network is in downloads/; the rest needs none."]
+    assert done([training], "downloads") == ["Done."]
 
 
 @pytest.fixture
