@@ -7,13 +7,16 @@ PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
 STAMP := .venv/.installed
+WHEELS ?= wheels
+TARGET ?= 3.12
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo fetch test test-slurm lint format report docs bench bench-scale clean
+.PHONY: help install comparators demo fetch test test-slurm lint format report docs bench bench-training bench-scale \
+  wheels paper-on-gpu clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-11s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv with everything that is needed
 
@@ -31,7 +34,6 @@ comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attac
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
-	@echo "The demo's figures and tables are in results/demo/mnist and results/demo/mnistm."
 
 fetch: $(STAMP) ## download and verify what needs a network (SCALE=paper for that scale)
 	$(BIN)/snakemake --cores 1 fetch $(OVERLAY)
@@ -65,8 +67,17 @@ bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack 
 	$(BIN)/snakemake --cores $(CORES) results/bench/mnist/speed \
 	  --configfile scales/demo.yaml --config results=results/bench
 
+bench-training: $(STAMP) ## images per second that each network trains on, and the share of the device's peak
+	$(BIN)/python benchmarks/training.py $(OVERLAY)
+
 bench-scale: $(STAMP) ## what the workflow adds to its jobs, and a second node brings: 15 minutes (Debian, as root)
 	$(BIN)/python benchmarks/scale.py
+
+wheels: $(STAMP) ## fill WHEELS with what paper-on-gpu installs, for Python TARGET, without the packages in HAS
+	$(BIN)/python tools/collect_wheels.py $(WHEELS) --python $(TARGET) --without $(HAS)
+
+paper-on-gpu: ## the paper scale on a GPU machine without a network, which has PyTorch (WHEELS=, MIRROR=, CIFAR=, OUTPUT=)
+	PYTHON=$(PYTHON) tools/paper_scale.sh --wheels "$(WHEELS)" --mirror "$(MIRROR)" --cifar "$(CIFAR)" --output "$(OUTPUT)"
 
 clean: ## remove caches; never results
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

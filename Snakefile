@@ -18,14 +18,15 @@ include: "rules/common.smk"
 
 
 check_configuration()
+add_small_datasets()
 set_environment()
 RESULTS = config["results"].rstrip("/")
 
 
 wildcard_constraints:
-    dataset="|".join(config["datasets"]),
-    model=r"[a-z][a-z0-9_-]*",
-    attack=r"[a-z][a-z0-9_-]*",
+    dataset=one_of(config["datasets"]),
+    model=r"[a-z][a-z0-9_=.-]*",  # '=' and '.' only where the sweep adds a value: resnet-noisy-sigma=0.25
+    attack=r"[a-z][a-z0-9_=.-]*",
     seed=r"\d+",
     start=r"\d+",
     stop=r"\d+",
@@ -34,13 +35,15 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table and figure of every dataset that is studied."""
+    """Every table, figure and page of every dataset that is studied, and what they say of the report's claims."""
     default_target: True
     input:
-        [tables(dataset) + figures(dataset) for dataset in config["study"]],
+        [tables(dataset) + figures(dataset) + pages(dataset) for dataset in config["study"]],
+        f"{RESULTS}/claims.csv",
+        f"{RESULTS}/claims.html",
     localrule: True
 
 
-for part in ("data", "train", "attack", "measure", "figures", "speed", "targets", "hooks"):
+for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets hooks".split():
 
     include: f"rules/{part}.smk"

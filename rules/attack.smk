@@ -15,7 +15,7 @@ rule attack_shard:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
     wildcard_constraints:
-        attack=one_of(own_attacks()),
+        attack=one_of([*own_attacks(), *swept_attacks()]),
     conda:
         "../envs/torch.yaml"
     threads: 1

@@ -6,6 +6,7 @@ rule plot_bars:
     """Draw one measure of robustness, a bar per model (report, Fig. 6, 7, 12, 13)."""
     input:
         table=rules.tabulate_robustness.output,
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/{{measure}}.svg",
@@ -25,7 +26,7 @@ rule plot_bars:
         *src("plot_bars"),
         spec=bars_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
+        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -33,6 +34,7 @@ rule plot_examples:
     """Draw one image and what it became on each model (report, Fig. 4, 5, 8, 10)."""
     input:
         examples=f"{RESULTS}/{{dataset}}/attacks/report/examples.safetensors",
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/examples_{{label}}.svg",
@@ -52,7 +54,7 @@ rule plot_examples:
         *src("plot_examples"),
         spec=pictures_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q}"
+        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -60,6 +62,7 @@ rule plot_differences:
     """Draw what was added to one image on each model (report, Fig. 9, 11)."""
     input:
         examples=f"{RESULTS}/{{dataset}}/attacks/report/examples.safetensors",
+        trust=rules.tabulate_trust.output,
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/differences_{{label}}.svg",
@@ -79,7 +82,7 @@ rule plot_differences:
         *src("plot_differences"),
         spec=pictures_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q}"
+        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 

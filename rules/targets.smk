@@ -33,6 +33,14 @@ for dataset in config["study"]:
         input:
             tables(dataset),
             figures(dataset),
+            pages(dataset),
+
+    rule:
+        """Whether what the attacks found can be trusted; fails where a check did, after its table and its page."""
+        name:
+            f"{RESULTS}/{dataset}/trust"
+        input:
+            trust_target(dataset),
 
     rule:
         """The times of the attack on every model; not part of anything else, since times are never the same."""
@@ -40,3 +48,11 @@ for dataset in config["study"]:
             f"{RESULTS}/{dataset}/speed"
         input:
             speeds(dataset),
+
+
+rule:
+    """Where the time went; not part of anything else, since times are never the same."""
+    name:
+        f"{RESULTS}/run_time"
+    input:
+        run_time(),

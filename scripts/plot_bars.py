@@ -1,7 +1,7 @@
 """Draw a bar chart of robustness, one bar per model with its interval (report, Fig. 6, 7, 12, 13).
 
-Reads the table of robustness; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures, footnote,
-attack, required_confidence, measure.
+Reads the tables of robustness and of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models,
+architectures, footnote, attack, required_confidence, measure.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = command.parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="robustness.csv")
+    style.add_trust(parser)
     style.add_outputs(parser)
     return parser
 
 
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
-    spec = style.checked(options.spec, "attack", "required_confidence", "measure")
+    spec = style.with_trust(style.checked(options.spec, "attack", "required_confidence", "measure"), options.trust)
     style.save(bars.robustness_bars(inputs.read_table(options.table), spec), options.svg, options.png)
 
 

@@ -1,7 +1,7 @@
 """Draw what the attack added to the examples of one class, a panel per model (report, Fig. 9, 11).
 
-Reads the file of examples; writes the figure as SVG and PNG. `--spec`: dataset, models, architectures, footnote,
-class.
+Reads the file of examples and the table of trust checks; writes the figure as SVG and PNG. `--spec`: dataset, models,
+architectures, footnote, class.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = command.parser(__doc__)
     parser.add_argument("--examples", type=Path, required=True, help="safetensors file of attacked examples")
+    style.add_trust(parser)
     style.add_outputs(parser)
     return parser
 
 
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
-    spec = style.checked(options.spec, "class")
+    spec = style.with_trust(style.checked(options.spec, "class"), options.trust)
     style.save(images.differences(images.read_examples(options.examples), spec), options.svg, options.png)
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import os
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
 
-from robustness import devices, interruption, models
+from robustness import compilation, devices, interruption, models
 from robustness.command import parser, run
 from robustness.files import read_tensors, remove, write_json, write_text
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.training import Epoch, Images, Recipe, train
+from robustness.training import Epoch, Images, Recipe, flop_per_image, train
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -30,6 +31,13 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--history", type=Path, required=True, metavar="CSV")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")
     result.add_argument("--threads", type=int, default=1)
+    result.add_argument(
+        "--compile",
+        default=os.environ.get("ROBUSTNESS_COMPILE") or "auto",
+        metavar="HOW",
+        help=f"how the network is compiled: {', '.join(compilation.CHOICES)} (default: $ROBUSTNESS_COMPILE, or auto: "
+        "for long trainings on a GPU)",
+    )
     return result
 
 
@@ -40,21 +48,25 @@ def main(options: argparse.Namespace) -> None:
         shape = models.ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
         model = models.placed(models.build(spec["architecture"], shape, spec["classes"]), device)
+        summary, recipe = models.summarise(model, shape), Recipe(**spec["training"], augmentation=spec["augmentation"])
+        flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
+        torch.backends.cudnn.benchmark = True  # all batches have one size, for which the fastest kernels are tried out
         history = train(
             model,
             train_images,
             validation_images,
-            Recipe(**spec["training"], augmentation=spec["augmentation"]),
+            recipe,
             seed=spec["seed"],
             title=spec["title"],
             checkpoint=options.checkpoint,
             key=digest_of(spec, code_digest(), file_digest(options.train), device.type),
+            compile_mode=compilation.mode_for(options.compile, device, flop),
         )
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
     models.save(options.weights, model, metadata | {"provenance": provenance})
     write_text(options.history, _table(history))
-    write_json(options.card, {"summary": asdict(models.summarise(model, shape)), "provenance": provenance})
+    write_json(options.card, {"summary": asdict(summary), "provenance": provenance})
     remove(options.checkpoint)
 
 

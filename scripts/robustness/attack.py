@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustness import interruption
-from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.attack_spec import CAP, DEFAULT_STATE, GIVEN, SKIPPED, SUCCESS, AttackSpec
 from robustness.errors import UserError
 from robustness.gradients import (
     SMALLEST_BATCH,
@@ -92,6 +92,7 @@ def attack(
     *,
     seed: int,
     batch_size: int,
+    targets: Tensor | None = None,
     title: str = "model",
     progress: Callable[[Tensor], None] | None = None,
     store: Store | None = None,
@@ -99,7 +100,8 @@ def attack(
     """Attack every image that `model` (from `gradients.frozen`) classifies correctly; at most `batch_size` at a time.
 
     `images` float32 (N, C, H, W) in [0, 1] and int64 `labels` (N,) are on the model's device. `image_ids` (N,) name the
-    images for their random numbers, whatever shard they are in. `progress` is called with the `ended` codes, at the
+    images for their random numbers, whatever shard they are in; an image may come several times. `targets` int64 (N,)
+    are the classes to reach, where the spec's target is `given`. `progress` is called with the `ended` codes, at the
     highest level, of images as they end. `store` keeps the state at intervals and gives back one that was kept.
 
     Where the device's memory does not suffice for a batch, half of it is put back and the batches stay that small.
@@ -112,7 +114,9 @@ def attack(
         state = Trajectories.start(images, len(spec.levels))
     elif progress is not None and state.over.any():
         progress(torch.from_numpy(state.ended[state.over, -1]))
-    run = _Run(model, images, labels, image_ids, spec, seed, title, progress, state)
+    if (spec.target == GIVEN) != (targets is not None):
+        raise ValueError("classes are given with the images exactly where the spec's target is 'given'")
+    run = _Run(model, images, labels, image_ids, targets, spec, seed, title, progress, state)
     _step_until_all_ended(run, batch_size, store)
     scale = _tighten(run, images, batch_size) if spec.tighten else np.ones(state.ended.shape)
     smallest = SMALLEST_BATCH if images.device.type == "cpu" else 1
@@ -220,6 +224,7 @@ class _Run:
         images: Tensor,
         labels: Tensor,
         image_ids: Tensor,
+        targets: Tensor | None,
         spec: AttackSpec,
         seed: int,
         title: str,
@@ -230,7 +235,10 @@ class _Run:
         self.state = state
         self.image_ids = image_ids.cpu().numpy()
         self.truth = labels.cpu().numpy()
-        self.target = targets_of(model, images, labels, image_ids, spec.target, seed)
+        if targets is None:
+            self.target = targets_of(model, images, labels, image_ids, spec.target, seed)
+        else:
+            self.target = targets.cpu().numpy()
         self.aimed = self.truth if spec.target is None else self.target
         self.static_label = static_prediction(model, images.shape[1:], seed, images.device)
         self.levels = np.array(spec.levels)

@@ -22,6 +22,8 @@ Reward = Literal["probability", "cross_entropy"]
 Direction = Literal["sign", "normalized"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 TARGETS = ("next", "random", "least_likely")
+GIVEN = "given"
+"""The target where a class is given with each image; for attacks that a script sets up, not for the configuration."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class AttackSpec:
 
     `confidence` is the probability that the wrong class must reach; `other_confidences` are recorded from the same
     trajectory, which goes on until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
-    `random`, `least_likely`, or the number of a class. `tighten` looks between the original and the result for the
-    smallest change that still meets the goal. `gradients` is the precision of the gradients; whether an image has
-    ended is decided in float32 in any case.
+    `random`, `least_likely`, the number of a class, or `given` (with each image). `tighten` looks between the original
+    and the result for the smallest change that still meets the goal. `gradients` is the precision of the gradients;
+    whether an image has ended is decided in float32 in any case.
     """
 
     reward: Reward
@@ -110,5 +112,5 @@ def _check_confidence(level: float, key: str, classes: int, title: str) -> None:
 def _check_target(target: str | int | None, classes: int, title: str) -> None:
     if isinstance(target, int) and not 0 <= target < classes:
         raise UserError(f"{title}: target class {target} does not exist; the model has classes 0 to {classes - 1}")
-    if isinstance(target, str) and target not in TARGETS:
+    if isinstance(target, str) and target not in (*TARGETS, GIVEN):
         raise UserError(f"{title}: unknown target '{target}'; use {', '.join(TARGETS)} or a class of the dataset")

@@ -7,6 +7,7 @@ and the lease is immediate.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -44,6 +47,8 @@ def visible_gpus() -> list[str]:
 def _lease(names: list[str], held: ExitStack) -> int:
     folder = Path(tempfile.gettempdir()) / f"image-robustness-gpus-{os.getuid()}"
     folder.mkdir(exist_ok=True)
+    started = time.monotonic()
+    waited = False
     while True:
         for index, name in enumerate(names):
             lock = FileLock(folder / f"{name}.lock")
@@ -52,7 +57,11 @@ def _lease(names: list[str], held: ExitStack) -> int:
             except Timeout:
                 continue
             held.callback(lock.release)
+            if waited:
+                # `robustness.run_time` looks for these words, to tell a job's work from its wait.
+                _LOG.info("waited %.1f s for a free GPU", time.monotonic() - started)
             return index
+        waited = True
         time.sleep(0.2)
 
 

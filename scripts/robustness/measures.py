@@ -5,6 +5,7 @@ Pure functions on float32 arrays (N, C, H, W) in [0, 1]: `original` and `adversa
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ def pixels_changed(original: Images, adversarial: Images, threshold: float) -> N
 
 def norms(original: Images, adversarial: Images) -> dict[str, NDArray[np.float64]]:
     """L0 (values that differ), L1, L2 and L∞ of x′ − x, over all pixels and channels."""
-    difference = np.abs(adversarial.astype(np.float64) - original.astype(np.float64)).reshape(len(original), -1)
+    difference = np.abs(adversarial.astype(np.float64) - original.astype(np.float64))
+    difference = difference.reshape(len(original), math.prod(original.shape[1:]))
     return {
         "l0": (difference > 0).sum(axis=1).astype(np.float64),
         "l1": difference.sum(axis=1),

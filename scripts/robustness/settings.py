@@ -24,6 +24,8 @@ Key = tuple[str | int, ...]
 TARGET_RULES = ("next", "random", "least_likely")
 DECIDERS = ("kind", "family", "library", "method")
 """Keys that decide which other keys an entry takes: an attack with one of the last two is a comparator."""
+CLAIMED = ("mnist", "cifar")
+"""Datasets that the report makes claims about; robustness.claims says which."""
 RESNET_PIXELS = range(25, 33)  # heights and widths that three halvings bring to 4, as robustness.models needs
 
 
@@ -387,8 +389,12 @@ def _reference_problems(sound: _Sound) -> Iterator[Problem]:
             yield from _reference(("study", index), dataset, "dataset", datasets, "datasets")
     for dataset in datasets or []:
         yield from _dataset_problems(sound, dataset)
+    yield from _targeted_problems(sound)
     for attack in sound.names("attacks") or []:
         yield from _attack_problems(sound, attack, [each for each in datasets or [] if each in (study or [])])
+    for dataset in sound.names("sensitivity") or []:
+        yield from _reference(("sensitivity", dataset), dataset, "dataset", datasets, "datasets")
+        yield from _sweep_problems(sound, dataset)
 
 
 def _reference(key: Key, name: str | None, what: str, names: list[str] | None, table: str) -> Iterator[Problem]:
@@ -432,6 +438,34 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             (*here, "attacked_images"),
             f"datasets.{dataset}.attacked_images is {attacked}, but the test split has {test}: "
             f"attack fewer images, or raise datasets.{dataset}.split.test",
+        )
+
+
+def _sweep_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
+    if sound.get("sensitivity", dataset) is not None and dataset not in CLAIMED:
+        yield Problem(
+            ("sensitivity", dataset),
+            f"sensitivity.{dataset} cannot be judged: the report makes claims about {_listed(CLAIMED)} only; remove it",
+        )
+    key = ("sensitivity", dataset, "sigma")
+    kind = sound.get("datasets", dataset, "augmentation", "kind")
+    if sound.get(*key) is not None and kind not in (None, "gaussian_noise"):
+        yield Problem(
+            key,
+            f"{_dotted(key)} lists levels of Gaussian noise, but the kind of datasets.{dataset}.augmentation is "
+            f"'{kind}': set {_dotted(key)} to null",
+        )
+
+
+def _targeted_problems(sound: _Sound) -> Iterator[Problem]:
+    key = ("targeted", "attack")
+    attack = sound.get(*key)
+    yield from _reference(key, attack, "attack", sound.names("attacks"), "attacks")
+    if attack is not None and sound.get("attacks", attack, "library") is not None:
+        yield Problem(
+            key,
+            f"{_dotted(key)} is '{attack}', which comes from a library and has no target: name an attack of ours, such "
+            "as report",
         )
 
 

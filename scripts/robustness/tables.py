@@ -5,12 +5,19 @@ Pure functions on pandas tables. Intervals come from `robustness.statistics`.
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pandas
 
-from robustness.statistics import bootstrap_mean, wilson
+from robustness.inference import over_images, pooled_median
+from robustness.statistics import Interval, bootstrap_mean, wilson
 
 MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "l2", "linf", "iterations", "ssim")
 """Columns of the records whose mean over attacked images is reported with an interval."""
+
+MEDIANS = ("mean_change", "l2", "linf")
+"""Measures whose median is reported too, an image that was not fooled counting as larger than all that were."""
 
 ENDS = ("success", "default_state", "cap")
 
@@ -49,6 +56,10 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
     are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so that its means are
     over the images that it fooled. With several seeds an image's value is its mean over seeds, and the bootstrap draws
     images.
+
+    `censored` counts the attacked images that were not fooled. In medians (`median_<measure>`, of `MEDIANS`, over
+    images and seeds) these are larger than all others, so that a median, or a bound of its percentile bootstrap
+    interval over images, is infinite where half of the images were not fooled.
     """
     rows = []
     levels = {
@@ -67,12 +78,25 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
             "attacked": len(attacked),
             "skipped": len(records) - len(attacked),
             **{end: int(ended.get(end, 0)) for end in ENDS},
+            "censored": len(attacked) - int(ended.get("success", 0)),
         }
         images = attacked.groupby("image")
         for measure in MEASURES:
             interval = bootstrap_mean(images[measure].mean().dropna().to_numpy(dtype=float))
             row[measure] = interval.estimate
             row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
+        for measure in MEDIANS:
+            interval = _median(attacked, measure)
+            row[f"median_{measure}"] = interval.estimate
+            row[f"median_{measure}_low"], row[f"median_{measure}_high"] = interval.low, interval.high
         row["zero_gradient_share"] = attacked["zero_gradients"].sum() / max(1, attacked["iterations"].sum())
         rows.append(row)
     return pandas.DataFrame(rows)
+
+
+def _median(attacked: pandas.DataFrame, measure: str) -> Interval:
+    """The median of a measure over attacked images and seeds, those that were not fooled being infinite."""
+    fooled = (attacked["ended"] == "success").to_numpy()
+    places, images = pandas.factorize(attacked["image"], sort=True)
+    values = np.where(fooled, attacked[measure].to_numpy(dtype=float), math.inf)
+    return over_images(pooled_median(values, places), (len(images),))

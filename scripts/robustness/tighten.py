@@ -29,6 +29,15 @@ class Goal:
     target: NDArray[np.int64]
     confidence: NDArray[np.float64]
 
+    @property
+    def aimed(self) -> NDArray[np.int64]:
+        """The class whose probability an attack moves (M,): the target, or the true class where there is none."""
+        return np.where(self.target < 0, self.truth, self.target)
+
+    def of(self, rows: NDArray[np.int64]) -> Goal:
+        """The goals of some of the images."""
+        return Goal(self.truth[rows], self.target[rows], self.confidence[rows])
+
     def met(self, log_p: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Whether log-probabilities (M, K) meet it (M,)."""
         prediction = log_p.argmax(1)

@@ -1,9 +1,12 @@
-"""Training one model: clean or on data that is augmented anew in each epoch; resumable after every epoch, and after
+"""Training one model: clean or on data that is augmented anew in each epoch; resumable after its epochs, and after
 the very step at which it was asked to end.
 
 Works on tensors and returns a history; the only files are checkpoints, in a folder outside the workflow's outputs and
 keyed by everything that shapes the result, so that a killed training goes on and a changed one starts afresh.
 The report names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
+
+A GPU never waits for this code: images lie on it as bytes, batches are cut out and changed there, and nothing that it
+computes is looked at before an epoch is over.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import logging
 import math
 import pickle
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,13 +25,19 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from robustness import interruption
+from robustness import compilation, interruption
 from robustness.augmentation import augment
 from robustness.errors import UserError
 from robustness.files import replacing
 from robustness.progress import Progress
 
 _LOG = logging.getLogger(__name__)
+
+_LONG_SAVE = 1.0
+"""Seconds of writing a checkpoint up to which one is written after every epoch."""
+
+_PAUSE = 20
+"""After a longer one, so many times as long passes before the next."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,14 @@ class Epoch:
     seconds: float
 
 
+def flop_per_image(gflops: float) -> float:
+    """FLOP of training on one image, given the GFLOP of its forward pass.
+
+    Three times those: the backward pass multiplies as often for the weights' gradients and once more for the inputs'.
+    """
+    return 3e9 * gflops
+
+
 def learning_rate(step: int, steps: int, peak: float, warm_up: float = 0.2) -> float:
     """One cycle: linear from 0 to `peak` over the first `warm_up` share of `steps`, then a cosine down to 0."""
     rising = max(1, int(steps * warm_up))
@@ -105,17 +123,25 @@ def train(
     title: str,
     checkpoint: Path,
     key: str,
+    compile_mode: str | None = None,
 ) -> list[Epoch]:
     """Train `model` in place and return its history; take up `checkpoint` if it was written under the same `key`.
 
     Batches and augmentation of an epoch depend on (seed, epoch) alone, so a resumed training equals an undisturbed one.
+    `compile_mode` is one of `compilation.MODES`, or None for the network as it is.
     Raises `UserError` when the loss is no longer finite, and `Interrupted`, with the running epoch's steps saved, when
     the script was asked to end.
     """
-    optimiser = _optimiser(model, recipe)
+    optimiser = optimiser_of(model, recipe)
     history, begun = _resume(model, optimiser, checkpoint, key)
     count = len(train_images.labels)
     batches = max(1, count // recipe.batch_size)
+    passes: Callable[[Tensor], Tensor] = model
+    if compile_mode is not None and len(history) < recipe.epochs:
+        rows = torch.arange(min(count, recipe.batch_size), device=train_images.labels.device)
+        pixels, _ = _batch(train_images, rows, recipe, torch.Generator(rows.device).manual_seed(seed))
+        passes = compilation.compiled(model, pixels, precision(pixels.device), compile_mode)
+    saved_until = time.monotonic()
     if history or begun:
         within = f" and {begun.steps} of {batches} steps" if begun else ""
         _LOG.info("%s: going on after epoch %d of %d%s", title, len(history), recipe.epochs, within)
@@ -123,7 +149,7 @@ def train(
         progress.resume(len(history) * batches + (begun.steps if begun else 0))
         for epoch in range(len(history), recipe.epochs):
             started = time.monotonic() - (begun.seconds if begun else 0)
-            done = _train_epoch(model, optimiser, train_images, recipe, seed, epoch, progress, begun)
+            done = train_epoch(model, passes, optimiser, train_images, recipe, seed, epoch, progress, begun)
             begun = None
             if done.steps < batches:
                 done.seconds = time.monotonic() - started
@@ -148,14 +174,25 @@ def train(
             )
             history.append(line)
             _LOG.info("%s: epoch %d of %d: %s", title, epoch + 1, recipe.epochs, _words(line))
-            _save(model, optimiser, history, checkpoint, key)
-            if interruption.requested() and epoch + 1 < recipe.epochs:
+            asked = interruption.requested()
+            if asked or time.monotonic() >= saved_until:
+                saved_until = _save(model, optimiser, history, checkpoint, key)
+            if asked and epoch + 1 < recipe.epochs:
                 interruption.stop(f"{title}, after epoch {epoch + 1} of {recipe.epochs}", checkpoint)
     return history
 
 
-def _train_epoch(
+def precision(device: torch.device) -> torch.autocast:
+    """The precision of passes through a network in training: bfloat16 on a GPU, where it halves their time.
+
+    On a CPU without matrix instructions for it, it is ten times slower.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def train_epoch(
     model: nn.Module,
+    passes: Callable[[Tensor], Tensor],
     optimiser: torch.optim.Optimizer,
     images: Images,
     recipe: Recipe,
@@ -164,7 +201,10 @@ def _train_epoch(
     progress: Progress,
     begun: Begun | None = None,
 ) -> Begun:
-    """Take an epoch's steps, those that are left of it where it was `begun`; fewer if the script is asked to end."""
+    """Take an epoch's steps, those that are left of it where it was `begun`; fewer if the script is asked to end.
+
+    `passes` is the model or its compiled form.
+    """
     device = images.labels.device
     generator = torch.Generator(device).manual_seed(1_000_003 * seed + epoch)
     count = len(images.labels)
@@ -174,15 +214,13 @@ def _train_epoch(
     generator.set_state(state.random)
     model.train()
     for index in range(state.steps, batches):
-        pixels, labels = images.batch(order[index * recipe.batch_size : (index + 1) * recipe.batch_size])
-        if recipe.augmentation is not None:
-            pixels = augment(pixels, recipe.augmentation, generator)
+        rows = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
+        pixels, labels = _batch(images, rows, recipe, generator)
         rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        # bf16 halves the time on a GPU; on a CPU without matrix instructions for it, it is ten times slower.
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = model(pixels)
+        with precision(device):
+            logits = passes(pixels)
         loss = functional.cross_entropy(logits.float(), labels)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -198,6 +236,14 @@ def _train_epoch(
     return state
 
 
+def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What a step of training sees of `rows`: pixels, changed where the recipe says so, and labels."""
+    pixels, labels = images.batch(rows)
+    if recipe.augmentation is not None:
+        pixels = augment(pixels, recipe.augmentation, generator)
+    return pixels, labels
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """A model's outputs on images: logits (N, classes) float32 on the CPU, mean cross-entropy, accuracy in [0, 1]."""
@@ -209,7 +255,10 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
-    """The model's logits, loss and accuracy on all `images`, in evaluation mode and float32."""
+    """The model's logits, loss and accuracy on all `images`, in evaluation mode and float32.
+
+    PyTorch's default lets a GPU's convolutions use TF32.
+    """
     model.eval()
     rows = torch.arange(len(images.labels), device=images.labels.device)
     logits = torch.cat([model(images.batch(part)[0]).float() for part in rows.split(batch_size)])
@@ -220,13 +269,17 @@ def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluat
     )
 
 
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on matrices and kernels only, not on biases and batch norms."""
+def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser; weight decay acts on matrices and kernels only, not on biases and batch norms.
+
+    On a GPU a step is one kernel for all weights. On a CPU that of SGD would round differently than it used to.
+    """
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    on_gpu = decayed[0].device.type == "cuda"
     if recipe.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, fused=on_gpu)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
 
 
@@ -237,7 +290,12 @@ def _save(
     checkpoint: Path,
     key: str,
     begun: Begun | None = None,
-) -> None:
+) -> float:
+    """Write a checkpoint; returns the time (of `time.monotonic`) from which the next one is worth its own.
+
+    That of a large network takes seconds, as long as its epoch on a GPU. It takes a twentieth of the time at most.
+    """
+    started = time.monotonic()
     state = {
         "key": key,
         "model": model.state_dict(),
@@ -250,6 +308,8 @@ def _save(
     torch.save(state, content)
     with replacing(checkpoint) as temporary:
         temporary.write_bytes(content.getbuffer())
+    finished = time.monotonic()
+    return finished + _PAUSE * (finished - started) if finished - started >= _LONG_SAVE else finished
 
 
 def _resume(

@@ -92,7 +92,7 @@ class Cluster:
 
 
 def command(copy: Copy, *arguments: str, overlay: dict[str, Any] | None = None) -> list[str]:
-    """The command of a person on the login node, for the tiny experiment: few jobs, which take seconds, looked at often."""
+    """The command of a person on the login node, for the tiny experiment: few and short jobs, looked at often."""
     words = copy.command(*arguments, overlay=overlay)
     at = words.index("--cores")
     often = ("--slurm-init-seconds-before-status-checks", "1", "--max-status-checks-per-second", "1")

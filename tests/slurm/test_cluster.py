@@ -13,7 +13,7 @@ from running import DIGITS, Copy, changed
 # Each job says in Slurm's log, which this keeps, where it ran and which GPU it was given.
 PROBE = 'shell.prefix("echo probe $SLURMD_NODENAME gpu=${{CUDA_VISIBLE_DEVICES:-none}}; ")\n'
 LARGER_SHARDS = {"shard_images": 20}
-GPU_RULES = {"train_model", "attack_shard"}
+GPU_RULES = {"train_model", "attack_shard", "judge_attack", "transfer_attack", "attack_targets", "check_trust"}
 
 
 @pytest.fixture(scope="module")

@@ -470,6 +470,27 @@ def test_a_confident_mistake_that_is_not_the_target_is_no_success() -> None:
     assert (result.label_after == result.target)[result.ended == SUCCESS].all()
 
 
+def test_classes_given_with_the_images_are_reached_as_in_one_attack_for_each_class() -> None:
+    model, images = perceptron(scale=6), random_images(12)
+    ids = torch.arange(12)
+    targets = torch.arange(4).repeat(12)
+    options = {"ids": ids.repeat_interleave(4), "spec": replace(SPEC, target="given")}
+    together = run(model, images.repeat_interleave(4, 0), targets=targets, batch_size=7, **options)
+    assert torch.equal(together.target, targets)
+    assert (together.ended == SUCCESS).sum() >= 10
+    for target in range(4):
+        alone = run(model, images, spec=replace(SPEC, target=target), ids=ids)
+        for name in RECORDED:
+            assert torch.equal(getattr(together, name)[target::4], getattr(alone, name)), name
+
+
+def test_classes_are_given_exactly_where_the_spec_says_so() -> None:
+    with pytest.raises(ValueError, match="exactly where the spec's target is 'given'"):
+        run(perceptron(), random_images(3), spec=replace(SPEC, target="given"))
+    with pytest.raises(ValueError, match="exactly where the spec's target is 'given'"):
+        run(perceptron(), random_images(3), targets=torch.zeros(3, dtype=torch.int64))
+
+
 def test_an_unknown_target_is_named_with_the_known_ones() -> None:
     with pytest.raises(UserError, match="'nearest': use next, random, least_likely or a class"):
         run(perceptron(), random_images(3), spec=replace(SPEC, target="nearest"))

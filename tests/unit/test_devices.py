@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -122,3 +123,16 @@ def test_gpus_that_two_jobs_both_see_as_number_0_are_told_apart(monkeypatch: pyt
         pretend(monkeypatch, "GPU-b")
         with devices.leased(1) as device:
             assert device == torch.device("cuda", 0)
+
+
+def test_a_job_that_waited_says_for_how_long_and_one_that_did_not_says_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    pretend(monkeypatch, "GPU-a")
+    first = ExitStack()
+    first.enter_context(devices.leased(1))
+    assert caplog.text == ""
+    monkeypatch.setattr(devices.time, "sleep", lambda _: first.close())  # returned while the next one waits
+    with devices.leased(1):
+        assert re.search(r"waited \d+\.\d s for a free GPU", caplog.text)

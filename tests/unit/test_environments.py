@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 import tomllib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -58,26 +59,70 @@ def scripts_of(environment: str) -> frozenset[Path]:
     return frozenset(found)
 
 
-def packages_of(path: Path) -> set[str]:
-    """The packages that a file imports, at its start or in a function, other than for types alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = []
-    modules = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            modules.add(node.module.partition(".")[0])
-    return {PACKAGES.get(name, name) for name in modules - set(sys.stdlib_module_names) - {"robustness"}}
+@dataclass
+class Code:
+    """A file, or a function in one: what is imported when it runs, and what it names, which may then run as well."""
+
+    packages: set[str]
+    names: set[str]
+    functions: dict[str, list[Code]]
+
+
+def code_of(node: ast.AST) -> Code:
+    """What a node of a syntax tree does itself, and what the functions in it would do; imports for types aside."""
+    code = Code(set(), set(), {})
+    waiting = list(ast.iter_child_nodes(node))
+    while waiting:
+        child = waiting.pop()
+        if isinstance(child, ast.FunctionDef):
+            code.functions.setdefault(child.name, []).append(code_of(child))
+            continue
+        if isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.Import):
+            code.packages |= {alias.name.partition(".")[0] for alias in child.names}
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            code.packages.add(child.module.partition(".")[0])
+            code.names |= {alias.name for alias in child.names}
+        elif isinstance(child, ast.Name):
+            code.names.add(child.id)
+        elif isinstance(child, ast.Attribute):
+            code.names.add(child.attr)
+        waiting += ast.iter_child_nodes(child)
+    # Methods that Python itself calls are named nowhere.
+    code.names |= {name for name in code.functions if name.startswith("__")}
+    return code
+
+
+@cache
+def file_code(path: Path) -> Code:
+    return code_of(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def packages_of(script: Path) -> set[str]:
+    """The packages that a script needs: what it and its modules import at once, and in functions that may be called.
+
+    A function may be called where something that runs names it, or one of the same name.
+    """
+    running = [file_code(path) for path in (script, *imported(script))]
+    packages: set[str] = set()
+    names: set[str] = set()
+    dormant: dict[str, list[Code]] = {}
+    while running:
+        code = running.pop()
+        packages |= code.packages
+        names |= code.names
+        for name, functions in code.functions.items():
+            dormant.setdefault(name, []).extend(functions)
+        for name in names & set(dormant):
+            running += dormant.pop(name)
+    return {PACKAGES.get(name, name) for name in packages - set(sys.stdlib_module_names) - {"robustness"}}
 
 
 @cache
 def needed(environment: str) -> frozenset[str]:
-    """The packages that the environment's scripts import, themselves or through the library."""
-    files = {file for script in scripts_of(environment) for file in (script, *imported(script))}
-    return frozenset(package for file in files for package in packages_of(file))
+    """The packages that the environment's scripts need, themselves or through the library."""
+    return frozenset(package for script in scripts_of(environment) for package in packages_of(script))
 
 
 @cache

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
-from itertools import combinations
+from itertools import combinations, permutations, product
 from pathlib import Path
 
 import matplotlib as mpl
@@ -16,9 +17,21 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
+from robustness import trust
 from robustness.errors import UserError
-from robustness.figures import architecture, bars, curves, images, style
+from robustness.figures import (
+    architecture,
+    bars,
+    believability,
+    curves,
+    heatmaps,
+    images,
+    robustness_curves,
+    style,
+    verdicts,
+)
 from robustness.files import write_tensors
+from robustness.trust_page import trust_page
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = ["basic-clean", "basic-noisy", "resnet-clean", "resnet-noisy"]
@@ -125,7 +138,101 @@ def histories():
 
 
 @pytest.fixture
-def every_figure(spec, table, examples, networks, histories):
+def swept():
+    """Verdicts on two claims over three steps and two levels of noise."""
+    asks = {
+        1: "On MNIST the noisy one needs more than twice as much: 'a huge margin' is read so.",
+        5: "All are fooled.",
+    }
+    found = {"alpha": ["holds", "holds", "does not hold"], "sigma": ["undecided", "holds"]}
+    columns = {"estimate": 1.234, "low": 0.9, "high": np.inf, "unit": "times the mean change, a ÷ b", "attacked": 100}
+    return pd.DataFrame(
+        [
+            {"parameter": name, "value": 0.01 * (place + 1), "claim": claim, "asks": asks[claim], "censored": place}
+            | {"configured": place == 1, "weights_verdict": found[name][place] if claim == 1 else "holds"}
+            | {"changes": claim == 1 and place > 0 and found[name][place] != found[name][place - 1]}
+            | columns
+            for name in found
+            for claim in asks
+            for place in range(len(found[name]))
+        ]
+    )
+
+
+@pytest.fixture
+def believed():
+    rows = []
+    for place, name in enumerate(NAMES):
+        row = {"model": name, "index": 0.1 * place, "low": 0.1 * place - 0.04, "high": 0.1 * place + 0.05, "p": 0.01}
+        row |= {"new_label": 0.1 * place + 0.1, "original": 0.4, "neither": 0.5 - 0.1 * place, "new_label_noise": 0.1}
+        row |= {"original_noise": 0.8, "ssim": 0.7, "images": 90, "censored": 3 * place, "judges": 3, "seeds": 1}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def made_up_transfer(names: list[str]) -> pd.DataFrame:
+    rows = []
+    for (place, source), (column, target), norm in product(enumerate(names), enumerate(names), ("linf", "l2")):
+        fooled = 1.0 if source == target else 0.2 + 0.1 * abs(place - column) / len(names)
+        row = {"source": source, "target": target, "norm": norm, "size": 0.35, "fooled": fooled, "images": 80 + column}
+        row |= {"fooled_low": fooled - 0.1, "fooled_high": min(1, fooled + 0.1), "same_mistake": 0.5 * fooled}
+        rows.append(row | {"fooled_by_noise": 0.03, "censored": 2 * place, "seeds": 1})
+    return pd.DataFrame(rows)
+
+
+def made_up_targets(classes: int, models: list[str] = NAMES) -> pd.DataFrame:
+    """Five images of each pair of classes, on each model needing more; from 1 to 0 none gets there, to 2 two do not."""
+    rows = []
+    for place, model in enumerate(models):
+        for label, target in permutations(range(classes), 2):
+            failed = {(1, 0): 5, (1, 2): 2}.get((label, target), 0)
+            row = {"model": model, "class": label, "target": target, "required_confidence": 0.9, "images": 5}
+            median = np.inf if failed > 2 else 0.01 * (1 + place) * (1 + label)
+            rows.append(row | {"success": 5 - failed, "median_mean_change": median, "seeds": 1})
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def trust_table(tmp_path):
+    """A table in which two models failed checks, one of them two."""
+    failing = {("basic-noisy", "half_step"), ("basic-noisy", "beats_noise"), ("resnet-clean", "unbounded")}
+    checks = [
+        trust.Row(name, 0, check, 0.5, 0.1, (name, check) not in failing, 50, "Of 50 images, 25 did.")
+        for name in NAMES
+        for check in trust.QUESTIONS
+    ]
+    (tmp_path / "trust.csv").write_text(trust.as_csv(checks), encoding="utf-8")
+    return tmp_path / "trust.csv"
+
+
+@pytest.fixture
+def measures():
+    """Two seeds of each model at two confidences; of the second model two images are not fooled, and one is skipped."""
+    rng = np.random.default_rng(2)
+    models = {}
+    for place, name in enumerate(NAMES):
+        seeds = []
+        for _ in range(2):
+            change = (0.1 + 0.1 * place) * rng.lognormal(0, 0.4, 40)
+            columns = {"image": np.arange(40), "linf": change, "l2": 9 * change, "mean_change": change / 2}
+            ended = np.array(["success"] * 40, object)
+            if place == 1:
+                ended[:3] = ["cap", "default_state", "skipped"]
+            easy = pd.DataFrame(columns | {"ended": "success", "required_confidence": 0.0})
+            seeds.append(pd.concat([easy, pd.DataFrame(columns | {"ended": ended, "required_confidence": 0.9})]))
+        models[name] = seeds
+    return models
+
+
+PANELS = {"linf": [("linf", 0.9)], "mean_change": [("mean_change", 0.9)], "confidence": [("l2", 0.0), ("l2", 0.9)]}
+
+
+def with_panels(spec, name):
+    return spec | {"panels": [{"measure": of, "required_confidence": level} for of, level in PANELS[name]]}
+
+
+@pytest.fixture
+def every_figure(spec, table, examples, networks, histories, swept, believed, measures):
     """A function that draws every figure anew, by name."""
 
     def draw():
@@ -139,6 +246,14 @@ def every_figure(spec, table, examples, networks, histories):
             "architecture": architecture.architecture(networks, spec),
             "skip_connection": architecture.skip_connection(networks, spec),
             "curves": curves.training_curves(histories, spec),
+            "sensitivity": verdicts.over_values(swept, spec),
+            "believability": believability.judges_answers(believed, spec),
+            "transfer": heatmaps.transfer_matrices(made_up_transfer(NAMES), spec),
+            "targeted": heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}),
+            **{
+                f"robustness_curves_{name}": robustness_curves.robustness_curves(measures, with_panels(spec, name))
+                for name in PANELS
+            },
         }
 
     return draw
@@ -216,9 +331,54 @@ def test_bars_write_values_units_and_how_many_were_fooled(table, spec):
     assert "pixels changed by more than 0.1 (of 1,024)" in pixels
 
 
-def test_bars_do_not_speak_of_failures_where_every_image_was_fooled(table, spec):
+def test_bars_say_so_where_every_image_was_fooled(table, spec):
     table[["success", "default_state", "cap"]] = [490, 0, 0]
-    assert "not fooled" not in words(bars.robustness_bars(table, spec))
+    said = words(bars.robustness_bars(table, spec))
+    assert "Every attacked image was fooled." in said
+    assert "not fooled" not in said
+
+
+def test_robustness_curves_say_how_many_images_were_not_fooled_and_mark_where_they_begin(measures, spec):
+    figure = robustness_curves.robustness_curves(measures, with_panels(spec, "linf"))
+    said = words(figure)
+    assert "Attacked and not fooled: Basic classifier 0 of 80; Basic classifier, noisy 4 of 78; ResNet 0 of 80" in said
+    assert "Ring: the smallest change" in said
+    assert "over seeds, then images" in said
+    rings = [line for line in figure.axes[0].get_lines() if line.get_marker() == "o"]
+    reached = min(
+        table.loc[table["ended"].isin(["cap", "default_state"]), "linf"].min() for table in measures[NAMES[1]]
+    )
+    assert [line.get_xdata()[0] for line in rings] == [pytest.approx(reached)]
+
+
+def test_a_robustness_curve_ends_at_the_share_fooled_and_not_at_one(measures, spec):
+    axes = robustness_curves.robustness_curves(measures, with_panels(spec, "linf")).axes[0]
+    ends = [line.get_ydata()[-1] for line in axes.get_lines() if line.get_marker() != "o"]
+    assert ends == pytest.approx([1, 37 / 39, 1, 1])
+
+
+def test_confidences_stand_side_by_side_on_one_scale(measures, spec):
+    figure = robustness_curves.robustness_curves(measures, with_panels(spec, "confidence"))
+    easy, hard = figure.axes[:2]
+    assert (easy.get_title(loc="left"), hard.get_title(loc="left")) == ("any wrong class", "probability 0.9")
+    assert easy.get_xlim() == hard.get_xlim()
+    assert easy.get_ylim() == hard.get_ylim()
+    assert "panel by panel: Basic classifier 0 and 0 of 80; Basic classifier, noisy 0 and 4 of 80" in words(figure)
+
+
+def test_robustness_curves_of_images_that_were_all_fooled_or_never_are_drawn(measures, spec):
+    alone = {name: [table.assign(ended="success") for table in tables[:1]] for name, tables in measures.items()}
+    said = words(robustness_curves.robustness_curves(alone, with_panels(spec, "linf")))
+    assert "Ring" not in said
+    assert "over images." in said
+    never = {name: [table.assign(ended="cap") for table in tables] for name, tables in measures.items()}
+    assert "ResNet 80 of 80" in words(robustness_curves.robustness_curves(never, with_panels(spec, "linf")))
+
+
+def test_a_confidence_that_was_not_recorded_is_named(measures, spec):
+    panels = {"panels": [{"measure": "l2", "required_confidence": 0.99}]}
+    with pytest.raises(UserError, match=r"no measures of model 'basic-clean' at confidence 0\.99"):
+        robustness_curves.robustness_curves(measures, spec | panels)
 
 
 def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
@@ -283,6 +443,58 @@ def test_two_models_of_one_title_are_refused(spec):
         style.checked(spec)
 
 
+def test_a_figure_names_the_models_that_failed_a_trust_check_and_why(table, spec, examples, trust_table):
+    marked = style.with_trust(spec, trust_table)
+    told = (
+        "† Not trustworthy: Basic classifier, noisy (the step decides the change, noise does as well); "
+        "ResNet (unlimited change does not fool it)."
+    )
+    for figure in (bars.robustness_bars(table, marked), images.examples(examples, marked)):
+        (warning,) = [text for text in figure.texts if "Not trustworthy" in text.get_text()]
+        assert told in words(figure)
+        assert warning.get_color() == style.WARNING
+        assert "Scale default" not in warning.get_text()
+        titles = [text.get_text().replace("\n", " ") for text in figure.findobj(Text)]
+        for title, failed in zip(TITLES, [False, True, True, False], strict=True):
+            assert (f"{title}\u00a0†" in titles) == failed
+            assert (title in titles) != failed
+
+
+def test_nothing_is_said_of_trust_where_every_check_passed(spec, trust_table):
+    passed = trust_table.read_text(encoding="utf-8").replace("false", "true")
+    trust_table.write_text(passed, encoding="utf-8")
+    assert style.with_trust(spec, trust_table) == spec
+
+
+def test_the_mark_of_a_model_does_not_change_its_look(spec, trust_table):
+    assert style.looks(style.with_trust(spec, trust_table)) == style.looks(spec)
+
+
+def test_a_warning_overlaps_nothing_and_is_not_cut_off(spec, table, examples, networks, histories, trust_table):
+    marked = style.with_trust(spec, trust_table)
+    for figure in (bars.robustness_bars(table, marked), images.differences(examples, marked)):
+        with style.theme():
+            figure.draw_without_rendering()
+            boxes = [text.get_window_extent() for text in figure.texts]
+        assert len(boxes) == 3
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+
+
+def test_the_page_of_checks_shows_each_with_its_verdict_and_needs_no_other_file(spec, trust_table):
+    template = SCRIPTS.parent / "report" / "trust.html.j2"
+    rows = trust.read(trust_table)
+    page = trust_page(rows, spec | {"images": 50}, template)
+    assert page.count("✓ passed") == sum(row.passed for row in rows)
+    assert page.count("✗ failed") == 3
+    assert "2 of 4 models failed a check." in page
+    assert trust.QUESTIONS["half_step"].failed.split("'")[0] in page
+    assert not re.search(r'(?:src|href)="[^#]|url\(|@import|<script', page)
+    spec["models"][0]["title"] = "<b>Bold</b>"
+    assert "<b>Bold" not in trust_page(rows, spec | {"images": 50}, template)
+    with pytest.raises(UserError, match="lacks model 'resnet-noisy'"):
+        trust_page([row for row in rows if row.model != "resnet-noisy"], spec | {"images": 50}, template)
+
+
 def test_examples_say_honestly_how_each_attack_ended(examples, spec):
     said = words(images.examples(examples, spec))
     for expected in ("3 (0.93)", "still 7 (0.55): default state", "still 7 (0.61): cap", "2: wrong from the start"):
@@ -316,6 +528,100 @@ def test_an_attack_that_changed_nothing_is_drawn(spec):
     still = made_up_examples()
     still["adversarial"] = np.repeat(still["original"][:, None], 4, axis=1)
     assert "L∞ = 0.000" in words(images.differences(images.Examples(**still, **DESCRIBED), spec))
+
+
+def test_believability_shows_the_index_the_judges_and_what_was_not_judged(believed, spec):
+    said = words(believability.judges_answers(believed, spec))
+    for expected in ("0.30 (0.26 to 0.35)", "the 3 other networks", "90 judged, SSIM 0.70", "over images"):
+        assert expected in said
+    assert "not fooled have no new label to judge (Basic classifier, noisy: 3; ResNet: 6; ResNet, noisy: 9)" in said
+    assert "over seeds, then images" in words(believability.judges_answers(believed.assign(seeds=2), spec))
+    assert "the other network of" in words(believability.judges_answers(believed.assign(judges=1), spec))
+
+
+def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spec):
+    believed.loc[0, ["images", "censored"]] = [0, 70]
+    believed.loc[0, ["index", "low", "high", "new_label", "original", "neither", "new_label_noise", "ssim"]] = np.nan
+    figure = believability.judges_answers(believed, spec)
+    assert "no image was fooled" in words(figure)
+    assert "Basic classifier: 70" in words(figure)
+    alike = believed.assign(index=0.0, low=-1e-17, high=0.0)
+    low, high = believability.judges_answers(alike, spec).axes[1].get_xlim()
+    assert low < 0 < 0.1 < high
+    with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
+        believability.judges_answers(believed.iloc[1:], spec)
+
+
+def test_transfer_shows_shares_intervals_mistakes_and_noise_at_both_sizes(spec):
+    table = made_up_transfer(NAMES)
+    table.loc[table["norm"] == "l2", "size"] = 5.2
+    said = words(heatmaps.transfer_matrices(table, spec))
+    for expected in (
+        "L∞ norm 0.35",
+        "L2 norm 5.2",
+        "100 %",
+        "12 to 32 %",
+        "same 11 %",
+        "random signs",
+        "80 to 83 images",
+    ):
+        assert expected in said
+    assert "(Basic classifier, noisy: 2; ResNet: 4; ResNet, noisy: 6)" in said
+    with pytest.raises(UserError, match="0 rows from 'basic-clean' to 'basic-clean' at norm linf"):
+        heatmaps.transfer_matrices(table.iloc[1:], spec)
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_transfer_is_drawn_for_few_models_and_for_many(spec, count, tmp_path):
+    names = [f"model{place}" for place in range(count)]
+    spec["models"] = [spec["models"][0] | {"name": name, "title": f"Deep ResNet {name}, noisy"} for name in names]
+    table = made_up_transfer(names)
+    table.loc[table["source"] == "model0", ["images", "fooled", "fooled_low", "fooled_high", "fooled_by_noise"]] = [
+        0
+    ] + [np.nan] * 4
+    figure = heatmaps.transfer_matrices(table, spec)
+    style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    assert words(figure).count("no image") == 2 * count
+    assert len([axes for axes in figure.axes if axes.images]) == 2
+
+
+def test_a_targeted_heat_map_marks_what_did_not_become_the_target(spec):
+    said = words(heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}))
+    for expected in ("0 of 5", ".080 3 of 5", "443 of 450 attacks on 90 pairs", "from class to class, ResNet, noisy"):
+        assert expected in said
+
+
+def test_a_targeted_heat_map_says_how_many_became_the_target_without_the_required_probability(spec):
+    sure, unsure = made_up_targets(10), made_up_targets(10).assign(required_confidence=0.0, success=5)
+    said = words(heatmaps.targeted_matrix(pd.concat([unsure, sure]), spec | {"model": "resnet-noisy"}))
+    assert "443 of 450 attacks" in said
+    assert "7 more were taken for the target" in said
+    assert "more were taken" not in words(heatmaps.targeted_matrix(sure, spec | {"model": "resnet-noisy"}))
+
+
+def test_targeted_heat_maps_of_a_dataset_share_one_scale_and_take_one_required_confidence(spec):
+    low = made_up_targets(10).assign(required_confidence=0.0, median_mean_change=9.0)
+    both = pd.concat([low, made_up_targets(10)])
+    drawn = [heatmaps.targeted_matrix(both, spec | {"model": name}) for name in NAMES]
+    (limits,) = {figure.axes[0].images[0].get_clim() for figure in drawn}
+    assert limits == pytest.approx((0, 0.4))
+
+
+@pytest.mark.parametrize("count", [2, 3, 30, 120])
+def test_a_targeted_heat_map_is_drawn_for_any_number_of_classes(spec, count, tmp_path):
+    spec["dataset"]["classes"] = [f"class-{place}" for place in range(count)]
+    table = made_up_targets(count, ["resnet-noisy"])
+    for name in ("class", "target"):
+        table[name] = "class-" + table[name].astype(str)
+    figure = heatmaps.targeted_matrix(table, spec | {"model": "resnet-noisy"})
+    style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    assert max(figure.get_size_inches()) <= style.PAGE_WIDTH
+    assert ("with a dot" in words(figure)) == (count > 20)
+
+
+def test_a_targeted_heat_map_of_a_model_that_was_always_wrong_is_empty_and_says_so(spec):
+    figure = heatmaps.targeted_matrix(made_up_targets(10, NAMES[:1]), spec | {"model": "resnet-noisy"})
+    assert "0 of 0 attacks on 0 pairs" in words(figure)
 
 
 def test_augmentations_are_worded():
@@ -352,19 +658,98 @@ def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(net
         architecture.skip_connection(networks, spec | {"models": spec["models"][:2]})
 
 
-def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path):
+def test_verdicts_are_told_by_shape_and_colour_and_their_changes_by_a_bar(swept, spec):
+    figure = verdicts.over_values(swept, spec)
+    alpha, sigma = figure.axes
+    marks = [line for line in alpha.lines if line.get_marker() != "None"]
+    bars_drawn = [line for line in alpha.lines if line.get_marker() == "None"]
+    looks = {(line.get_marker(), line.get_color()) for line in marks}
+    assert looks == {(verdicts.MARKS[name].shape, verdicts.MARKS[name].colour) for name in ("holds", "does not hold")}
+    assert len(marks) == 6
+    assert [line.get_xdata()[0] for line in bars_drawn] == [1.5]  # between the second value and the third
+    assert len({(mark.shape, mark.colour) for mark in verdicts.MARKS.values()}) == 3
+    assert len([line for line in sigma.lines if line.get_marker() == "None"]) == 1
+
+
+def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec):
+    figure = verdicts.over_values(swept, spec)
+    weights = [label.get_fontweight() for label in figure.axes[0].get_xticklabels()]
+    assert weights == ["normal", "bold", "normal"]
+    said = words(figure)
+    for expected in ("1.2", "[0.90, ∞]", "The verdict changes for claim 1.", "at most 2 of 100 (claim 1 at α = 0.03)"):
+        assert expected in said
+    assert "a huge margin" not in said  # how it is read stands in the table
+    swept["censored"] = 0
+    assert "All images that were attacked were fooled." in words(verdicts.over_values(swept, spec))
+
+
+def test_a_sweep_of_one_parameter_has_one_panel(swept, spec):
+    figure = verdicts.over_values(swept[swept["parameter"] == "alpha"], spec)
+    assert len(figure.axes) == 1
+    assert "σ" not in figure.axes[0].get_xlabel()
+
+
+def test_a_damaged_table_of_sensitivity_is_refused(swept, spec):
+    with pytest.raises(UserError, match="a verdict 'perhaps': delete it"):
+        verdicts.over_values(swept.assign(weights_verdict="perhaps"), spec)
+    with pytest.raises(UserError, match="no verdicts"):
+        verdicts.over_values(swept.iloc[:0], spec)
+
+
+def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path, trust_table):
     table.to_csv(tmp_path / "robustness.csv", index=False)
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_bars.py", "--table", tmp_path / "robustness.csv"]
-    command += ["--spec", json.dumps(spec), "--svg", tmp_path / "bars.svg", "--png", tmp_path / "bars.png"]
+    command += [
+        "--trust",
+        trust_table,
+        "--spec",
+        json.dumps(spec),
+        "--svg",
+        tmp_path / "bars.svg",
+        "--png",
+        tmp_path / "bars.png",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (tmp_path / "bars.svg").stat().st_size > 0
     assert (tmp_path / "bars.png").stat().st_size > 0
     assert "| torch" not in done.stderr
 
 
-def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path):
+def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measures, tmp_path, trust_table):
+    paths = []
+    for name, tables in measures.items():
+        for seed, each in enumerate(tables):
+            paths.append(tmp_path / f"{name}-{seed}.parquet")
+            each.to_parquet(paths[-1])
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_robustness_curves.py", "--measures", *paths]
+    command += [
+        "--trust",
+        trust_table,
+        "--spec",
+        json.dumps(with_panels(spec, "linf")),
+        "--svg",
+        tmp_path / "a.svg",
+        "--png",
+        tmp_path / "a.png",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "| torch" not in done.stderr
+    svg = " ".join((tmp_path / "a.svg").read_text(encoding="utf-8").split())
+    assert re.search(r"noisy\W*4 of 78", svg)
+
+
+def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path, trust_table):
     command = [sys.executable, SCRIPTS / "plot_examples.py", "--examples", tmp_path / "none.safetensors"]
-    command += ["--spec", json.dumps(spec), "--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]
+    command += [
+        "--trust",
+        trust_table,
+        "--spec",
+        json.dumps(spec),
+        "--svg",
+        tmp_path / "a.svg",
+        "--png",
+        tmp_path / "a.png",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "none.safetensors does not exist" in done.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from robustness.errors import UserError
-from robustness.records import read_records, write_records
+from robustness.records import read_arrays, read_records, write_records
 
 COLUMNS = {
     "image": range(3),
@@ -29,6 +31,19 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert table["confidence"].dtype == np.float32
     assert np.array_equal(table["confidence"].to_numpy(), COLUMNS["confidence"])
     assert table["label"].tolist() == [7, 0, -1]
+
+
+def test_columns_are_those_of_the_records_without_pandas(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_records(tmp_path / name, COLUMNS, {})
+    table, columns = (read(tmp_path / "a", tmp_path / "b") for read in (read_records, read_arrays))
+    assert list(columns) == list(table.columns)
+    for name, column in columns.items():
+        assert column.tolist() == table[name].tolist()
+    code = "import sys; from pathlib import Path; from robustness.records import read_arrays;"
+    code += "read_arrays(Path(sys.argv[1])); assert 'pandas' not in sys.modules"
+    scripts = Path(__file__).parents[2] / "scripts"
+    subprocess.run([sys.executable, "-c", code, tmp_path / "a"], cwd=scripts, check=True)
 
 
 def test_several_files_are_joined_in_the_order_of_their_paths(tmp_path: Path) -> None:

@@ -17,16 +17,23 @@ import torch
 from numpy.typing import NDArray
 
 import attack_shard
+import attack_targets
+import check_trust
 import compare_shard
 import describe_models
 import evaluate_model
+import judge_attack
 import measure_attack
 import sample_augmentation
 import select_examples
 import tabulate_accuracy
+import tabulate_believability
 import tabulate_comparison
 import tabulate_robustness
+import tabulate_targets
+import tabulate_transfer
 import train_model
+import transfer_attack
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors, write_tensors
 from robustness.records import read_records
@@ -447,6 +454,119 @@ def test_a_comparison_has_a_row_for_each_norm(compared: Path) -> None:
     assert (table["ratio"] > 1).all()
 
 
+def shards_of(folder: Path, model: str) -> tuple[str | Path, ...]:
+    """The flags that name a model's shards and the test images."""
+    parts = [folder / model / name for name in ("0-12", "12-30")]
+    records, images = ([f"{part}.{suffix}" for part in parts] for suffix in ("parquet", "safetensors"))
+    return ("--test", folder / "test", "--records", *records, "--adversarial", *images)
+
+
+@pytest.fixture(scope="module")
+def other_networks(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what each model makes of the images that fooled the other, and the tables of that."""
+    folder = tmp_path_factory.mktemp("other-networks")
+    measures = ["--measures", *(study / model / "measures" for model in MODELS)]
+    for model, other in (MODELS, MODELS[::-1]):
+        spec = {"judges": [[other, 1]], "required_confidence": 0.7, "seed": 1}
+        call(judge_attack, spec, *shards_of(study, model), "--weights", study / other / "w", "--judged", folder / model)
+        spec = {"models": MODELS, "source": model, "required_confidence": 0.7, "seed": 1}
+        weights = ["--weights", *(study / name / "w" for name in MODELS)]
+        flags = [*shards_of(study, model), *measures, *weights, "--transferred", folder / f"{model}-transferred"]
+        call(transfer_attack, spec, *flags)
+    spec = {"models": MODELS, "required_confidence": 0.7}
+    judged, transferred = (["--judged"], ["--transferred"])
+    judged += [folder / model for model in MODELS]
+    transferred += [folder / f"{model}-transferred" for model in MODELS]
+    call(tabulate_believability, spec, *judged, *measures, "--table", folder / "believability.csv")
+    call(tabulate_transfer, spec, *transferred, *measures, "--table", folder / "transfer.csv")
+    return folder
+
+
+def fooled_at(study: Path, model: str, level: float) -> pandas.DataFrame:
+    table = read_records(study / model / "measures")
+    return table[(table["required_confidence"] == level) & (table["ended"] == "success")]
+
+
+def test_a_judge_answers_once_on_every_fooled_image_and_once_on_its_noise(study: Path, other_networks: Path) -> None:
+    fooled = fooled_at(study, "basic-clean", 0.7)
+    table = read_records(other_networks / "basic-clean")
+    assert list(table.columns) == ["image", "judge", "judge_seed", "kind", "answer"]
+    for kind in ("adversarial", "noise"):
+        assert table.loc[table["kind"] == kind, "image"].tolist() == fooled["image"].tolist()
+    assert set(table["judge"]) == {"basic-noisy"}
+    assert set(table["judge_seed"]) == {1}
+    assert set(table["answer"]) <= {"new", "original"}  # of two classes one is the new label, the other the original
+    believability = pandas.read_csv(other_networks / "believability.csv").set_index("model")
+    assert believability.loc["basic-clean", "images"] == len(fooled)
+    new = (table.loc[table["kind"] == "adversarial", "answer"] == "new").mean()
+    assert believability.loc["basic-clean", "new_label"] == pytest.approx(new, abs=1e-5)
+
+
+def test_every_change_that_is_transferred_has_the_largest_median_size(study: Path, other_networks: Path) -> None:
+    table = read_records(*(other_networks / f"{model}-transferred" for model in MODELS))
+    for norm in ("linf", "l2"):
+        attacked = [read_records(study / model / "measures") for model in MODELS]
+        medians = [
+            each.loc[each["required_confidence"] == 0.7]
+            .query("ended != 'skipped'")
+            .assign(norm=lambda rows, norm=norm: rows[norm].where(rows["ended"] == "success", np.inf))["norm"]
+            .median()
+            for each in attacked
+        ]
+        of_norm = table[table["norm"] == norm]
+        assert of_norm["size"].unique() == pytest.approx([max(medians)])
+        assert of_norm["size_reached"].to_numpy() == pytest.approx(max(medians), rel=1e-5)
+    diagonal = pandas.read_csv(other_networks / "transfer.csv").query("source == target")
+    assert diagonal["images"].tolist() == [len(fooled_at(study, model, 0.7)) for model in MODELS for _ in range(2)]
+    assert (diagonal["other_mistake"] == 0).all()
+    assert (diagonal["fooled"] >= 0.5).all()
+
+
+def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: Path, tmp_path: Path) -> None:
+    spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.95, "seed": 1}  # a level that was not recorded
+    weights = ["--weights", study / "basic-noisy" / "w"]
+    call(judge_attack, spec, *shards_of(study, "basic-clean"), *weights, "--judged", tmp_path / "judged")
+    assert len(read_records(tmp_path / "judged")) == 0
+    spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.95, "seed": 1}
+    flags = [*shards_of(study, "basic-noisy"), "--measures", study / "basic-noisy" / "measures", *weights]
+    call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
+    tables = {"models": ["basic-noisy"], "required_confidence": 0.95}
+    measures = ["--measures", study / "basic-noisy" / "measures"]
+    call(tabulate_believability, tables, "--judged", tmp_path / "judged", *measures, "--table", tmp_path / "a.csv")
+    call(tabulate_transfer, tables, "--transferred", tmp_path / "transferred", *measures, "--table", tmp_path / "b.csv")
+    assert pandas.read_csv(tmp_path / "a.csv")["images"].tolist() == [0]
+    assert pandas.read_csv(tmp_path / "b.csv")["images"].tolist() == [0, 0]
+
+
+def targeted(study: Path, to: Path, batch_size: int = 128) -> pandas.DataFrame:
+    """The records of the targeted attack on two images of each class."""
+    call(
+        attack_targets,
+        {"title": "t", "attack": ATTACK | {"target": "given"}, "images_per_class": 2, "seed": 1},
+        *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
+        *("--predictions", study / "basic-clean" / "predictions", "--batch-size", batch_size),
+        *("--records", to / "records", "--checkpoint", to / "checkpoint"),
+    )
+    return read_records(to / "records")
+
+
+def test_of_two_classes_each_image_is_led_toward_the_other_whatever_the_batches(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    table = targeted(study, tmp_path)
+    pandas.testing.assert_frame_equal(targeted(study, tmp_path / "small", batch_size=3), table, check_exact=True)
+    assert len(table) == 2 * 2 * len(LEVELS)
+    assert (table["target"] == 1 - table["label"]).all()
+    won = table[table["ended"] == "success"]
+    assert len(won) > 0
+    assert (won["label_after"] == won["target"]).all()
+    assert not (tmp_path / "checkpoint").exists()
+    spec = {"models": ["basic-clean"], "classes": CLASSES}
+    call(tabulate_targets, spec, "--records", tmp_path / "records", "--table", tmp_path / "targeted.csv")
+    rows = pandas.read_csv(tmp_path / "targeted.csv")
+    assert rows["required_confidence"].tolist() == [level for level in LEVELS for _ in CLASSES]
+    assert rows["target"].tolist() == ["right", "left"] * len(LEVELS)
+
+
 def test_samples_of_the_augmentation_show_one_image_of_each_class(study: Path, tmp_path: Path) -> None:
     call(
         sample_augmentation,
@@ -483,3 +603,30 @@ def test_a_script_started_by_a_rule_fails_with_a_sentence(study: Path, tmp_path:
     assert "Traceback" not in done.stderr
     assert done.stderr == (tmp_path / "log").read_text()
     assert not (tmp_path / "predictions").exists()
+
+
+@pytest.mark.parametrize("batch_size", [3, 128])
+def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
+    study: Path, tmp_path: Path, batch_size: int
+) -> None:
+    shards = [study / "basic-clean" / name for name in ("0-12", "12-30")] * 2  # the same for both attacks
+    spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["report", "strong"], "images": 10}
+    for name, size in (("some", batch_size), ("all", 10)):
+        call(
+            check_trust,
+            spec,
+            *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
+            *("--records", *(f"{shard}.parquet" for shard in shards)),
+            *("--adversarial", *(f"{shard}.safetensors" for shard in shards)),
+            *("--table", tmp_path / f"{name}.csv", "--batch-size", size),
+        )
+    assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
+    table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
+    assert len(table) == 12
+    assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)
+    attacked = read_records(study / "basic-clean" / "measures").query(
+        "required_confidence == 0.9 and ended != 'skipped'"
+    )
+    assert table.loc["unbounded", "images"] == len(attacked)
+    assert table.loc["beats_noise", "images"] == 10
+    assert table.loc[["valid_values", "finite_differences", "batch_size"], "passed"].all()

@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import RESNET_PIXELS, check, checked, places, read_schema
+from robustness.settings import CLAIMED, RESNET_PIXELS, check, checked, places, read_schema
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
 SCHEMA = read_schema(SCHEMA_PATH)
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 COMPARATORS = yaml.safe_load((ROOT / "scales" / "comparators.yaml").read_text(encoding="utf-8"))
-SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem != "comparators")
+JPEG = yaml.safe_load((ROOT / "scales" / "paper-jpeg.yaml").read_text(encoding="utf-8"))
+SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem not in ("comparators", "paper-jpeg"))
 FMN = COMPARATORS["attacks"]["fmn"]
 
 
@@ -65,6 +66,15 @@ def test_each_scale_is_valid_over_the_default_configuration(path: Path) -> None:
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert problems(**overlay) == []
     assert overlay["scale"]["name"] == path.stem
+
+
+def test_the_paper_scale_can_read_cifar_10_from_jpeg_files_and_says_so() -> None:
+    paper = yaml.safe_load((ROOT / "scales" / "paper.yaml").read_text(encoding="utf-8"))
+    both = merged(paper, JPEG)
+    assert problems(**both) == []
+    assert both["scale"]["name"] == "paper"
+    assert all("JPEG" in title for title in (both["scale"]["title"], both["datasets"]["cifar"]["title"]))
+    assert both["results"] != paper["results"]
 
 
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
@@ -426,6 +436,20 @@ def test_an_attack_cannot_aim_at_a_class_that_no_studied_dataset_has() -> None:
     assert sentence.startswith('attacks.strong.target is "dog", which is no class of mnist: use null, next')
 
 
+def test_a_configuration_cannot_give_a_class_for_each_image() -> None:
+    sentence = only(problems(attacks={"strong": {"target": "given"}}))
+    assert sentence.startswith('attacks.strong.target is "given", which is no class of mnist or cifar')
+
+
+def test_the_targeted_attack_takes_its_settings_from_an_attack_of_ours() -> None:
+    assert problems(targeted={"attack": "report"}) == []
+    assert only(problems(targeted={"attack": "storng"})) == (
+        "targeted.attack names the attack 'storng', which is not in attacks; did you mean 'strong'?"
+    )
+    sentence = only(problems(attacks={"fmn": FMN}, targeted={"attack": "fmn"}))
+    assert sentence.startswith("targeted.attack is 'fmn', which comes from a library and has no target")
+
+
 def test_the_attack_that_the_figures_show_must_exist() -> None:
     assert only(check(without("attacks", "report"), SCHEMA)).startswith("attacks lacks the key 'report'")
 
@@ -562,3 +586,44 @@ def test_whatever_stands_at_a_key_the_answer_is_sentences(path: tuple[Any, ...],
     found = check(config, SCHEMA)
     assert all(sentence and "\n" not in sentence for sentence in found)
     assert len(found) == len(set(found))
+
+
+def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:
+    assert problems(sensitivity=None) == []
+    assert problems(sensitivity={"mnist": None}) == []
+    assert problems(sensitivity={"mnist": {"sigma": None}}) == []
+    assert problems(sensitivity={"mnist": {"alpha": []}}) == []
+
+
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        (
+            {"mnits": None},
+            "sensitivity.mnits names the dataset 'mnits', which is not in datasets; did you mean 'mnist'?",
+        ),
+        (
+            {"pets": {"attacked_images": 9, "alpha": [], "sigma": None}},
+            "sensitivity.pets cannot be judged: the report makes claims about mnist and cifar only; remove it",
+        ),
+        ({"mnist": {"alpha": [0]}}, "sensitivity.mnist.alpha[0] is 0, but must be a number above 0 and at most 1"),
+        ({"mnist": {"alpha": [0.1, 0.1]}}, "sensitivity.mnist.alpha lists 0.1 more than once: keep one of each"),
+        ({"mnist": {"sigma": {"values": []}}}, "sensitivity.mnist.sigma.values has no entries, but needs at least 1"),
+        ({"mnist": {"attacked_images": 0}}, "sensitivity.mnist.attacked_images is 0, but must be a whole number"),
+        ({"mnist": {"epochs": 2}}, "unknown key 'epochs' in sensitivity.mnist; did you mean"),
+        (
+            {"cifar": {"sigma": {"train_images": 100, "values": [0.1]}}},
+            "sensitivity.cifar.sigma lists levels of Gaussian noise, but the kind of datasets.cifar.augmentation is "
+            "'affine': set sensitivity.cifar.sigma to null",
+        ),
+    ],
+)
+def test_a_mistake_in_the_sweep_is_named(sweep: dict[str, Any], words: str) -> None:
+    datasets = {"pets": DEFAULT["datasets"]["cifar"]} if "pets" in sweep else {}
+    assert words in only(problems(sensitivity=sweep, datasets=datasets))
+
+
+def test_the_datasets_that_can_be_swept_are_those_with_claims() -> None:
+    from robustness.claims import MODELS
+
+    assert set(CLAIMED) == set(MODELS)

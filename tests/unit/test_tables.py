@@ -88,6 +88,34 @@ def test_an_attack_that_never_left_an_image_has_no_means_and_is_no_error() -> No
     assert math.isnan(row_of(records(["cap", "cap"], l2=[math.nan] * 2))["l2"])
 
 
+def test_images_that_were_not_fooled_are_counted_and_larger_than_all_others_in_medians() -> None:
+    row = row_of(records(["success", "success", "success", "cap", "skipped"], l2=[1.0, 2.0, 3.0, 0.1, 0.0]))
+    assert row["censored"] == 1
+    assert row["median_l2"] == 2.5
+    assert row["median_l2_low"] >= 1
+    assert row["median_l2_high"] == math.inf
+
+
+def test_a_median_is_infinite_where_half_of_the_images_were_not_fooled() -> None:
+    row = row_of(records(["success", "cap", "default_state"], l2=[1.0, 0.5, 0.1]))
+    assert (row["censored"], row["median_l2"]) == (2, math.inf)
+    assert row["l2"] == pytest.approx(1.6 / 3)  # the mean is the report's: with the change that was reached
+
+
+def test_a_median_is_over_all_seeds_and_its_interval_draws_images() -> None:
+    low, high = records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6)
+    row = row_of(low, low, high)
+    assert (row["median_l2"], row["median_l2_low"], row["median_l2_high"]) == (1, 1, 1)
+
+
+def test_the_interval_of_a_median_narrows_with_the_images() -> None:
+    values = np.random.default_rng(4).lognormal(0, 1, 400)
+    few, many = (row_of(records(["success"] * n, linf=values[:n])) for n in (40, 400))
+    assert few["median_linf_low"] < few["median_linf"] < few["median_linf_high"]
+    width = [row["median_linf_high"] - row["median_linf_low"] for row in (few, many)]
+    assert width[1] < width[0] / 2
+
+
 def test_an_image_counts_once_with_its_mean_over_seeds() -> None:
     low, high = records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6)
     row = row_of(low, high)
@@ -110,6 +138,7 @@ def test_a_model_that_gets_everything_wrong_has_no_means_and_is_no_error() -> No
     row = row_of(records(["skipped"] * 4))
     assert (row["attacked"], row["skipped"], row["success"]) == (0, 4, 0)
     assert math.isnan(row["mean_change"])
+    assert math.isnan(row["median_mean_change"])
     assert row["zero_gradient_share"] == 0
 
 

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import signal
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from robustness import interruption, training
+from robustness import compilation, interruption, training
 from robustness.errors import UserError
 from robustness.models import ImageShape, build
 from robustness.training import Epoch, Images, Recipe, evaluate, learning_rate, train
@@ -168,7 +170,7 @@ def test_training_follows_the_schedule_over_all_epochs(tmp_path: Path) -> None:
 def test_weight_decay_shrinks_matrices_and_kernels_but_no_biases_and_norms(optimiser: str) -> None:
     model = model_of(RESNET)
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    step = training._optimiser(model, replace(RECIPE, optimiser=optimiser, weight_decay=0.5))
+    step = training.optimiser_of(model, replace(RECIPE, optimiser=optimiser, weight_decay=0.5))
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     step.step()
@@ -255,13 +257,13 @@ def test_a_resumed_training_repeats_no_epoch(tmp_path: Path, monkeypatch: pytest
         trained(model_of(), tmp_path / "checkpoint")
     monkeypatch.undo()
     epochs: list[int] = []
-    original = training._train_epoch
+    original = training.train_epoch
 
     def noting(*arguments: Any) -> tuple[float, float]:
-        epochs.append(arguments[5])
+        epochs.append(arguments[6])
         return original(*arguments)
 
-    monkeypatch.setattr(training, "_train_epoch", noting)
+    monkeypatch.setattr(training, "train_epoch", noting)
     trained(model_of(), tmp_path / "checkpoint")
     assert epochs == [2, 3]
 
@@ -301,6 +303,176 @@ def test_a_full_disk_is_reported_as_one(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(training, "replacing", lambda _: nullcontext(tmp_path / "full"))
     with pytest.raises(OSError, match="No space left"):
         trained(model_of(), tmp_path / "checkpoint")
+
+
+def test_a_checkpoint_that_takes_long_to_write_is_not_written_after_every_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = itertools.count()
+    monkeypatch.setattr(training.time, "monotonic", lambda: float(next(clock)))  # each look takes a second
+    saved: list[int] = []
+    original = training._save
+
+    def noting(model: nn.Module, optimiser: Any, history: list[Epoch], *rest: Any) -> float:
+        saved.append(len(history))
+        return original(model, optimiser, history, *rest)
+
+    monkeypatch.setattr(training, "_save", noting)
+    trained(model_of(), tmp_path / "checkpoint", replace(RECIPE, epochs=30))
+    assert saved[0] == 1
+    assert 1 < len(saved) < 16
+    saved.clear()
+    monkeypatch.setattr(training, "_LONG_SAVE", 2.0)
+    trained(model_of(), tmp_path / "other", replace(RECIPE, epochs=30))
+    assert saved == list(range(1, 31))
+
+
+# --- a GPU that does not wait ----------------------------------------------------------------------------------------
+
+
+class Waits(TorchDispatchMode):
+    """Counts the operations at which a GPU would have to finish first: values that Python reads, sizes that depend on
+    values, numbers that come from Python as new tensors."""
+
+    NAMES = ("_local_scalar_dense", "nonzero", "masked_select", "_unique2", "equal", "lift_fresh")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        rows = args[1] if name in ("index", "index_put_") else []
+        masked = any(each is not None and each.dtype == torch.bool for each in rows)
+        if name in self.NAMES or masked:
+            self.found[name] += 1
+        return func(*args, **kwargs or {})
+
+
+AFFINE = {"kind": "affine", "rotation": 10, "shift": 0.1, "shear": 5, "zoom": 0.1, "flip": True}
+
+
+def waits(tmp_path: Path, batch_size: int, architecture: dict[str, Any], changed: dict[str, Any]) -> Counter[str]:
+    recipe = replace(RECIPE, epochs=1, batch_size=batch_size, **changed)
+    with Waits() as counted:
+        trained(model_of(architecture), tmp_path / f"checkpoint-{batch_size}", recipe)
+    return counted.found
+
+
+@pytest.mark.parametrize("augmentation", [None, NOISE, AFFINE], ids=["clean", "noise", "affine"])
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_more_steps_make_a_gpu_wait_no_more_often(
+    tmp_path: Path, optimiser: str, augmentation: dict[str, Any] | None
+) -> None:
+    changed = {"optimiser": optimiser, "augmentation": augmentation}
+    few, many = (waits(tmp_path, size, RESNET, changed) for size in (20, 4))
+    assert few["_local_scalar_dense"] > 0  # at the end of the epoch
+    assert many == few
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        lambda pixels: pixels * pixels.max().item(),
+        lambda pixels: pixels * torch.tensor(0.5),
+        lambda pixels: pixels if pixels.sum() > 0 else -pixels,
+        lambda pixels: pixels[torch.ones(len(pixels), dtype=torch.bool)],
+    ],
+    ids=["item", "tensor", "if", "mask"],
+)
+def test_a_step_that_made_a_gpu_wait_would_be_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: Any
+) -> None:
+    monkeypatch.setattr(training, "augment", lambda pixels, *_: waiting(pixels))
+    few, many = (waits(tmp_path, size, PERCEPTRON, {"augmentation": NOISE}) for size in (20, 4))
+    assert sum((many - few).values()) == 8  # 10 steps and 2
+
+
+# --- compiled --------------------------------------------------------------------------------------------------------
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+
+
+def test_by_default_only_a_long_training_on_a_gpu_is_compiled() -> None:
+    long, short = compilation.PAYS_FROM, compilation.PAYS_FROM / 2
+    assert compilation.mode_for("auto", GPU, long) == "default"
+    assert compilation.mode_for("auto", GPU, short) is None
+    assert compilation.mode_for("auto", CPU, long) is None
+    assert compilation.mode_for("no", GPU, long) is None
+    assert compilation.mode_for("reduce-overhead", CPU, short) == "reduce-overhead"
+    with pytest.raises(UserError, match="'yes' is no way to compile; known are auto, no, default"):
+        compilation.mode_for("yes", GPU, long)
+
+
+def test_the_flop_of_training_are_those_that_pytorch_counts() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from robustness.models import summarise
+
+    model = model_of({**RESNET, "filters": 8})
+    expected = training.flop_per_image(summarise(model, SHAPE).gflops)
+    with FlopCounterMode(display=False) as counter:
+        model.train()(torch.rand(2, 1, 28, 28)).sum().backward()
+    # The first layer's images need no gradients.
+    assert 0.97 * expected < counter.get_total_flops() / 2 <= expected
+
+
+@pytest.mark.parametrize("architecture", [PERCEPTRON, RESNET], ids=["perceptron", "resnet"])
+def test_a_network_that_is_traced_for_compilation_trains_as_it_does_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: dict[str, Any]
+) -> None:
+    """The compiler's first half, which needs no compiler for the machine: the traced operations run one by one."""
+    original = torch.compile
+    monkeypatch.setattr(
+        torch, "compile", lambda model, mode, **options: original(model, backend="aot_eager", **options)
+    )
+    recipe = replace(RECIPE, augmentation=NOISE, epochs=2)
+    plain, traced = model_of(architecture), model_of(architecture)
+    expected = trained(plain, tmp_path / "plain", recipe)
+    found = train(
+        *(traced, halves(40), halves(20, seed=1), recipe),
+        **{"seed": 3, "title": "", "checkpoint": tmp_path / "traced", "key": "", "compile_mode": "default"},
+    )
+    for line, other in zip(found, expected, strict=True):
+        assert line.train_loss == pytest.approx(other.train_loss, rel=1e-3)
+    for (name, value), other in zip(traced.state_dict().items(), plain.state_dict().values(), strict=True):
+        assert torch.allclose(value, other, rtol=1e-2, atol=1e-3), name
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_as_it_does_otherwise(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    plain, fast = model_of(), model_of()
+    expected = trained(plain, tmp_path / "plain")
+    with caplog.at_level(logging.INFO):
+        found = train(
+            *(fast, halves(40), halves(20, seed=1), RECIPE),
+            **{"seed": 3, "title": "", "checkpoint": tmp_path / "fast", "key": "", "compile_mode": "default"},
+        )
+    if "torch.compile fails here" in caplog.text:
+        pytest.skip("this machine has no compiler that torch.compile can use")
+    assert "the network is compiled (mode default)" in caplog.text
+    assert found[-1].train_loss == pytest.approx(expected[-1].train_loss, rel=1e-3)
+
+
+def test_where_compiling_fails_the_network_is_trained_as_it_is_and_the_log_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(model: nn.Module, **_: Any) -> Any:
+        def call(pixels: torch.Tensor) -> torch.Tensor:
+            model(pixels)  # changes batch norm's averages before it fails
+            raise RuntimeError("no compiler found\nand much more")
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", failing)
+    plain, tried = model_of(RESNET), model_of(RESNET)
+    trained(plain, tmp_path / "plain")
+    train(
+        *(tried, halves(40), halves(20, seed=1), RECIPE),
+        **{"seed": 3, "title": "", "checkpoint": tmp_path / "tried", "key": "", "compile_mode": "default"},
+    )
+    assert "torch.compile fails here (no compiler found): the network is trained without it" in caplog.text
+    assert equal(tried, plain)
 
 
 # --- failures --------------------------------------------------------------------------------------------------------

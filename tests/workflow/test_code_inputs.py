@@ -111,6 +111,7 @@ def test_a_script_of_figures_or_tables_does_not_import_torch(script: str) -> Non
     assert not {"torch", "torchvision"} & set(probed()[script]["at_start"])
 
 
-def test_an_attack_job_imports_nothing_that_is_slow_and_unneeded() -> None:
+@pytest.mark.parametrize("script", ["attack_shard", "check_trust"])
+def test_an_attack_job_imports_nothing_that_is_slow_and_unneeded(script: str) -> None:
     slow = {"torchvision", "pandas", "seaborn", "matplotlib", "scipy", "sklearn", "torchmetrics"}
-    assert not slow & set(probed()["attack_shard"]["at_start"])
+    assert not slow & set(probed()[script]["at_start"])

@@ -14,15 +14,23 @@ MODELS = ["small-clean", "resnet-noisy"]
 LEVELS = [0.0, 0.5]
 FIGURES = [
     "architecture",
+    "believability",
     "differences_7",
     "examples_7",
     "mean_change",
     "pixels_changed",
+    "robustness_curves_confidence",
+    "robustness_curves_l2",
+    "robustness_curves_linf",
+    "robustness_curves_mean_change",
     "skip_connection",
+    "targeted_resnet-noisy",
+    "targeted_small-clean",
     "training_curves",
     "training_noise",
+    "transfer",
 ]
-TABLES = ["accuracy", "models", "robustness"]
+TABLES = ["accuracy", "believability", "models", "rank_agreement", "robustness", "targeted", "transfer", "trust"]
 COMPARATORS = {
     "attacks": {name: {"library": "adv-lib", "method": name, "steps": 10} for name in ("fmn", "deepfool")},
 }
@@ -34,6 +42,11 @@ CAPTIONS = [  # the first words of each file in report/
     "Skip connections",
     "The networks",
     "Test accuracy on Two hundred digits",
+    "Do other networks see the new class?",
+    "Does what fools one model of Two hundred digits fool another?",
+    "The attack toward each class of Two hundred digits",
+    "Share of the attacked images of Two hundred digits",
+    "Do required confidences",
 ]
 
 
@@ -117,6 +130,33 @@ def test_measures_lie_where_they_can(finished: Copy) -> None:
     assert (robustness["mean_change_low"] <= robustness["mean_change_high"]).all()
 
 
+def test_every_fooled_image_is_judged_by_the_other_model_and_shown_to_both(finished: Copy) -> None:
+    robustness = table(finished, "robustness").set_index(["attack", "required_confidence", "model"])
+    fooled = robustness.loc[("report", 0.5), "success"]
+    believability = table(finished, "believability").set_index("model")
+    assert list(believability.index) == MODELS
+    assert believability["images"].to_dict() == fooled.to_dict()
+    assert believability["judges"].tolist() == (believability["images"] > 0).astype(int).tolist()
+    shares = believability[["new_label", "original", "neither"]].sum(axis=1)
+    assert shares[believability["images"] > 0].tolist() == pytest.approx([1.0] * (believability["images"] > 0).sum())
+    transfer = table(finished, "transfer").set_index(["norm", "source", "target"])
+    assert len(transfer) == 2 * len(MODELS) ** 2
+    for norm in ("linf", "l2"):
+        for model in MODELS:
+            assert transfer.loc[(norm, model, model), "images"] == fooled[model]
+    judged = pd.read_parquet(finished.path(f"{DIGITS}/attacks/report/resnet-noisy/seed0/judged.parquet"))
+    assert set(judged["judge"]) == ({"small-clean"} if len(judged) else set())
+
+
+def test_each_class_that_a_model_knows_is_led_toward_every_other_class(finished: Copy) -> None:
+    targeted = table(finished, "targeted")
+    assert (targeted["class"] != targeted["target"]).all()
+    assert (targeted["success"] <= targeted["images"]).all()
+    assert (targeted["images"] == 1).all()
+    for _, pairs in targeted.groupby(["model", "required_confidence"]):
+        assert (pairs["class"].value_counts() == 9).all()
+
+
 def test_the_size_of_shards_changes_no_result(finished: Copy, tmp_path: Path) -> None:
     name = f"{DIGITS}/tables/robustness.csv"
     ten = finished.path(name).read_bytes()
@@ -159,6 +199,55 @@ def test_the_attack_is_timed_only_when_asked_on_every_model_with_the_first_seed(
     jobs = fresh.plan(f"{DIGITS}/speed", overlay={"seeds": [3, 4]})
     assert counts(jobs) == {"prepare_data": 1, "train_model": 2, "benchmark_attack": 2}
     assert {job.wildcards["seed"] for job in jobs if job.rule == "train_model"} == {"3"}
+
+
+def test_judges_are_all_networks_but_the_attacked_one(fresh: Copy) -> None:
+    target = f"{DIGITS}/attacks/report/small-clean/seed1/judged.parquet"
+    answer = fresh.run("--dry-run", "--printshellcmds", target, overlay={"seeds": [0, 1]}).succeeded()
+    (weights,) = re.findall(r"--weights (.*?) --judged", answer.said)
+    names = ["small-clean/seed0", "resnet-noisy/seed0", "resnet-noisy/seed1"]
+    assert weights.split() == [f"{DIGITS}/models/{name}/weights.safetensors" for name in names]
+
+
+@pytest.mark.parametrize("part", ["believability", "transfer", "targeted"])
+def test_what_other_networks_make_of_attacks_is_a_target_of_its_own(fresh: Copy, part: str) -> None:
+    jobs = counts(fresh.plan(f"{DIGITS}/{part}"))
+    own = {"judge_attack", "transfer_attack", "attack_targets"} & set(jobs)
+    assert own == {{"believability": "judge_attack", "transfer": "transfer_attack", "targeted": "attack_targets"}[part]}
+    assert "plot_bars" not in jobs
+    table = counts(fresh.plan(f"{DIGITS}/tables/{part}.csv"))
+    assert ("attack_shard" in table) == (part != "targeted")  # the figure says which models failed a trust check
+
+
+def test_one_network_alone_has_no_judges_and_says_so(fresh: Copy, tmp_path: Path) -> None:
+    copy = fresh.duplicate(tmp_path)
+    config = copy.path(TINY)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("      resnet-noisy:", "      # resnet-noisy:"), encoding="utf-8")
+    jobs = counts(copy.plan("all"))
+    assert not {"judge_attack", "transfer_attack", "plot_believability", "plot_transfer"} & set(jobs)
+    assert jobs["attack_targets"] == 2  # a model of each dataset
+    other_seed = counts(copy.plan("all", overlay={"seeds": [0, 1]}))
+    assert other_seed["judge_attack"] == 4
+    assert "transfer_attack" not in other_seed
+    said = copy.run(f"{DIGITS}/figures/architecture.svg").succeeded().said
+    assert "digits has one network, and none to judge or to fool with its images" in said
+
+
+def test_the_times_of_a_run_are_summed_up_only_when_asked_and_need_no_job_to_run_again(
+    finished: Copy, tmp_path: Path
+) -> None:
+    copy = finished.duplicate(tmp_path)
+    study = {"study": ["digits"]}  # the only dataset that was run
+    assert not any("run_time" in rule for rule in counts(copy.plan("all", overlay=study)))
+    assert counts(copy.plan("results/tiny/run_time", overlay=study)) == {"tabulate_run_time": 1, "plot_run_time": 1}
+    copy.run("results/tiny/run_time", overlay=study).succeeded()
+    table = copy.path("results/tiny/run_time/run_time.csv").read_text(encoding="utf-8")
+    assert "digits,train_model,,small-clean,1," in table
+    assert copy.plan("results/tiny/run_time", overlay=study) == []
+    time = copy.path(f"{DIGITS}/benchmarks/prepare_data.tsv")
+    time.write_text(time.read_text(encoding="utf-8").replace("\n", "\n1", 1), encoding="utf-8")
+    assert counts(copy.plan("results/tiny/run_time", overlay=study)) == {"tabulate_run_time": 1, "plot_run_time": 1}
 
 
 def test_comparators_are_run_by_their_own_rule_and_only_where_they_are_configured(fresh: Copy) -> None:

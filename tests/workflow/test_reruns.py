@@ -11,16 +11,31 @@ import pytest
 import yaml
 from running import DIGITS, Copy, Job, changed, counts, missing
 
-AFTER_ATTACK = {
-    "attack_shard",
-    "measure_attack",
-    "tabulate_robustness",
-    "select_examples",
+OTHER_NETWORKS = {"judge_attack", "tabulate_believability", "transfer_attack", "tabulate_transfer"}
+TARGETS = {"attack_targets", "tabulate_targets"}
+MARKED = {
     "plot_bars",
     "plot_examples",
     "plot_differences",
+    "plot_robustness_curves",
+    "plot_believability",
+    "plot_transfer",
+    "plot_targets",
 }
-AFTER_TRAINING = AFTER_ATTACK | {"train_model", "evaluate_model", "tabulate_accuracy", "plot_training_curves"}
+AFTER_CHECKS = MARKED | {"tabulate_trust", "write_trust_page"}
+AFTER_ATTACK = (
+    OTHER_NETWORKS
+    | AFTER_CHECKS
+    | {
+        "tabulate_rank_agreement",
+        "attack_shard",
+        "check_trust",
+        "measure_attack",
+        "tabulate_robustness",
+        "select_examples",
+    }
+)
+AFTER_TRAINING = AFTER_ATTACK | TARGETS | {"train_model", "evaluate_model", "tabulate_accuracy", "plot_training_curves"}
 
 
 def digits(**settings: Any) -> dict[str, Any]:
@@ -57,7 +72,7 @@ def test_an_edited_figure_script_redraws_only_its_figure(finished: Copy) -> None
 def test_an_edited_attack_repeats_attacks_and_what_follows_but_no_training(finished: Copy) -> None:
     with changed(finished.path("scripts/robustness/attack.py")):
         jobs = finished.plan()
-    assert set(counts(jobs)) == AFTER_ATTACK
+    assert set(counts(jobs)) == AFTER_ATTACK | TARGETS
     assert counts(jobs)["attack_shard"] == 8
 
 
@@ -104,7 +119,9 @@ def test_an_edited_augmentation_repeats_exactly_what_depends_on_it(finished: Cop
 def test_one_models_learning_rate_repeats_only_that_models_chain(finished: Copy) -> None:
     jobs = finished.plan(overlay=digits(models={"resnet-noisy": {"training": {"learning_rate": 0.02}}}))
     assert set(counts(jobs)) == AFTER_TRAINING
-    assert values(jobs, "model") == {"resnet-noisy"}
+    for rule in ("train_model", "evaluate_model", "attack_shard", "measure_attack", "attack_targets"):
+        assert values(jobs, "model", rule) == {"resnet-noisy"}
+    assert values(jobs, "model", "judge_attack") == {"small-clean", "resnet-noisy"}  # each judges the other
     assert counts(jobs)["attack_shard"] == 4
 
 
@@ -117,8 +134,20 @@ def test_one_attacks_confidence_repeats_that_attack_and_no_training(finished: Co
 
 def test_another_confidence_to_record_repeats_that_attack_and_no_training(finished: Copy) -> None:
     jobs = finished.plan(overlay={"attacks": {"strong": {"other_confidences": ["argmax", 0.8]}}})
-    assert counts(jobs) == {"attack_shard": 4, "measure_attack": 2, "tabulate_robustness": 1, "plot_bars": 2}
+    attacked = {"attack_shard", "check_trust", "measure_attack", "tabulate_robustness"}
+    assert set(counts(jobs)) == attacked | AFTER_CHECKS | TARGETS
+    assert counts(jobs)["attack_shard"] == 4
     assert values(jobs, "attack") == {"strong"}
+
+
+def test_more_images_for_the_targeted_attack_repeat_that_attack_alone(finished: Copy) -> None:
+    jobs = finished.plan(overlay={"targeted": {"images_per_class": 2}})
+    assert counts(jobs) == {"attack_targets": 2, "tabulate_targets": 1, "plot_targets": 2}
+
+
+def test_what_judges_are_asked_by_repeats_what_is_asked_and_no_attack(finished: Copy) -> None:
+    with changed(finished.path("scripts/robustness/judging.py")):
+        assert set(counts(finished.plan())) == OTHER_NETWORKS | {"plot_believability", "plot_transfer"}
 
 
 def test_more_attacked_images_run_only_the_new_shards(finished: Copy) -> None:
@@ -195,10 +224,20 @@ def test_a_failed_shard_is_repeated_alone(finished: Copy, tmp_path: Path) -> Non
     assert [job.wildcards["start"] for job in jobs] == ["30"]
 
 
-def test_a_title_redraws_figures_only(finished: Copy) -> None:
+def test_more_images_in_the_checks_repeat_them_and_what_shows_their_verdict(finished: Copy) -> None:
+    jobs = finished.plan(overlay={"trust": {"images": 7}})
+    assert set(counts(jobs)) == AFTER_CHECKS | {"check_trust"}
+
+
+def test_an_edited_template_writes_its_page_again(finished: Copy) -> None:
+    with changed(finished.path("report/trust.html.j2")):
+        assert counts(finished.plan()) == {"write_trust_page": 1}
+
+
+def test_a_title_redraws_figures_and_pages_only(finished: Copy) -> None:
     jobs = finished.plan(overlay=digits(title="Other words"))
     assert jobs
-    assert {rule for rule in counts(jobs) if not rule.startswith("plot_")} == set()
+    assert {rule for rule in counts(jobs) if not rule.startswith("plot_")} == {"write_trust_page"}
 
 
 def test_a_deleted_figure_is_drawn_again_alone(finished: Copy) -> None:

@@ -10,7 +10,7 @@ from collections import defaultdict
 import pytest
 from running import Copy
 
-GPU_RULES = {"train_model", "attack_shard"}
+GPU_RULES = {"train_model", "attack_shard", "judge_attack", "transfer_attack", "attack_targets", "check_trust"}
 
 
 @pytest.fixture(scope="module")

@@ -116,7 +116,7 @@ def _fooled(row: pd.Series) -> str:
 
 
 def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[pd.Series]) -> str:
-    """What became of the attacked images that were not fooled, by model; empty where there are none."""
+    """How many attacked images were not fooled and what became of them, by model."""
     told = []
     for model, row in zip(models, rows, strict=True):
         ends = {"in the default state": row["default_state"], "at the cap on iterations": row["cap"]}
@@ -124,7 +124,7 @@ def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[pd.Series]) 
         if parts:
             told.append(f"{model['title']}: {style.listed(parts)}")
     if not told:
-        return ""
+        return "Every attacked image was fooled." if any(row["attacked"] for row in rows) else ""
     models_told = "; ".join(told)
     return f"Images that were not fooled are included with the change reached when the attack ended ({models_told})."
 

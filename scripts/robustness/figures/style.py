@@ -2,6 +2,11 @@
 
 Writes the two files of a figure. Exists so that a model has the same colour in every figure, so that every figure
 states its settings beneath it, and so that the same input gives the same bytes.
+
+A figure about robustness says which of its models failed a trust check. Its rule hands its script
+`--trust {input.trust:q}` (`rules.tabulate_trust.output`), and the script has two lines more than others:
+`style.add_trust(parser)`, and `spec = style.with_trust(spec, options.trust)` before it draws. Titles of such models
+then end in a dagger, and `caption` puts the sentence on them, which is in the spec's footnote, where it is seen.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.command import settings
 from robustness.errors import UserError
 from robustness.files import replacing
+from robustness.trust import failures, read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +30,8 @@ COLUMN_WIDTH = 4.6  # inches: a bar chart in one column of a page
 PAGE_WIDTH = 6.9  # inches: rows of pictures and diagrams across a page
 TITLE_SIZE, TEXT_SIZE, SMALL_SIZE = 9.5, 8.0, 7.0  # points
 INK, GREY, RULE = "#222222", "#5f5f5f", "#bdbdbd"
+WARNING = "#a31515"
+NOT_TRUSTWORTHY = "Not trustworthy: "
 
 # Okabe and Ito's hues, dark ones first: told apart with any colour vision, and in print their lightness differs.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -76,6 +84,22 @@ def checked(spec: dict[str, Any], *keys: str) -> dict[str, Any]:
         if titles.count(title) > 1:
             raise UserError(f"two models are titled '{title}': a figure could not tell them apart; rename one")
     return spec
+
+
+def with_trust(spec: Mapping[str, Any], table: Path) -> dict[str, Any]:
+    """The spec, with a dagger at the titles of models that failed a trust check, and a sentence in the footnote.
+
+    `table` is the dataset's table of trust checks; raises `UserError` when it is missing or damaged.
+    """
+    failed = failures(read(table))
+    told = [f"{model['title']} ({failed[model['name']]})" for model in spec["models"] if model["name"] in failed]
+    if not told:
+        return dict(spec)
+    models = [
+        model | {"title": f"{model['title']}\u00a0†"} if model["name"] in failed else model for model in spec["models"]
+    ]
+    sentence = f"† {NOT_TRUSTWORTHY}{'; '.join(told)}. See trust.html."
+    return {**spec, "models": models, "footnote": [*spec["footnote"], sentence]}
 
 
 @contextmanager
@@ -155,7 +179,7 @@ def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
     """Put the title above what is drawn and the sentences below it as one small paragraph; call it last.
 
     Both start at the picture's left edge, are wrapped to its width, and lie outside of it: the picture keeps its
-    size, and `save` takes them in.
+    size, and `save` takes them in. The sentence on models that are not trustworthy comes first, in a colour of its own.
     """
     figure.draw_without_rendering()
     drawn = figure.get_tightbbox()
@@ -170,15 +194,22 @@ def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
         fontsize=TITLE_SIZE,
         fontweight="bold",
     )
-    figure.text(
-        left,
-        (drawn.y0 - 0.1) / high,
-        wrap(" ".join(sentence for sentence in sentences if sentence), room, SMALL_SIZE),
-        va="top",
-        fontsize=SMALL_SIZE,
-        color=GREY,
-        linespacing=1.3,
-    )
+    warnings = [sentence for sentence in sentences if NOT_TRUSTWORTHY in sentence]
+    others = [sentence for sentence in sentences if sentence and sentence not in warnings]
+    top = drawn.y0 - 0.1
+    for told, colour, weight in ((warnings, WARNING, "bold"), (others, GREY, "normal")):
+        if told:
+            text = figure.text(
+                left,
+                top / high,
+                wrap(" ".join(told), room, SMALL_SIZE, weight),
+                va="top",
+                fontsize=SMALL_SIZE,
+                fontweight=weight,
+                color=colour,
+                linespacing=1.3,
+            )
+            top = text.get_window_extent().y0 / figure.dpi - 0.06
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
@@ -193,6 +224,11 @@ def add_outputs(arguments: argparse.ArgumentParser) -> None:
     """Add the two files that every figure script writes, `--svg` and `--png`, to its command line."""
     arguments.add_argument("--svg", type=Path, required=True, help="vector figure to write")
     arguments.add_argument("--png", type=Path, required=True, help="the same figure as pixels")
+
+
+def add_trust(arguments: argparse.ArgumentParser) -> None:
+    """Add the table that says which models to believe, `--trust`, to the command line of a figure about robustness."""
+    arguments.add_argument("--trust", type=Path, required=True, metavar="CSV", help="table of trust checks")
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -1,0 +1,207 @@
+"""How many images a second each network trains on, and which share of the device's peak that is.
+
+Takes the very steps of `robustness.training` on made images that lie on the device; networks take turns, round by
+round. FLOP are counted by PyTorch over a forward and backward pass; the peak is that of a large matrix product in the
+same precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CPU. Prints a table and writes it as CSV.
+`make bench-training` runs it (SCALE=paper for the report's networks); needs no images, and writes nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from snakemake.utils import update_config
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from robustness import compilation, devices, hardware, models, training  # noqa: E402
+from robustness.files import write_text  # noqa: E402
+from robustness.progress import Progress  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that is ready to train: takes `steps` steps of `batch_size` images when called; FLOP per image."""
+
+    name: str
+    batch_size: int
+    flop: float
+    compiled: str
+    run: Callable[[], object]
+
+
+def settings(overlays: list[Path]) -> dict[str, Any]:
+    """The configuration with the overlays laid over it, as Snakemake does."""
+    config: dict[str, Any] = {}
+    for path in [ROOT / "config.yaml", *overlays]:
+        update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")))
+    return config
+
+
+def networks(config: dict[str, Any], device: torch.device, options: argparse.Namespace) -> list[Network]:
+    """Each architecture of each dataset once with clean and once with noisy images, as its models are configured."""
+    found = []
+    for dataset in config["study"]:
+        entry = config["datasets"][dataset]
+        shape, classes = models.ImageShape(*entry["image_size"]), len(entry["classes"])
+        for name, model in entry["models"].items():
+            recipe = training.Recipe(
+                **config["training"] | model.get("training", {}),
+                augmentation=entry["augmentation"] if model["data"] == "noisy" else None,
+            )
+            images = entry["split"]["train"]
+            architecture = config["architectures"][model["architecture"]]
+            arguments = (architecture, shape, classes, recipe, images, device, options)
+            found.append(network(f"{dataset}/{name}", *arguments))
+    return found
+
+
+def network(
+    name: str,
+    architecture: dict[str, Any],
+    shape: models.ImageShape,
+    classes: int,
+    recipe: training.Recipe,
+    images: int,
+    device: torch.device,
+    options: argparse.Namespace,
+) -> Network:
+    """The network, warmed up; compiled where a training of so many images would be."""
+    torch.manual_seed(0)
+    batch = options.batch_size or recipe.batch_size
+    recipe = training.Recipe(**vars(recipe) | {"batch_size": batch})
+    model = models.placed(models.build(architecture, shape, classes), device)
+    made = training.Images(
+        torch.randint(0, 256, (batch * options.steps, shape.channels, shape.height, shape.width), dtype=torch.uint8),
+        torch.randint(0, classes, (batch * options.steps,)),
+    )
+    made = training.Images(made.pixels.to(device), made.labels.to(device))
+    flop = counted_flop(model, shape, device)
+    mode = compilation.mode_for(options.compile, device, flop * images * recipe.epochs)
+    passes: Callable[[torch.Tensor], torch.Tensor] = model
+    if mode is not None:
+        pixels, _ = made.batch(torch.arange(batch, device=device))
+        passes = compilation.compiled(model, pixels, training.precision(device), mode)
+    optimiser = training.optimiser_of(model, recipe)
+
+    def run(steps: int) -> training.Begun:
+        rows = slice(0, batch * steps)
+        part = training.Images(made.pixels[rows], made.labels[rows])
+        with Progress(name, steps, "steps", interval=float("inf")) as progress:
+            return training.train_epoch(model, passes, optimiser, part, recipe, 0, 0, progress)
+
+    run(min(3, options.steps))
+    compiled = "no" if passes is model else str(mode)
+    return Network(name, batch, flop, compiled, partial(run, options.steps))
+
+
+def counted_flop(model: torch.nn.Module, shape: models.ImageShape, device: torch.device) -> float:
+    """FLOP of training on one image: a forward and a backward pass, a multiply-add as two."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    images = torch.zeros(2, shape.channels, shape.height, shape.width, device=device)
+    with FlopCounterMode(display=False) as counter:
+        model.train()(images).sum().backward()
+    model.zero_grad(set_to_none=True)
+    return counter.get_total_flops() / len(images)
+
+
+def rows_of(found: list[Network], seconds: dict[str, list[float]], peak: float, steps: int) -> list[dict[str, Any]]:
+    """One row per network: images per second (median, smallest, largest over the rounds) and the share of the peak."""
+    rows = []
+    for each in found:
+        rates = [each.batch_size * steps / value for value in seconds[each.name]]
+        median = statistics.median(rates)
+        rows.append(
+            {
+                "network": each.name,
+                "batch_size": each.batch_size,
+                "compiled": each.compiled,
+                "rounds": len(rates),
+                "images_per_second": median,
+                "images_per_second_min": min(rates),
+                "images_per_second_max": max(rates),
+                "gflop_per_image": each.flop / 1e9,
+                "tflop_per_second": median * each.flop / 1e12,
+                "share_of_peak": median * each.flop / peak,
+            }
+        )
+    return rows
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="overlays over config.yaml")
+    parser.add_argument("--steps", type=int, default=20, help="of the optimiser in each round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batch-size", type=int, help="instead of the configuration's")
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU")
+    parser.add_argument("--compile", default="auto", metavar="HOW", help=", ".join(compilation.CHOICES))
+    parser.add_argument("--table", type=Path, default=ROOT / "results/bench/training.csv", metavar="CSV")
+    return parser
+
+
+def main() -> None:
+    """Measure, print and write."""
+    options = arguments().parse_args()
+    config = settings(options.configfile)
+    with devices.leased(options.threads) as device:
+        torch.backends.cudnn.benchmark = True  # as train_model.py does
+        dtype, size = (torch.bfloat16, 8192) if device.type == "cuda" else (torch.float32, 1024)
+        found = networks(config, device, options)
+        seconds: dict[str, list[float]] = {each.name: [] for each in found}
+        peaks = []
+        for _ in range(options.rounds):
+            peaks.append(hardware.matmul_peak(device, dtype, size))
+            for each in found:
+                seconds[each.name].append(hardware.timed(device, each.run)[0])
+        rows = rows_of(found, seconds, max(peaks), options.steps)
+        setting = {
+            "device": devices.describe(device),
+            "cpu": hardware.cpu_name(),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "precision": str(dtype).removeprefix("torch."),
+            "peak_tflop_per_second": max(peaks) / 1e12,
+            "steps": options.steps,
+        }
+    table = io.StringIO()
+    writer = csv.DictWriter(table, [*rows[0], *setting], lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        values = (row | setting).items()
+        writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values})
+    options.table.parent.mkdir(parents=True, exist_ok=True)
+    write_text(options.table, table.getvalue())
+    print(readable(rows, setting))
+
+
+def readable(rows: list[dict[str, Any]], setting: dict[str, Any]) -> str:
+    """The table as text for a terminal."""
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in setting.items()}
+    heads = f"{'network':28s}{'batch':>6s}{'compiled':>16s}{'images/s: median, min, max':>34s}"
+    lines = [", ".join(f"{key} {value}" for key, value in shown.items()), f"{heads}{'TFLOP/s':>9s}{'of peak':>9s}"]
+    for row in rows:
+        rates = "".join(f" {row[f'images_per_second{name}']:10.1f}" for name in ("", "_min", "_max"))
+        lines.append(
+            f"{row['network']:28s}{row['batch_size']:6d}{row['compiled']:>16s}{rates:>34s}"
+            f"{row['tflop_per_second']:9.3g}{row['share_of_peak']:9.1%}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

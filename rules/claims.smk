@@ -1,0 +1,107 @@
+# What the report claims and whether it holds; the robustness curves, and whether other measures rank the models alike.
+# Reads: results/<dataset>/attacks/, models/ and tables/. Writes: results/claims.csv, results/claims.html, and
+# results/<dataset>/tables/ and figures/.
+
+
+rule assess_claims:
+    """Say of each claim of the report whether it holds, and why."""
+    input:
+        measures=claim_measures,
+        predictions=claim_predictions,
+        believability=claim_tables("believability"),
+        trust=claim_tables("trust"),
+    output:
+        report(
+            f"{RESULTS}/claims.csv",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "the report's claims", "shows": "which of them hold, and why"},
+        ),
+    log:
+        f"{RESULTS}/logs/assess_claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/assess_claims.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("assess_claims"),
+        spec=claims_spec,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --predictions {input.predictions:q}"
+        " --believability {input.believability:q} --trust {input.trust:q} --table {output:q} --log {log:q}"
+
+
+rule write_claims_page:
+    """Write the table of claims as a page that can be read in a browser."""
+    input:
+        table=rules.assess_claims.output,
+        template=Path(os.path.relpath(Path(workflow.basedir, "report", "claims.html.j2"))),
+    output:
+        f"{RESULTS}/claims.html",
+    log:
+        f"{RESULTS}/logs/write_claims_page.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/write_claims_page.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("write_claims_page"),
+        spec=claims_page_spec,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --template {input.template:q}"
+        " --page {output:q} --log {log:q}"
+
+
+rule tabulate_rank_agreement:
+    """Say whether confidence levels, and measures of change, rank the models alike."""
+    input:
+        measures=report_measures,
+    output:
+        report(
+            f"{RESULTS}/{{dataset}}/tables/rank_agreement.csv",
+            caption="../report/rank_agreement.rst",
+            category="{dataset}",
+            subcategory="Tables",
+            labels={"table": "rank agreement of confidences and measures"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/tabulate_rank_agreement.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_rank_agreement.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("tabulate_rank_agreement"),
+        spec=rank_agreement_spec,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+
+
+rule plot_robustness_curves:
+    """Draw the share of images fooled against the change allowed, a line per model."""
+    input:
+        measures=report_measures,
+        trust=rules.tabulate_trust.output,
+    output:
+        svg=report(
+            f"{RESULTS}/{{dataset}}/figures/robustness_curves_{{curves}}.svg",
+            caption="../report/robustness_curves.rst",
+            category="{dataset}",
+            subcategory="Figures",
+            labels={"figure": "robustness curves: {curves}", "shows": "share of images fooled by the change allowed"},
+        ),
+        png=f"{RESULTS}/{{dataset}}/figures/robustness_curves_{{curves}}.png",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/plot_robustness_curves/{{curves}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/plot_robustness_curves/{{curves}}.tsv"
+    wildcard_constraints:
+        curves="|".join(ROBUSTNESS_CURVES),
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("plot_robustness_curves"),
+        spec=robustness_curves_spec,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q}"
+        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -1,0 +1,99 @@
+# Can what the attacks found be trusted? Checks of every model, a table and a page of them, and a file where all passed.
+# Reads: results/<dataset>/models/, data/test and attacks/. Writes: results/<dataset>/trust/, tables/trust.csv, trust.html.
+
+
+rule check_trust:
+    """Check one model, with the images and the records of the attacks; a failed check is a result like any other."""
+    input:
+        weights=rules.train_model.output.weights,
+        test=rules.prepare_data.output.test,
+        records=checked_records,
+        adversarial=checked_images,
+    output:
+        f"{RESULTS}/{{dataset}}/trust/{{model}}/seed{{seed}}.csv",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/check_trust/{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/check_trust/{{model}}-seed{{seed}}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    params:
+        *src("check_trust"),
+        spec=trust_spec,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        " --records {input.records:q} --adversarial {input.adversarial:q} --table {output:q} --threads {threads}"
+        " --log {log:q}"
+
+
+rule tabulate_trust:
+    """Put the checks of all models and seeds into one table, whether they passed or not."""
+    input:
+        checks=trust_checks,
+    output:
+        report(
+            f"{RESULTS}/{{dataset}}/tables/trust.csv",
+            caption="../report/trust.rst",
+            category="{dataset}",
+            subcategory="Tables",
+            labels={"table": "trust checks"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/tabulate_trust.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_trust.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("tabulate_trust"),
+    shell:
+        "python {params[0]:q} --checks {input.checks:q} --table {output:q} --log {log:q}"
+
+
+rule write_trust_page:
+    """Show every check of every model on one page, with what it asks and what a failure means."""
+    input:
+        table=rules.tabulate_trust.output,
+    output:
+        report(
+            f"{RESULTS}/{{dataset}}/trust.html",
+            caption="../report/trust.rst",
+            category="{dataset}",
+            subcategory="Pages",
+            labels={"page": "trust checks"},
+        ),
+    log:
+        f"{RESULTS}/{{dataset}}/logs/write_trust_page.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/write_trust_page.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("write_trust_page"),
+        spec=trust_page_spec,
+        template=page_template("trust"),
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
+        " --page {output:q} --log {log:q}"
+
+
+rule require_trust:
+    """Fail where a check failed, with a sentence that names the models and the checks."""
+    input:
+        table=rules.tabulate_trust.output,
+        page=rules.write_trust_page.output,
+    output:
+        f"{RESULTS}/{{dataset}}/trust/passed.txt",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/require_trust.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/require_trust.tsv"
+    conda:
+        "../envs/figures.yaml"
+    params:
+        *src("require_trust"),
+        spec=required_trust_spec,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --page {input.page:q} --passed {output:q}"
+        " --log {log:q}"

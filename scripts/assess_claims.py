@@ -1,0 +1,72 @@
+"""Say of each claim of the report whether it holds: about these weights, and about the recipes that they come from.
+
+Reads the measures of the attacks and the predictions of every dataset, model and seed, and the tables of believability
+and of trust checks where there are any; writes a CSV with one row per claim.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas
+
+from robustness.claims import Study, claims
+from robustness.command import parser, run
+from robustness.figures.inputs import read_table
+from robustness.files import write_text
+from robustness.records import read_records
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    paths: dict[str, Any] = {"type": Path, "nargs": "*", "default": [], "metavar": "FILE"}
+    result.add_argument("--measures", help="attacks × models of all datasets × seeds", **paths)
+    result.add_argument("--predictions", help="models of all datasets × seeds", **paths)
+    result.add_argument("--believability", help="in the order of the spec's `believability`", **paths)
+    result.add_argument("--trust", help="in the order of the spec's `trust`", **paths)
+    result.add_argument("--table", type=Path, required=True, metavar="CSV")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    spec = options.spec
+    models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
+    attacks = dict(spec["attacks"])
+    predictions = _by(models, options.predictions)
+    tables = {
+        name: dict(zip(spec[name], map(read_table, getattr(options, name)), strict=True))
+        for name in ("believability", "trust")
+    }
+    measures = _by(list(product(attacks, models)), options.measures)
+    alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
+    studies = {
+        attack: Study(
+            {model: [_at(table, confidence) for table in measures[attack, model]] for model in models},
+            predictions,
+            alphas,
+            **tables,
+        )
+        for attack, confidence in attacks.items()
+    }
+    answers = claims(studies.pop("report"), studies)
+    write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
+
+
+def _by(keys: list[Any], paths: list[Path]) -> dict[Any, list[pandas.DataFrame]]:
+    """The tables of each key: as many files as there are seeds."""
+    seeds = len(paths) // max(1, len(keys))
+    return {
+        key: [read_records(path) for path in paths[index * seeds : (index + 1) * seeds]]
+        for index, key in enumerate(keys)
+    }
+
+
+def _at(table: pandas.DataFrame, confidence: float) -> pandas.DataFrame:
+    return table[table["required_confidence"] == confidence]
+
+
+if __name__ == "__main__":
+    run(main, arguments())

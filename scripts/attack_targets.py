@@ -1,0 +1,106 @@
+"""Attack a few images of each class toward every other class: the targeted attack of the report's conclusion.
+
+Reads weights, the test images and the model's predictions on them, by which the images are chosen; writes one record
+per image, target and required confidence, with the change that it took. A job that was killed goes on from the state
+that it saved last; on SIGTERM it saves its state and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from robustness import devices, interruption, models
+from robustness.attack import AttackResult, attack
+from robustness.attack_spec import ENDED, AttackSpec, read_spec
+from robustness.command import parser, run, settings
+from robustness.files import read_tensors
+from robustness.gradients import frozen
+from robustness.measures import mean_change, norms
+from robustness.memory import fitting_batch_size
+from robustness.progress import Progress
+from robustness.provenance import code_digest, digest_of, file_digest, stamp
+from robustness.records import read_columns, write_records
+from robustness.targeted import Pairs, pairs
+from robustness.trajectories import Store
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    result.add_argument("--test", type=Path, required=True, metavar="FILE")
+    result.add_argument("--predictions", type=Path, required=True, metavar="FILE")
+    result.add_argument("--records", type=Path, required=True, metavar="FILE")
+    result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where the state is saved")
+    result.add_argument("--save-every", type=float, default=60.0, metavar="SECONDS")
+    result.add_argument("--threads", type=int, default=1)
+    result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    title, seed, values, each = settings(options.spec, "title", "seed", "attack", "images_per_class")
+    classes = models.classes(options.weights)
+    spec = read_spec(values, classes, title)
+    truth, predictions = read_columns(options.predictions, "label", "prediction")
+    chosen = pairs(truth, predictions, classes, each)
+    pixels, labels = (array[chosen.images] for array in read_tensors(options.test, "images", "labels"))
+    with devices.leased(options.threads) as device, interruption.noticed():
+        model = frozen(models.load(options.weights), device)
+        batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
+        inputs = (options.weights, options.test, options.predictions)
+        shaped_by = (options.spec, code_digest(), *map(file_digest, inputs), device.type)
+        store = Store(options.checkpoint, digest_of(*shaped_by), options.save_every)
+        original = torch.from_numpy(pixels).float().div_(255)
+        with Progress(title, len(labels), "images") as progress:
+            result = attack(
+                model,
+                original.to(device),
+                torch.from_numpy(labels).to(device),
+                torch.from_numpy(chosen.images).to(device),
+                spec,
+                seed=seed,
+                batch_size=batch_size,
+                targets=torch.from_numpy(chosen.targets),
+                title=title,
+                progress=lambda ended: progress.advance(len(ended)),
+                store=store,
+            )
+        provenance = stamp(options.spec, devices.describe(device))
+    write_records(options.records, _columns(result, spec, chosen, original.numpy(), labels), {"provenance": provenance})
+    store.remove()
+
+
+def _columns(
+    result: AttackResult,
+    spec: AttackSpec,
+    chosen: Pairs,
+    original: NDArray[np.float32],
+    labels: NDArray[np.int64],
+) -> dict[str, Any]:
+    """One row per image, target and required confidence, image by image."""
+    levels = len(spec.levels)
+    before, after = original.repeat(levels, axis=0), result.adversarial.flatten(0, 1).numpy()
+    sizes = norms(before, after)
+    return {
+        "image": chosen.images.repeat(levels),
+        "label": labels.repeat(levels),
+        "target": chosen.targets.repeat(levels),
+        "required_confidence": np.tile(spec.levels, len(labels)),
+        "label_after": result.label_after.flatten().numpy(),
+        "confidence_after": result.confidence_after.flatten().numpy(),
+        "ended": [ENDED[code] for code in result.ended.flatten().tolist()],
+        "iterations": result.iterations.flatten().numpy(),
+        "mean_change": mean_change(before, after),
+        "l2": sizes["l2"],
+        "linf": sizes["linf"],
+    }
+
+
+if __name__ == "__main__":
+    run(main, arguments())

@@ -1,0 +1,63 @@
+"""Ask the other networks of a dataset what they see in the images that fooled one of them.
+
+Reads the shards of an attack (records and images), the test images and the judges' weights; writes one record per
+judge and image, of the adversarial image and of the original with random signs of the same L2 norm.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustness import devices, judging
+from robustness.answers import answers
+from robustness.command import parser, run, settings
+from robustness.measures import norms
+from robustness.provenance import stamp
+from robustness.records import write_records
+
+KINDS = ("adversarial", "noise")
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--test", type=Path, required=True, metavar="FILE")
+    result.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="shards, in order")
+    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="the same shards")
+    result.add_argument("--weights", type=Path, nargs="+", required=True, metavar="FILE", help="one per judge")
+    result.add_argument("--judged", type=Path, required=True, metavar="FILE")
+    result.add_argument("--threads", type=int, default=1)
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    judges, confidence, seed = settings(options.spec, "judges", "required_confidence", "seed")
+    fooled = judging.fooled_images(options.test, options.records, options.adversarial, confidence)
+    size = norms(fooled.original, fooled.adversarial)["l2"]
+    noise = judging.noise_like(fooled.original, size, fooled.image, "l2", seed)
+    parts: list[dict[str, NDArray[Any]]] = []
+    with devices.leased(options.threads) as device:
+        for (judge, judge_seed), weights in zip(judges, options.weights, strict=True):
+            network = judging.loaded(weights, device)
+            for kind, images in zip(KINDS, (fooled.adversarial, noise), strict=True):
+                seen = judging.classified(network, images, device)
+                parts.append(
+                    {
+                        "image": fooled.image,
+                        "judge": np.full(len(seen), judge),
+                        "judge_seed": np.full(len(seen), judge_seed),
+                        "kind": np.full(len(seen), kind),
+                        "answer": answers(seen, fooled.label_after, fooled.label),
+                    }
+                )
+        provenance = stamp(options.spec, devices.describe(device))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    write_records(options.judged, columns, {"provenance": provenance})
+
+
+if __name__ == "__main__":
+    run(main, arguments())

@@ -1,0 +1,40 @@
+"""Judge the claims about a dataset at one value of what is swept: the attack's step α or the noise level σ.
+
+Reads the measures of one attack on each of the dataset's models; writes a CSV with one row per claim. `--spec`:
+dataset, parameter, value, models, images, required_confidence.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.command import parser, run, settings
+from robustness.files import write_text
+from robustness.records import read_records
+from robustness.swept_claims import first_images, judged
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="one for each model")
+    result.add_argument("--verdicts", type=Path, required=True, metavar="CSV")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    dataset, parameter, value, models, images, confidence = settings(
+        options.spec, "dataset", "parameter", "value", "models", "images", "required_confidence"
+    )
+    measures = {
+        model: first_images(read_records(path), images, confidence)
+        for model, path in zip(models, options.measures, strict=True)
+    }
+    table = judged(dataset, measures)
+    table.insert(0, "parameter", parameter)
+    table.insert(1, "value", value)
+    write_text(options.verdicts, table.to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    run(main, arguments())

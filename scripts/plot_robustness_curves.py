@@ -1,0 +1,38 @@
+"""Draw robustness curves: the share of attacked images that a change of at most so much fools, a line per model.
+
+Reads the measures of one attack on every model and seed and the table of trust checks; writes the figure as SVG and
+PNG. `--spec`: dataset, models, architectures, footnote, panels.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness import command
+from robustness.figures import robustness_curves, style
+from robustness.records import read_records
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command.parser(__doc__)
+    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+    style.add_trust(parser)
+    style.add_outputs(parser)
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
+    """Draw and save."""
+    spec = style.with_trust(style.checked(options.spec, "panels"), options.trust)
+    seeds = len(options.measures) // len(spec["models"])
+    tables = {
+        model["name"]: [read_records(path) for path in options.measures[index * seeds : (index + 1) * seeds]]
+        for index, model in enumerate(spec["models"])
+    }
+    style.save(robustness_curves.robustness_curves(tables, spec), options.svg, options.png)
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

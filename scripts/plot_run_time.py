@@ -1,0 +1,31 @@
+"""Draw how long the jobs of a run took: a bar for each stage, a part of it for each model.
+
+Reads the table of times; writes the figure as SVG and PNG. `--spec`: datasets (name, title, models), architectures,
+footnote.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness import command
+from robustness.figures import inputs, run_time, style
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command.parser(__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="run_time.csv")
+    style.add_outputs(parser)
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
+    """Draw and save."""
+    command.settings(options.spec, "datasets", "architectures", "footnote")
+    style.save(run_time.run_time_bars(inputs.read_table(options.table), options.spec), options.svg, options.png)
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

@@ -1,0 +1,32 @@
+"""Draw each claim's verdict over the values of the attack's step α and the noise level σ.
+
+Reads the table of sensitivity and the table of trust checks; writes the figure as SVG and PNG. `--spec`: dataset,
+models, architectures, footnote.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness import command
+from robustness.figures import inputs, style, verdicts
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = command.parser(__doc__)
+    parser.add_argument("--table", type=Path, required=True, help="sensitivity.csv")
+    style.add_trust(parser)
+    style.add_outputs(parser)
+    return parser
+
+
+def main(options: argparse.Namespace) -> None:
+    """Draw and save."""
+    spec = style.with_trust(style.checked(options.spec), options.trust)
+    style.save(verdicts.over_values(inputs.read_table(options.table), spec), options.svg, options.png)
+
+
+if __name__ == "__main__":
+    command.run(main, arguments())

@@ -1,0 +1,174 @@
+"""Robustness curves: the share of attacked images that a change of at most so much fools, one line per model.
+
+Takes tables of measures; reads and writes nothing. A mean hides what a curve shows: whether a model withstands small
+changes to all images, or large ones to a few; and images that were never fooled have no place in a mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from robustness.censoring import attacked, censored, changes, first_censored, fooled_within
+from robustness.errors import UserError
+from robustness.figures import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+DASHES = (3.0, 1.3)
+POINTS = 400  # of a line: more than a column's width shows
+TITLES = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change"}
+
+Tables = Mapping[str, Sequence["pd.DataFrame"]]
+
+
+def robustness_curves(models: Tables, spec: Mapping[str, Any]) -> Figure:
+    """A panel for each of `spec["panels"]` (keys `measure`, `required_confidence`), side by side.
+
+    `models` has, for each model, the measures of one attack, a table for each seed. A line steps up at each change that
+    fools an image; images that were not fooled count among all, so that a line may end below 1. Its band is the
+    pointwise 95 % interval of `robustness.censoring.fooled_within`. A ring marks the smallest change at which an attack
+    had ended without success. Raises `UserError` for a model without measures at a panel's confidence.
+    """
+    import seaborn
+
+    panels = spec["panels"]
+    looks = style.looks(spec)
+    alone = len(panels) == 1
+    shown = [_at(models, spec, panel["required_confidence"]) for panel in panels]
+    with style.theme():
+        figure = style.blank(style.COLUMN_WIDTH if alone else style.PAGE_WIDTH, 3.4 if alone else 2.7)
+        # The legend has axes of its own: one that is anchored to the figure moves when the caption enlarges it.
+        grid = figure.add_gridspec(2, len(panels), height_ratios=(1, 0.12 if alone else 0.06))
+        first: Axes | None = None
+        for place, (panel, tables) in enumerate(zip(panels, shown, strict=True)):
+            axes = figure.add_subplot(grid[0, place], sharey=first)
+            reach = max(_reach(each, other["measure"]) for each, other in zip(shown, panels, strict=True))
+            _draw(axes, tables, panel["measure"], looks, reach)
+            axes.set_xlabel(_axis_label(panel["measure"], spec["dataset"], 3.6 if alone else 1.5))
+            if not alone:
+                axes.set_title(_level(panel["required_confidence"]), loc="left")
+            if first is None:
+                axes.set_ylabel("share of attacked images fooled")
+                axes.set_ylim(0, 1.02)
+            else:
+                axes.tick_params(axis="y", labelleft=False)
+            axes.grid(True)
+            seaborn.despine(ax=axes)
+            first = first or axes
+        below = figure.add_subplot(grid[1, :])
+        below.set_axis_off()
+        columns = 2 if alone else 4
+        below.legend(handles=_keys(spec, looks), loc="center", ncols=columns, frameon=False, handlelength=2.4)
+        style.caption(
+            figure,
+            _title(spec["dataset"]["title"], panels),
+            [
+                "Lines: share of the attacked images that a change of at most so much fooled; bands: its 95 % interval "
+                f"at each change, over {_drawn(models)}.",
+                _not_fooled(spec, shown),
+                _ring(shown),
+                *spec["footnote"],
+            ],
+        )
+    return figure
+
+
+def _reach(models: Mapping[str, list[pd.DataFrame]], measure: str) -> float:
+    """The largest change that fooled an image; 0 where none was fooled."""
+    needed = (changes(tables, measure) for tables in models.values())
+    return max(float(values[np.isfinite(values)].max(initial=0)) for values in needed)
+
+
+def _at(models: Tables, spec: Mapping[str, Any], confidence: float) -> dict[str, list[pd.DataFrame]]:
+    found = {}
+    for model in spec["models"]:
+        tables = [table[table["required_confidence"] == confidence] for table in models.get(model["name"], [])]
+        if not tables or not all(map(len, tables)):
+            raise UserError(
+                f"there are no measures of model '{model['name']}' at confidence {confidence}: delete them and run the "
+                "workflow again"
+            )
+        found[model["name"]] = tables
+    return found
+
+
+def _draw(
+    axes: Axes, models: Mapping[str, list[pd.DataFrame]], measure: str, looks: Mapping[str, style.Look], reach: float
+) -> None:
+    allowed = np.linspace(0, 1.02 * reach or 1.0, POINTS)
+    needed = {name: changes(tables, measure) for name, tables in models.items()}
+    for name, values in needed.items():
+        band, look = fooled_within(values, allowed), looks[name]
+        axes.fill_between(allowed, band.low, band.high, step="post", color=look.edge, alpha=0.16, linewidth=0)
+        (line,) = axes.step(allowed, band.share, where="post", color=look.edge, linewidth=1.4)
+        if look.dashed:
+            line.set_dashes(DASHES)
+        start = min(first_censored(models[name], measure), allowed[-1])
+        if censored(models[name]):
+            share = fooled_within(values, np.array([start])).share
+            axes.plot(
+                [start], share, "o", markersize=5, markerfacecolor="white", markeredgecolor=look.edge, clip_on=False
+            )
+    axes.set_xlim(0, allowed[-1])
+
+
+def _level(confidence: float) -> str:
+    return "any wrong class" if confidence == 0 else f"probability {confidence:g}"
+
+
+def _title(dataset: str, panels: Sequence[Mapping[str, Any]]) -> str:
+    if len(panels) == 1:
+        return f"{dataset}: images fooled, by {TITLES[panels[0]['measure']]}"
+    return f"{dataset}: images fooled, by the confidence that is required"
+
+
+def _axis_label(measure: str, dataset: Mapping[str, Any], width: float) -> str:
+    change = "|x′ − x|" if dataset["image_size"][0] == 1 else "Σ over channels |x′ − x|"
+    units = {
+        "linf": "L∞ norm of the change allowed (pixels in [0, 1])",
+        "l2": "L2 norm of the change allowed (pixels in [0, 1])",
+        "mean_change": f"mean change per pixel allowed ({change}, pixels in [0, 1])",
+    }
+    return style.wrap(units[measure], width, style.TEXT_SIZE)
+
+
+def _drawn(models: Tables) -> str:
+    return "seeds, then images" if max(map(len, models.values())) > 1 else "images"
+
+
+def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, list[pd.DataFrame]]]) -> str:
+    """How many of the attacked images of each model were not fooled, panel by panel."""
+    told = []
+    for model in spec["models"]:
+        counts = style.listed([f"{censored(tables[model['name']]):,}" for tables in shown])
+        told.append(f"{model['title']} {counts} of {attacked(shown[0][model['name']]):,}")
+    return f"Attacked and not fooled{'' if len(shown) == 1 else ', panel by panel'}: {'; '.join(told)}."
+
+
+def _ring(shown: Sequence[Mapping[str, list[pd.DataFrame]]]) -> str:
+    if not any(censored(tables) for panel in shown for tables in panel.values()):
+        return ""
+    return (
+        "Ring: the smallest change at which an attack had ended without success; from there on the share could be "
+        "larger than drawn."
+    )
+
+
+def _keys(spec: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[Line2D]:
+    from matplotlib.lines import Line2D
+
+    keys = []
+    for model in spec["models"]:
+        look = looks[model["name"]]
+        line = Line2D([], [], color=look.edge, linewidth=1.4, label=style.wrap(model["title"], 1.5, style.TEXT_SIZE))
+        if look.dashed:
+            line.set_dashes(DASHES)
+        keys.append(line)
+    return keys

@@ -1,0 +1,32 @@
+"""Put the verdicts at all swept values of a dataset into one table.
+
+Reads a table of verdicts for each value; writes a CSV with one row per parameter, claim and value. `--spec`: configured
+(the value of each parameter that everything else is computed with).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.command import parser, run, settings
+from robustness.figures.inputs import read_table
+from robustness.files import write_text
+from robustness.sensitivity import over_values
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--verdicts", type=Path, nargs="+", required=True, metavar="CSV", help="one for each value")
+    result.add_argument("--table", type=Path, required=True, metavar="CSV")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    (configured,) = settings(options.spec, "configured")
+    table = over_values([read_table(path) for path in options.verdicts], configured)
+    write_text(options.table, table.to_csv(index=False, float_format="%.6g"))
+
+
+if __name__ == "__main__":
+    run(main, arguments())

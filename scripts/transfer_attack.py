@@ -1,0 +1,91 @@
+"""Show the changes that fooled one model to all models of its dataset, every change at the same size.
+
+Reads the shards of an attack on the source model (records and images), the test images, the measures of the attack on
+all models, which decide the size, and all models' weights of the same seed; writes one record per image, norm and
+target model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustness import devices, judging
+from robustness.command import parser, run, settings
+from robustness.measures import norms
+from robustness.provenance import stamp
+from robustness.records import read_columns, write_records
+from robustness.rescaling import NORMS, rescaled
+from robustness.transfer import common_size
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--test", type=Path, required=True, metavar="FILE")
+    result.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="shards, in order")
+    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="the same shards")
+    result.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+    result.add_argument("--weights", type=Path, nargs="+", required=True, metavar="FILE", help="one per model")
+    result.add_argument("--transferred", type=Path, required=True, metavar="FILE")
+    result.add_argument("--threads", type=int, default=1)
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    models, source, confidence, seed = settings(options.spec, "models", "source", "required_confidence", "seed")
+    fooled = judging.fooled_images(options.test, options.records, options.adversarial, confidence)
+    sizes = _sizes(options.measures, len(models), confidence)
+    direction = fooled.adversarial - fooled.original
+    changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}
+    noise = {norm: judging.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
+    seen: dict[str, dict[str, NDArray[Any]]] = {}
+    with devices.leased(options.threads) as device:
+        for target, weights in zip(models, options.weights, strict=True):
+            network = judging.loaded(weights, device)
+            seen[target] = {"unchanged": judging.classified(network, fooled.original, device)}
+            for norm in NORMS:
+                seen[target][norm] = judging.classified(network, changed[norm], device)
+                seen[target][f"{norm} noise"] = judging.classified(network, noise[norm], device)
+        provenance = stamp(options.spec, devices.describe(device))
+    parts = [
+        {
+            "image": fooled.image,
+            "label": fooled.label,
+            "target": np.full(len(fooled.image), target),
+            "norm": np.full(len(fooled.image), norm),
+            "size": np.full(len(fooled.image), sizes[norm]),
+            "size_reached": norms(fooled.original, changed[norm])[norm],
+            "target_before": seen[target]["unchanged"],
+            "source_after": seen[source][norm],
+            "target_after": seen[target][norm],
+            "noise_after": seen[target][f"{norm} noise"],
+        }
+        for norm in NORMS
+        for target in models
+    ]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    write_records(options.transferred, columns, {"provenance": provenance})
+
+
+def _sizes(measures: list[Path], models: int, confidence: float) -> dict[str, float]:
+    """The common size in each norm, from the measures of every model's seeds."""
+    needed: dict[str, list[NDArray[np.float64]]] = {norm: [] for norm in NORMS}
+    for path in measures:
+        level, ended, *values = read_columns(path, "required_confidence", "ended", *NORMS)
+        attacked = (level == confidence) & (ended != "skipped")
+        for norm, value in zip(NORMS, values, strict=True):
+            needed[norm].append(np.where(ended == "success", value, np.inf)[attacked])
+    seeds = len(measures) // models
+    starts = range(0, len(measures), seeds)
+    return {
+        norm: common_size(np.concatenate(each[start : start + seeds]) for start in starts)
+        for norm, each in needed.items()
+    }
+
+
+if __name__ == "__main__":
+    run(main, arguments())

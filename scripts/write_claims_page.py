@@ -1,0 +1,31 @@
+"""Write the table of the report's claims as a page that can be read in a browser, on a phone too.
+
+Reads the table and a Jinja template; writes one HTML file that needs nothing else. `--spec`: scale, seeds, datasets.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.claims_page import page
+from robustness.command import parser, run
+from robustness.figures.inputs import read_table
+from robustness.files import write_text
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--table", type=Path, required=True, metavar="CSV")
+    result.add_argument("--template", type=Path, required=True, metavar="FILE")
+    result.add_argument("--page", type=Path, required=True, metavar="HTML")
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    template = options.template.read_text(encoding="utf-8")
+    write_text(options.page, page(read_table(options.table), options.spec, template))
+
+
+if __name__ == "__main__":
+    run(main, arguments())

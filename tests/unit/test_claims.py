@@ -1,0 +1,398 @@
+"""The report's claims on made-up studies in which the answer is known."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+import pytest
+
+import assess_claims
+from robustness import claims_page
+from robustness.claims import (
+    CIFAR,
+    CLAIMS,
+    COLUMNS,
+    FAILS,
+    HOLDS,
+    MNIST,
+    MODELS,
+    UNDECIDED,
+    Alike,
+    Study,
+    Support,
+    answer,
+    claims,
+    verdicts,
+)
+from robustness.errors import UserError
+from robustness.files import write_text
+from robustness.records import write_records
+
+ROOT = Path(__file__).parents[2]
+IMAGES = 60
+AS_IN_THE_REPORT = {
+    (MNIST, "basic-clean"): {"mean_change": 0.2, "pixels_changed": 300, "iterations": 40, "accuracy": 0.8},
+    (MNIST, "basic-noisy"): {"mean_change": 0.3, "pixels_changed": 200, "iterations": 60, "accuracy": 0.75},
+    (MNIST, "resnet-clean"): {"mean_change": 0.05, "pixels_changed": 100, "iterations": 30, "accuracy": 0.97},
+    (MNIST, "resnet-noisy"): {"mean_change": 0.05, "pixels_changed": 100, "iterations": 30, "accuracy": 0.97},
+    (CIFAR, "resnet-clean"): {"mean_change": 0.005, "pixels_changed": 300, "iterations": 5, "accuracy": 0.6},
+    (CIFAR, "resnet-noisy"): {"mean_change": 0.005, "pixels_changed": 300, "iterations": 5, "accuracy": 0.8},
+    (CIFAR, "deep_resnet-clean"): {"mean_change": 0.005, "pixels_changed": 500, "iterations": 5, "accuracy": 0.8},
+    (CIFAR, "deep_resnet-noisy"): {"mean_change": 0.005, "pixels_changed": 300, "iterations": 5, "accuracy": 0.6},
+}
+"""Each model's typical change and accuracy, so that the report would be right about all but claim 5."""
+
+BELIEVED = pandas.DataFrame(
+    {
+        "model": MODELS[MNIST],
+        "index": [0.01, 0.02, 0.0, 0.6],
+        "low": [-0.05, -0.05, -0.05, 0.5],
+        "high": [0.07, 0.09, 0.05, 0.7],
+        "p": [0.4, 0.3, 0.5, 1e-9],
+    }
+)
+
+
+def study(
+    seeds: int = 1, between: float = 0.02, ended: dict[tuple[str, str], str] | None = None, **given: Any
+) -> Study:
+    """A study with those typical values, in which images, seeds and the two together vary."""
+    rng = np.random.default_rng(seeds)
+    typical = given.pop("typical", AS_IN_THE_REPORT)
+    image = {dataset: rng.normal(0, 0.3, IMAGES) for dataset in MODELS}
+    measures: dict[Any, list[pandas.DataFrame]] = {}
+    predictions: dict[Any, list[pandas.DataFrame]] = {}
+    for key, values in typical.items():
+        measures[key], predictions[key] = [], []
+        for _ in range(seeds):
+            factor = np.exp(image[key[0]] + rng.normal(0, between) + rng.normal(0, 0.05, IMAGES))
+            columns = {name: values[name] * factor for name in ("mean_change", "pixels_changed", "iterations")}
+            how = (ended or {}).get(key, "success")
+            measures[key].append(pandas.DataFrame({"image": range(IMAGES), "ended": how, **columns}))
+            right = np.arange(500) / 500 < values["accuracy"] + rng.normal(0, between / 10)
+            predictions[key].append(
+                pandas.DataFrame({"image": range(500), "label": 1, "prediction": np.where(right, 1, 0)})
+            )
+    return Study(measures, predictions, **({"alphas": {MNIST: 0.01, CIFAR: 0.01}} | given))
+
+
+@pytest.fixture(scope="module")
+def several() -> pandas.DataFrame:
+    """A study of five seeds in which the noisy basic classifier is never fooled, as in the report."""
+    defaults = {(MNIST, "basic-noisy"): "default_state"}
+    return claims(study(5, ended=defaults, believability={MNIST: BELIEVED})).set_index("claim")
+
+
+@pytest.fixture(scope="module")
+def single() -> pandas.DataFrame:
+    return claims(study(1, believability={MNIST: BELIEVED})).set_index("claim")
+
+
+# --- verdicts --------------------------------------------------------------------------------------------------------
+
+
+def test_there_is_a_row_for_each_claim_with_the_columns_that_others_read(single: pandas.DataFrame) -> None:
+    assert single.index.tolist() == list(range(1, 12))
+    assert ("claim", *single.columns) == COLUMNS
+
+
+def test_a_study_like_the_reports_bears_it_out_about_its_weights(single: pandas.DataFrame) -> None:
+    expected = dict.fromkeys(range(1, 12), HOLDS) | {5: FAILS}
+    assert single["weights_verdict"].to_dict() == expected
+
+
+def test_with_one_seed_every_recipe_is_undecided_and_the_table_says_why(single: pandas.DataFrame) -> None:
+    assert set(single["verdict"]) == {UNDECIDED}
+    assert single["p"].isna().all()
+    assert single["p_holm"].isna().all()
+    assert single["why"].str.contains("One seed says nothing about another training").all()
+    assert "about these weights it holds" in single.loc[1, "why"]
+
+
+def test_with_several_seeds_recipes_have_verdicts(several: pandas.DataFrame) -> None:
+    assert several.loc[[4, 6, 7, 8, 9, 10], "verdict"].tolist() == [HOLDS] * 6
+    assert several["seeds"].tolist() == [5] * 11
+    assert "Over 5 seeds every comparison bears it out" in several.loc[6, "why"]
+    assert several.loc[9, "low"] < several.loc[9, "estimate"] < several.loc[9, "high"]
+
+
+def test_a_model_that_is_never_fooled_is_the_most_robust_of_these_weights_and_has_no_size(
+    several: pandas.DataFrame,
+) -> None:
+    assert several.loc[1, "weights_verdict"] == HOLDS
+    assert several.loc[1, "verdict"] == UNDECIDED  # five signs alone are too few
+    assert several.loc[1, "censored"] == 5 * IMAGES
+    assert "no standard error" in several.loc[1, "why"]
+    assert "∞ (no interval)" in several.loc[1, "why"]
+    assert several.loc[2, "weights_verdict"] == FAILS
+
+
+def test_the_default_state_alone_does_not_bear_out_claim_5(several: pandas.DataFrame) -> None:
+    # Of 60 images 95 % cannot be told from all; the noisy basic classifier's part holds.
+    assert "mnist/basic-noisy 0.99" in several.loc[5, "why"]
+    assert several.loc[5, "weights_verdict"] != FAILS
+
+
+def test_what_is_the_other_way_round_does_not_hold() -> None:
+    swapped = AS_IN_THE_REPORT | {
+        (MNIST, "resnet-noisy"): {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 3}
+    }
+    table = claims(study(5, typical=swapped)).set_index("claim")
+    for about in ("verdict", "weights_verdict"):
+        assert table.loc[[1, 3, 4], about].tolist() == [FAILS] * 3
+    assert "a comparison contradicts it" in table.loc[1, "why"]
+    assert table.loc[1, "unit"].startswith("times the mean change, basic-noisy ÷ resnet-noisy")
+    assert table.loc[1, "high"] < 1
+
+
+def test_recipes_that_vary_as_much_as_they_differ_are_undecided_though_the_weights_are_not() -> None:
+    table = claims(study(3, between=1.0)).set_index("claim")
+    assert table.loc[[1, 2, 3, 4, 8, 9], "verdict"].tolist() == [UNDECIDED] * 6
+    assert (table.loc[[1, 2, 3, 4, 8, 9], "weights_verdict"] != UNDECIDED).sum() >= 4
+
+
+def test_a_difference_that_is_significant_and_small_counts_as_equal() -> None:
+    typical = AS_IN_THE_REPORT | {
+        (MNIST, "resnet-noisy"): {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 0.053}
+    }
+    made = study(1, between=0.0, typical=typical)
+    support = Alike(MNIST, "mean_change", "resnet-noisy", "resnet-clean", 1.25).evidence(made).weights
+    assert max(support) < 0.01
+    assert verdicts([support])[0][2] == HOLDS
+
+
+def test_too_few_images_bear_out_no_equality() -> None:
+    made = study(1)
+    few = {key: [table.head(5) for table in tables] for key, tables in made.measures.items()}
+    table = claims(Study(few, made.predictions)).set_index("claim")
+    assert table.loc[4, "weights_verdict"] == UNDECIDED
+
+
+def test_images_that_neither_model_was_fooled_by_make_no_models_equal() -> None:
+    both = {(MNIST, "resnet-clean"): "cap", (MNIST, "resnet-noisy"): "cap"}
+    for seeds in (1, 5):
+        table = claims(study(seeds, ended=both)).set_index("claim")
+        assert (table.loc[4, "verdict"], table.loc[4, "weights_verdict"]) == (UNDECIDED, UNDECIDED)
+
+
+def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:
+    nothing = Support(math.nan, math.nan)
+    # Twice 0.02 is below 5 % alone, and above when corrected for two.
+    assert [verdict for *_, verdict in verdicts([Support(0.02, 0.98), nothing])] == [HOLDS, UNDECIDED]
+    assert [verdict for *_, verdict in verdicts([Support(0.02, 0.98), Support(0.5, 0.5)])] == [UNDECIDED] * 2
+    assert verdicts([Support(0.98, 0.001)])[0] == (0.002, 0.002, FAILS)
+
+
+# --- what is missing -------------------------------------------------------------------------------------------------
+
+
+def test_without_a_dataset_its_claims_are_there_undecided_and_say_so() -> None:
+    made = study(1)
+    alone = Study({key: value for key, value in made.measures.items() if key[0] == MNIST}, made.predictions)
+    table = claims(alone).set_index("claim")
+    for claim in (7, 8, 9, 10):
+        assert table.loc[claim, ["verdict", "weights_verdict"]].tolist() == [UNDECIDED] * 2
+        assert table.loc[claim, "why"] == "The dataset cifar is not studied in this configuration."
+        assert math.isnan(table.loc[claim, "estimate"])
+    assert table.loc[1, "weights_verdict"] == HOLDS
+
+
+def test_what_is_left_of_a_claim_can_refute_it_but_not_bear_it_out() -> None:
+    made = study(1)
+    without = {key: value for key, value in made.measures.items() if key != (MNIST, "resnet-clean")}
+    table = claims(Study(without, made.predictions)).set_index("claim")
+    assert table.loc[1, "weights_verdict"] == UNDECIDED
+    assert "The model resnet-clean of mnist is not in this configuration." in table.loc[1, "why"]
+    assert table.loc[5, "weights_verdict"] == FAILS
+
+
+def test_a_study_of_nothing_has_eleven_undecided_claims() -> None:
+    table = claims(Study({}, {}))
+    assert set(table["verdict"]) == set(table["weights_verdict"]) == {UNDECIDED}
+    assert table["weights_p"].isna().all()
+
+
+def test_iterations_of_different_steps_are_not_compared() -> None:
+    table = claims(study(1, alphas={MNIST: 0.01, CIFAR: 0.001})).set_index("claim")
+    assert table.loc[7, "weights_verdict"] == UNDECIDED
+    assert "Iterations are not compared: α is 0.01 on mnist and 0.001 on cifar" in table.loc[7, "why"]
+
+
+def test_claim_11_waits_for_the_judges_table_and_then_comes_from_it(single: pandas.DataFrame) -> None:
+    assert "index of resnet-noisy is 0.6 (0.5 to 0.7)" in single.loc[11, "why"]
+    claim = CLAIMS[10]
+    for table, sentence in (
+        (None, "There is no table of believability for mnist."),
+        (BELIEVED.drop(columns="index"), "has no column index"),
+        (BELIEVED[:3], "has no row for resnet-noisy"),
+    ):
+        given = {} if table is None else {"believability": {MNIST: table}}
+        found = answer(claim, study(1, **given))
+        assert sentence in " ".join(found.lacking)
+        assert math.isnan(found.support("weights").holds)
+    alike = BELIEVED.assign(index=0.6, low=0.5, high=0.7, p=1e-9)
+    assert answer(claim, study(1, believability={MNIST: alike})).support("weights").p > 0.9
+
+
+def test_the_judges_table_says_nothing_of_a_recipe(several: pandas.DataFrame) -> None:
+    assert several.loc[11, "verdict"] == UNDECIDED
+    assert several.loc[11, "weights_verdict"] == HOLDS
+    assert "does not tell seeds apart" in several.loc[11, "why"]
+
+
+def test_a_model_whose_checks_failed_leaves_its_claims_undecided() -> None:
+    trust = pandas.DataFrame(
+        {
+            "model": ["basic-noisy", "basic-noisy", "resnet-clean"],
+            "passed": [True, False, True],
+            "why": ["Fine.", "The gradient vanished.", "Fine."],
+        }
+    )
+    table = claims(study(1, trust={MNIST: trust})).set_index("claim")
+    assert table.loc[[1, 2, 3], "weights_verdict"].tolist() == [UNDECIDED] * 3
+    assert table.loc[1, "not_trustworthy"] == "basic-noisy"
+    assert "Not trustworthy: basic-noisy (The gradient vanished.)" in table.loc[1, "why"]
+    assert table.loc[5, "not_trustworthy"] == "mnist/basic-noisy"
+    # Claims about others, or about accuracy, are as they were.
+    assert table.loc[[4, 6, 9], "weights_verdict"].tolist() == [HOLDS] * 3
+
+
+def test_another_attack_is_told_of() -> None:
+    typical = AS_IN_THE_REPORT | {
+        (MNIST, "resnet-noisy"): {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 3}
+    }
+    table = claims(study(1), {"strong": study(1, typical=typical)}).set_index("claim")
+    assert "Under the attack strong, about these weights, it does not hold." in table.loc[1, "why"]
+    assert "strong" not in table.loc[6, "why"]
+
+
+def test_claims_name_models_and_datasets_of_the_configuration() -> None:
+    import yaml
+
+    configured = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["datasets"]
+    assert {name: tuple(configured[name]["models"]) for name in MODELS} == MODELS
+    rules = (ROOT / "rules" / "common.smk").read_text(encoding="utf-8")
+    assert f"CLAIM_DATASETS = {json.dumps(tuple(MODELS)).replace('[', '(').replace(']', ')')}" in rules
+
+
+# --- the script and the page -----------------------------------------------------------------------------------------
+
+
+def call(script: Any, spec: dict[str, Any], *flags: object) -> None:
+    script.main(script.arguments().parse_args(["--spec", json.dumps(spec), *map(str, flags)]))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table that the script writes of a study of MNIST with two attacks, and the page of it."""
+    import write_claims_page
+
+    folder = tmp_path_factory.mktemp("claims")
+    made = study(1)
+    paths: dict[str, list[Path]] = {"measures": [], "predictions": []}
+    for what, attacks in (("measures", ["report", "strong"]), ("predictions", [""])):
+        for attack in attacks:
+            for model in MODELS[MNIST]:
+                (table,) = getattr(made, what)[MNIST, model]
+                levels = [table.assign(required_confidence=0.9), table.assign(required_confidence=0.0, mean_change=1.0)]
+                path = folder / f"{what}-{attack}-{model}"
+                write_records(path, pandas.concat(levels if attack else [table]).to_dict("list"), {})
+                paths[what].append(path)
+    write_text(folder / "believability.csv", BELIEVED.to_csv(index=False))
+    spec = {
+        "attacks": [["report", 0.9], ["strong", 0.9]],
+        "datasets": [{"name": MNIST, "models": list(MODELS[MNIST]), "alpha": 0.01}],
+        "believability": [MNIST],
+        "trust": [],
+    }
+    inputs = [each for what, files in paths.items() for each in (f"--{what}", *files)]
+    call(assess_claims, spec, *inputs, "--believability", folder / "believability.csv", "--table", folder / "c.csv")
+    settings = {
+        "scale": {"name": "tiny", "title": "<few> images"},
+        "seeds": 1,
+        "datasets": [{"name": MNIST, "title": "MNIST", "settings": ["α = 0.01."]}],
+    }
+    template = ROOT / "report" / "claims.html.j2"
+    call(write_claims_page, settings, "--table", folder / "c.csv", "--template", template, "--page", folder / "c.html")
+    return folder
+
+
+def test_the_script_writes_what_the_library_finds(written: Path) -> None:
+    table = pandas.read_csv(written / "c.csv").set_index("claim")
+    assert table.loc[[1, 2, 3, 4, 6, 11], "weights_verdict"].tolist() == [HOLDS] * 6
+    assert "Under the attack strong" in table.loc[1, "why"]
+
+
+def test_the_script_has_an_answer_where_nothing_is_studied(tmp_path: Path) -> None:
+    spec = {"attacks": [["report", 0.9]], "datasets": [], "believability": [], "trust": []}
+    call(assess_claims, spec, "--measures", "--predictions", "--table", tmp_path / "c.csv")
+    assert set(pandas.read_csv(tmp_path / "c.csv")["verdict"]) == {UNDECIDED}
+
+
+def test_the_page_is_one_file_that_is_whole_and_needs_nothing_else(written: Path) -> None:
+    from html.parser import HTMLParser
+
+    class Balanced(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+            self.outside: list[str] = []
+            self.links: list[str] = []
+            self.names: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag not in ("meta", "br"):
+                self.open.append(tag)
+            for name, value in attrs:
+                if name in ("src", "srcset", "data") or (name == "href" and not str(value).startswith("#")):
+                    self.outside.append(str(value))
+                if name == "href":
+                    self.links.append(str(value).removeprefix("#"))
+                if name == "id":
+                    self.names.append(str(value))
+
+        def handle_endtag(self, tag: str) -> None:
+            assert self.open.pop() == tag
+
+    page = (written / "c.html").read_text(encoding="utf-8")
+    parser = Balanced()
+    parser.feed(page)
+    parser.close()
+    assert parser.open == parser.outside == []
+    assert parser.links == parser.names == [f"claim-{number}" for number in range(1, 12)]
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "<script" not in page
+    assert "prefers-color-scheme: dark" in page
+    assert 'name="viewport"' in page
+
+
+def test_the_page_says_all_that_the_table_says(written: Path) -> None:
+    from html import unescape
+
+    page = " ".join(unescape((written / "c.html").read_text(encoding="utf-8")).split())
+    table = pandas.read_csv(written / "c.csv")
+    for name in ("sentence", "why", "test", "unit"):
+        assert all(text in page for text in table[name].dropna())
+    assert "0 hold, 0 do not hold, 11 are undecided" in page
+    assert "1 seed" in page
+    assert "&lt;few&gt; images" in (written / "c.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_infinite_and_missing_numbers(several: pandas.DataFrame) -> None:
+    template = (ROOT / "report" / "claims.html.j2").read_text(encoding="utf-8")
+    spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 5, "datasets": []}
+    page = claims_page.page(several.reset_index(), spec, template)
+    assert "<b>∞</b> (95 % interval – to –)" in page
+    assert "nan" not in page
+    assert "300 attacks did not fool their image" in page
+
+
+def test_a_table_without_its_columns_is_named() -> None:
+    with pytest.raises(UserError, match="has no column why: delete it"):
+        claims_page.page(pandas.DataFrame(columns=[name for name in COLUMNS if name != "why"]), {}, "")

@@ -1,0 +1,91 @@
+"""The one command that runs the paper scale on a GPU machine: its stages in tiny on a CPU, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from running import ROOT, Copy, copied
+
+TINY = {"MORE": "tests/configs/paper-tiny.yaml", "RESULTS": "results/paper-tiny", "PYTHON": sys.executable}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    made = copied(tmp_path / "copy")
+    shutil.copytree(ROOT / "tools", made.path("tools"))
+    for folder in ("wheels", "mirror"):
+        made.path(folder).mkdir()
+    made.path("cifar.tar.xz").touch()
+    return made
+
+
+def paper_scale(copy: Copy, *more: str, without: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    given = {"--wheels": "wheels", "--mirror": "mirror", "--cifar": "cifar.tar.xz"}
+    flags = [word for name, value in given.items() if name != without for word in (name, value)]
+    environment = os.environ | TINY | settings
+    command = ["tools/paper_scale.sh", *flags, *more]
+    return subprocess.run(
+        command, cwd=copy.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.mark.parametrize("option", ["--wheels", "--mirror", "--cifar"])
+def test_an_option_that_is_missing_is_named(copy: Copy, option: str) -> None:
+    ended = paper_scale(copy, without=option)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith(f"paper_scale: {option} must name")
+
+
+def test_a_python_without_pytorch_is_refused_before_anything_is_made(copy: Copy, tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n', encoding="utf-8")
+    bare.chmod(0o755)
+    ended = paper_scale(copy, PYTHON=str(bare))
+    assert ended.returncode == 1
+    assert "cannot import torch: name the Python that can" in ended.stdout
+    assert not copy.path("results").exists()
+
+
+def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) -> None:
+    ended = paper_scale(copy, "--plan")
+    assert ended.returncode == 0, ended.stdout
+    stages = [
+        "1-mnist",
+        "2-cifar-resnet",
+        "3-cifar-deep-resnet",
+        "4-run-time",
+        "5-everything-else",
+        "6-run-time-of-all",
+    ]
+    assert re.findall(r"^== (\S+)$", ended.stdout, re.MULTILINE) == stages
+    python = copy.path("results/paper-venv/bin/python")
+    seen = subprocess.run([python, "-c", "import torch; print(torch.__file__)"], capture_output=True, text=True)
+    assert "paper-venv" not in seen.stdout  # the machine's own PyTorch, untouched
+    assert seen.stdout.strip()
+
+
+def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(copy: Copy) -> None:
+    ended = paper_scale(copy, "--output", "out", "--last", "1", CORES="2")
+    assert ended.returncode == 0, ended.stdout
+    assert re.search(r"^== 1-mnist: done in \d+ s, \d+ s since the start$", ended.stdout, re.MULTILINE)
+    with tarfile.open(copy.path("out/1-mnist.tar.gz")) as archive:
+        names = archive.getnames()
+    assert "results/paper-tiny/mnist/tables/robustness.csv" in names
+    assert not [name for name in names if name.endswith(".safetensors")]
+    made = {path: path.stat().st_mtime_ns for path in copy.path("results/paper-tiny").rglob("*.safetensors")}
+    assert len(made) == 3 + 4 + 8  # data, weights and attacked images
+    again = paper_scale(copy, "--last", "1", CORES="2")
+    assert again.returncode == 0, again.stdout
+    assert made == {path: path.stat().st_mtime_ns for path in copy.path("results/paper-tiny").rglob("*.safetensors")}
+
+
+def test_a_stage_that_does_not_exist_is_refused(copy: Copy) -> None:
+    ended = paper_scale(copy, "--last", "8")
+    assert (ended.returncode, ended.stdout) == (1, "paper_scale: --last must name a stage from 1 to 7, not '8'\n")

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# The report at full size, one seed, on one GPU machine without a network. The same command again goes on where it was.
+#
+#   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
+#
+# Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer), named by PYTHON (default: python3). Reads the
+# wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (docs/paper-scale.md). Makes
+# results/paper-venv, in which that Python's packages are visible and what they lack is installed; PyTorch is not
+# touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
+# the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
+# and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
+# With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
+# overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
+# configuration.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+stop() {
+  echo "paper_scale: $*" >&2
+  exit 1
+}
+
+WHEELS='' MIRROR='' CIFAR='' OUTPUT='' LAST=7 PLAN=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --plan)
+      PLAN=(--dry-run)
+      shift
+      continue
+      ;;
+    --wheels) WHEELS=${2:-} ;;
+    --mirror) MIRROR=${2:-} ;;
+    --cifar) CIFAR=${2:-} ;;
+    --output) OUTPUT=${2:-} ;;
+    --last) LAST=${2:-} ;;
+    *) stop "unknown option $1; known are --wheels, --mirror, --cifar, --output, --last and --plan" ;;
+  esac
+  shift $(($# > 1 ? 2 : 1))
+done
+[ -d "$WHEELS" ] || stop "--wheels must name the folder that tools/collect_wheels.py filled, not '$WHEELS'"
+[ -d "$MIRROR" ] || stop "--mirror must name a folder with MNIST's four files, not '$MIRROR'"
+[ -f "$CIFAR" ] || stop "--cifar must name an archive of CIFAR-10 as JPEG files, not '$CIFAR'"
+
+[[ $LAST =~ ^[1-7]$ ]] || stop "--last must name a stage from 1 to 7, not '$LAST'"
+
+PYTHON=${PYTHON:-python3}
+VENV=results/paper-venv
+RESULTS=${RESULTS:-results/paper-jpeg}
+begun=$SECONDS
+
+# ---- Python ---------------------------------------------------------------------------------------------------------
+
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
+"$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
+if [ ! -e "$VENV/installed" ]; then
+  rm -rf "$VENV"
+  "$PYTHON" -m venv --without-pip "$VENV"
+  # Not --system-site-packages: the Python that has PyTorch may itself be an environment, whose packages that would miss.
+  "$PYTHON" - "$VENV" <<'PY'
+import site, sys, sysconfig
+from pathlib import Path
+
+folders = dict.fromkeys([*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib")])
+listed = [folder for folder in [*sys.path, *folders] if folder.endswith("-packages") and Path(folder).is_dir()]
+(target,) = Path(sys.argv[1]).glob("lib/python*/site-packages")
+(target / "beside.pth").write_text("\n".join(dict.fromkeys(listed)) + "\n", encoding="utf-8")
+PY
+  "$PYTHON" -m pip --python "$VENV/bin/python" install --quiet --no-index --find-links "$WHEELS" \
+    --disable-pip-version-check --no-warn-conflicts -r tools/paper_scale.txt ||
+    stop "the wheels in $WHEELS do not suffice: collect them for this Python, without fewer packages"
+  touch "$VENV/installed"
+fi
+python=$VENV/bin/python
+"$python" - <<'PY'
+import os, platform, sys
+import torch
+
+gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+print(f"Python {platform.python_version()}, PyTorch {torch.__version__}, {os.cpu_count()} cores, GPU: {gpus or 'none'}")
+if not gpus:
+    print("Without a GPU this takes weeks.", file=sys.stderr)
+PY
+
+# ---- stages ---------------------------------------------------------------------------------------------------------
+
+# A file, since lists on Snakemake's command line hold only text.
+settings=results/paper-run.yaml
+"$python" - "$settings" "$MIRROR" "$CIFAR" "${SEEDS:-[0]}" <<'PY'
+import json, sys
+from pathlib import Path
+
+target, mirror, cifar, seeds = sys.argv[1:]
+sources = {"cifar-jpeg": {"path": str(Path(cifar).resolve())}}
+chosen = {"mirror": str(Path(mirror).resolve()), "seeds": json.loads(seeds), "sources": sources}
+Path(target).write_text(json.dumps(chosen), encoding="utf-8")  # JSON is YAML
+PY
+read -r -a more <<<"${MORE:-}"
+# Of the jobs that use a GPU one more than there are GPUs: while one computes, the next one starts up and waits.
+on_gpu=(train_model evaluate_model attack_shard judge_attack transfer_attack attack_targets check_trust)
+gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')" + 1))
+run() {
+  "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet rules progress "${PLAN[@]}" \
+    --set-resources "${on_gpu[@]/%/:gpu=1}" --resources "gpu=$gpu_jobs" \
+    --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
+}
+
+# kept STAGE: what is small of the results, as one archive.
+kept() {
+  [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] || return 0
+  mkdir -p "$OUTPUT"
+  find "$RESULTS" -type f -size -2M \( -name '*.csv' -o -name '*.json' -o -name '*.svg' -o -name '*.png' \
+    -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) -print0 |
+    tar --null --files-from=- -czf "$OUTPUT/$1.tar.gz.part"
+  mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
+}
+
+# stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached.
+stage() {
+  local name=$1 started=$SECONDS
+  [ "${name%%-*}" -le "$LAST" ] || return 0
+  shift
+  echo "== $name"
+  if run "$@"; then
+    echo "== $name: done in $((SECONDS - started)) s, $((SECONDS - begun)) s since the start"
+  else
+    kept "$name"
+    stop "stage $name failed after $((SECONDS - started)) s: the messages above name the log; the same command goes on"
+  fi
+  kept "$name"
+}
+
+# attacked MODEL: what is needed of one of CIFAR-10's networks to know how robust it is.
+attacked() {
+  local attack data
+  for data in clean noisy; do
+    echo "$RESULTS/cifar/models/$1-$data/seed0/predictions.parquet"
+    for attack in report strong; do
+      echo "$RESULTS/cifar/attacks/$attack/$1-$data/seed0/measures.parquet"
+    done
+  done
+}
+
+# A Snakemake that was killed leaves its lock.
+"$python" -m snakemake --unlock --cores 1 --quiet all >/dev/null 2>&1 || true
+stage 1-mnist "$RESULTS/mnist/tables/accuracy.csv" "$RESULTS/mnist/tables/robustness.csv"
+mapfile -t resnet < <(attacked resnet)
+stage 2-cifar-resnet "${resnet[@]}"
+mapfile -t deep < <(attacked deep_resnet)
+stage 3-cifar-deep-resnet "${deep[@]}" "$RESULTS/cifar/tables/accuracy.csv" "$RESULTS/cifar/tables/robustness.csv"
+stage 4-run-time "$RESULTS/run_time"
+stage 5-everything-else all
+stage 6-run-time-of-all "$RESULTS/run_time"
+if [ -z "${PLAN[*]}" ] && [ "$LAST" -ge 7 ]; then
+  echo "== 7-training-speed"
+  "$python" benchmarks/training.py --configfile scales/paper.yaml "${more[@]}" --table "$RESULTS/run_time/training.csv"
+  kept 7-training-speed
+fi
+echo "== all done, $((SECONDS - begun)) s since the start; results in $RESULTS"
