@@ -904,9 +904,9 @@ def not_trustworthy(dataset):
     try:
         failed = failures(read(table)) if table.exists() else {}
     except UserError as error:  # a message must not make a run fail that has succeeded
-        return [f"  {error}"]
+        return [str(error)]
     models = "; ".join(f"{model} ({words})" for model, words in failed.items())
-    return [f"  Not trustworthy in {dataset}: {models}. See {pages(dataset)[0]}"] if failed else []
+    return [f"Not trustworthy in {dataset}: {models}. See {pages(dataset)[0]}"] if failed else []
 
 
 def trust_spec(wildcards):
@@ -978,10 +978,11 @@ def announcement():
 
 
 def outcome():
-    """What `onsuccess` says: what to open or, after `fetch`, that no network is needed any more."""
+    """What `onsuccess` says: what to open or, after `fetch`, that it needs no network; whose trust checks failed."""
     from robustness.run_summary import done
 
-    return said(done(as_jobs(workflow.dag.finished_jobs), config["downloads"]))
+    lines = done(as_jobs(workflow.dag.finished_jobs), RESULTS, config["downloads"])
+    return said(lines + [line for dataset in config["study"] for line in not_trustworthy(dataset)])
 
 
 def said(lines):

@@ -21,20 +21,30 @@ KINDS = {
     "evaluate_model": ("evaluation", "evaluations"),
     "attack_shard": ("attack shard", "attack shards"),
     "compare_shard": ("shard of a library's attack", "shards of a library's attacks"),
+    "attack_targets": ("attack toward each class", "attacks toward each class"),
     "measure_attack": ("measured attack", "measured attacks"),
+    "check_trust": ("model checked", "models checked"),
+    "judge_attack": ("judged attack", "judged attacks"),
+    "transfer_attack": ("transferred attack", "transferred attacks"),
+    "judge_swept_value": ("value of the sensitivity", "values of the sensitivity"),
     "benchmark_attack": ("timed attack", "timed attacks"),
     "tabulate_": ("table", "tables"),
     "plot_": ("figure", "figures"),
+    "write_": ("page", "pages"),
 }
 """What the jobs of a rule are called, one and several; a name that ends in `_` stands for all rules that begin so."""
 
+REPORT = "report.html"
 OPEN_FIRST = {
+    REPORT: "everything on one page",
+    "claims.html": "which of the report's claims hold, and why",
+    "trust.html": "which models' numbers can be trusted",
     "figures/mean_change.svg": "how much change each model needed",
     "figures/pixels_changed.svg": "how many pixels were changed",
     "tables/accuracy.csv": "how often each model is right",
     "tables/robustness.csv": "every measure of every attack",
 }
-"""Files of a dataset that a person wants to see first, and what they show."""
+"""Files, of all datasets or of one, that a person wants to see first, and what they show."""
 
 _MOST_FAILURES = 3
 _LAST_LINES = 6
@@ -137,26 +147,28 @@ def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | Non
 # ---- afterwards -----------------------------------------------------------------------------------------------------
 
 
-def done(jobs: Sequence[Job], downloads: str) -> list[str]:
+def done(jobs: Sequence[Job], results: str, downloads: str) -> list[str]:
     """Lines for a run that succeeded: what to open or, where it only filled the folder `downloads`, what that means."""
     if all(job.rule == "download_data" for job in jobs):
         return [f"Done. What comes over a network is in {downloads}/; the rest needs none."]
-    first = to_open(jobs)
+    first = to_open(jobs, results)
     return ["Done. Open first:", *(f"  {line}" for line in first)] if first else ["Done."]
 
 
-def to_open(jobs: Iterable[Job]) -> list[str]:
-    """What to look at of what a run made: a line each, what a person wants first; else the figures and tables."""
+def to_open(jobs: Iterable[Job], results: str) -> list[str]:
+    """What to look at of what a run made: a line each, what a person wants first; else the figures and tables.
+
+    A report that an earlier run left in the folder `results` comes first, too, and is said to be older.
+    """
     made = [path for job in jobs for path in job.output]
-    width = 2 + max((len(path) for path in made if _first(path)), default=0)
-    lines = [f"{path:{width}}{_first(path)}" for order in OPEN_FIRST for path in made if path.endswith(f"/{order}")]
-    if not lines:
-        lines = [path for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
-    return lines
-
-
-def _first(path: str) -> str:
-    return next((words for name, words in OPEN_FIRST.items() if path.endswith(f"/{name}")), "")
+    found = [(path, words) for name, words in OPEN_FIRST.items() for path in made if path.endswith(f"/{name}")]
+    if not found:
+        found = [(path, "") for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
+    report = Path(results, REPORT)
+    if str(report) not in made and report.is_file():
+        found = [(str(report), f"{OPEN_FIRST[REPORT]}, as an earlier run left it"), *found]
+    width = 2 + max((len(path) for path, _ in found), default=0)
+    return [f"{path:{width}}{words}".rstrip() for path, words in found]
 
 
 def failures(jobs: Sequence[Job], started: float) -> list[str]:

@@ -117,20 +117,36 @@ def test_what_to_open_is_the_most_telling_of_what_was_made() -> None:
         Job("tabulate_accuracy", output=("results/mnist/tables/accuracy.csv",)),
         Job("plot_bars", output=("results/mnist/figures/mean_change.svg", "results/mnist/figures/mean_change.png")),
         Job("train_model", output=("results/mnist/models/a/weights.safetensors",)),
+        Job("write_trust_page", output=("results/mnist/trust.html",)),
+        Job("write_claims_page", output=("results/claims.html",)),
     ]
-    assert to_open(made) == [
+    assert to_open(made, "results") == [
+        "results/claims.html                    which of the report's claims hold, and why",
+        "results/mnist/trust.html               which models' numbers can be trusted",
         "results/mnist/figures/mean_change.svg  how much change each model needed",
         "results/mnist/tables/accuracy.csv      how often each model is right",
     ]
 
 
+def test_a_report_comes_first_and_one_of_an_earlier_run_is_said_to_be_old(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    page = Job("write_claims_page", output=(f"{tmp_path}/claims.html",))
+    assert not any("report.html" in line for line in to_open([page], str(tmp_path)))
+    path.touch()
+    assert to_open([page], str(tmp_path))[0] == f"{path}  everything on one page, as an earlier run left it"
+    new = to_open([page, Job("render_report", output=(str(path),))], str(tmp_path))
+    assert new[0] == f"{path}  everything on one page"
+    assert len(new) == 2
+
+
 def test_where_nothing_of_that_was_made_other_tables_and_figures_are_named() -> None:
-    training = ("results/mnist/models/a/weights.safetensors", "results/mnist/models/a/history.csv")
-    assert to_open([Job("train_model", output=training)]) == []
-    tables = ("results/mnist/tables/models.csv", "results/mnist/tables/architectures.json")
-    assert to_open([Job("x", output=("results/mnist/speed/a.csv", *tables))]) == [
+    training = ("results/mnist/models/a/history.csv", "results/mnist/models/a/weights.safetensors")
+    assert to_open([Job("train_model", output=training)], "results") == []
+    tables = ("results/mnist/tables/models.csv", "results/mnist/figures/a.svg", "results/mnist/figures/a.png")
+    assert to_open([Job("x", output=("results/mnist/speed/a.csv", *tables))], "results") == [
         "results/mnist/speed/a.csv",
-        tables[0],
+        "results/mnist/tables/models.csv",
+        "results/mnist/figures/a.svg",
     ]
 
 
@@ -138,9 +154,10 @@ def test_a_run_that_succeeded_says_what_to_open_or_that_no_network_is_needed() -
     table = Job("tabulate_accuracy", output=("results/mnist/tables/accuracy.csv",))
     download = Job("download_data", output=("results/mnist/data/download.json",))
     training = Job("train_model", output=("results/mnist/models/a/weights.safetensors",))
-    assert done([download, table], "downloads")[0] == "Done. Open first:"
-    assert done([download], "downloads") == ["Done. What comes over a network is in downloads/; the rest needs none."]
-    assert done([training], "downloads") == ["Done."]
+    fetched = ["Done. What comes over a network is in downloads/; the rest needs none."]
+    assert done([download, table], "results", "downloads")[0] == "Done. Open first:"
+    assert done([download], "results", "downloads") == fetched
+    assert done([training], "results", "downloads") == ["Done."]
 
 
 @pytest.fixture
