@@ -12,11 +12,11 @@ TARGET ?= 3.12
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo fetch test test-slurm lint format report docs bench bench-training bench-scale \
-  wheels paper-on-gpu clean
+.PHONY: help install comparators demo fetch test test-slurm lint format report snakemake-report docs bench bench-training \
+  bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
 install: $(STAMP) ## make .venv with everything that is needed
 
@@ -56,8 +56,11 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-report: $(STAMP) ## all results as one page, report.html (SCALE=demo for the demo's)
-	$(BIN)/snakemake $(OVERLAY) --report report.html
+report: $(STAMP) ## the study as one page, report.html in the folder of results (SCALE=demo for the demo's)
+	$(BIN)/snakemake --cores $(CORES) render_report $(OVERLAY)
+
+snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: results, captions, run times (SCALE= likewise)
+	$(BIN)/snakemake $(OVERLAY) --report snakemake-report.html
 
 docs: $(STAMP) ## write docs/configuration.md, from the schema
 	$(BIN)/python docs/write_configuration.py

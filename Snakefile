@@ -41,9 +41,13 @@ rule all:
         [tables(dataset) + figures(dataset) + pages(dataset) for dataset in config["study"]],
         f"{RESULTS}/claims.csv",
         f"{RESULTS}/claims.html",
+        f"{RESULTS}/report.html",
     localrule: True
 
 
-for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets hooks".split():
+for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets report".split():
 
     include: f"rules/{part}.smk"
+
+
+include: "rules/hooks.smk"

@@ -36,8 +36,12 @@ STEPS = {
 Both attacks took as many, to two tenths. Of the deep network's 250 images, 4 went to the cap of 1,000 steps.
 """
 
-CHECKED = 0.5
-"""Share of steps that are decided anew in float32 where gradients have less precision: assumed."""
+CHECKED = 0.4
+"""Share of steps that are decided anew in float32 where gradients are TF32.
+
+0.12 to 0.54, measured on ResNets of the default scale, 32 images each, up to 0.9 and 0.99 (which images are looked at
+again does not need a GPU).
+"""
 
 
 def main() -> None:

@@ -35,7 +35,8 @@ rule write_claims_page:
     """Write the table of claims as a page that can be read in a browser."""
     input:
         table=rules.assess_claims.output,
-        template=Path(os.path.relpath(Path(workflow.basedir, "report", "claims.html.j2"))),
+        template=page_template("claims"),
+        parts=page_template("parts"),
     output:
         f"{RESULTS}/claims.html",
     log:

@@ -16,7 +16,7 @@ rule tabulate_run_time:
         *src("tabulate_run_time"),
         spec=run_time_spec,
         times=times_so_far,  # not inputs: a job whose time is missing need not run again
-        results=RESULTS,
+        results=Path(RESULTS),
     shell:
         "python {params[0]:q} --spec {params.spec:q} --results {params.results:q} --table {output:q} --log {log:q}"
 

@@ -17,14 +17,13 @@ from robustness.files import write_text
 def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
-    result.add_argument("--template", type=Path, required=True, metavar="FILE")
+    result.add_argument("--template", type=Path, required=True, metavar="FILE", help="report/claims.html.j2")
     result.add_argument("--page", type=Path, required=True, metavar="HTML")
     return result
 
 
 def main(options: argparse.Namespace) -> None:
-    template = options.template.read_text(encoding="utf-8")
-    write_text(options.page, page(read_table(options.table), options.spec, template))
+    write_text(options.page, page(read_table(options.table), options.spec, options.template))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@
 # touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
 # the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
 # and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
+# A stage that fails stops no other, and makes the command fail at its end.
 # With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
 # overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
 # configuration.
@@ -114,7 +115,8 @@ kept() {
   mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
 }
 
-# stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached.
+# stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached. One that fails stops no other.
+failed=()
 stage() {
   local name=$1 started=$SECONDS
   [ "${name%%-*}" -le "$LAST" ] || return 0
@@ -123,8 +125,8 @@ stage() {
   if run "$@"; then
     echo "== $name: done in $((SECONDS - started)) s, $((SECONDS - begun)) s since the start"
   else
-    kept "$name"
-    stop "stage $name failed after $((SECONDS - started)) s: the messages above name the log; the same command goes on"
+    echo "== $name: FAILED after $((SECONDS - started)) s: the messages above name the log" >&2
+    failed+=("$name")
   fi
   kept "$name"
 }
@@ -152,7 +154,9 @@ stage 5-everything-else all
 stage 6-run-time-of-all "$RESULTS/run_time"
 if [ -z "${PLAN[*]}" ] && [ "$LAST" -ge 7 ]; then
   echo "== 7-training-speed"
-  "$python" benchmarks/training.py --configfile scales/paper.yaml "${more[@]}" --table "$RESULTS/run_time/training.csv"
+  "$python" benchmarks/training.py --configfile scales/paper.yaml "${more[@]}" --table "$RESULTS/run_time/training.csv" ||
+    failed+=(7-training-speed)
   kept 7-training-speed
 fi
+[ ${#failed[@]} -eq 0 ] || stop "not everything could be made (${failed[*]}): the same command tries the rest again"
 echo "== all done, $((SECONDS - begun)) s since the start; results in $RESULTS"

@@ -1,12 +1,14 @@
 """The page of claims: the table of claims as HTML that a person reads, in one file.
 
-Takes the table and the template; reads and writes nothing. Exists because a CSV with sentences in it is hard to read.
+Takes the table; reads the template and what it imports, writes nothing. Exists because a CSV with sentences in it is
+hard to read. The study's page (`robustness.report_page`) shows the same rows and counts.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustness.claims import COLUMNS, FAILS, HOLDS, UNDECIDED
@@ -18,30 +20,46 @@ if TYPE_CHECKING:
 VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
 
-def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: str) -> str:
+def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> str:
     """The page for a table of `robustness.claims.claims`, as it is read back from CSV.
 
     `spec` has scale, seeds and datasets (name, title, settings). Raises `UserError` for a table without its columns.
     """
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"number": number, "p": p_value}
+    return environment.get_template(template.name).render(claims=rows(table), counts=counts(table), **spec)
+
+
+def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """A row for each claim, as templates take it, with what it asks in one sentence (`asks`).
+
+    Raises `UserError` for a table without its columns.
+    """
     if missing := [name for name in COLUMNS if name not in table.columns]:
         raise UserError(f"the table of claims has no column {', '.join(missing)}: delete it and run the workflow again")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters |= {"number": _number, "p": _p}
     texts = ["dataset", "sentence", "unit", "test", "why", "not_trustworthy"]
     table = table.astype({"censored": float})
-    rows = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, "")).to_dict("records")
-    for row in rows:
-        row["asks"] = row["test"].partition(". ")[0]
-    counts = {
+    found = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, "")).to_dict("records")
+    return [{str(key): value for key, value in row.items()} | {"asks": row["test"].partition(". ")[0]} for row in found]
+
+
+def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:
+    """How many claims have each verdict, about the recipes (`verdict`) and about the weights (`weights_verdict`)."""
+    return {
         about: {verdict: int((table[about] == verdict).sum()) for verdict in VERDICTS}
         for about in ("verdict", "weights_verdict")
     }
-    return environment.from_string(template).render(claims=rows, counts=counts, **spec)
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three significant digits; a dash for nothing."""
     if math.isnan(value):
         return "–"
@@ -51,6 +69,6 @@ def _number(value: float) -> str:
     return (f"{rounded:.0f}" if abs(rounded) >= 1000 else f"{rounded:.3g}").replace("-", "−")
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
     """What follows the p of a p-value; small ones are only bounded, as nothing depends on how small they are."""
     return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"

@@ -36,7 +36,7 @@ KINDS = {
 
 REPORT = "report.html"
 OPEN_FIRST = {
-    REPORT: "everything on one page",
+    REPORT: "the study as one page",
     "claims.html": "which of the report's claims hold, and why",
     "trust.html": "which models' numbers can be trusted",
     "figures/mean_change.svg": "how much change each model needed",

@@ -28,7 +28,7 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
         loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"percent": percent, "unbroken": unbroken}
-    subjects = [subject for model in spec["models"] for subject in _subjects(table, model)]
+    subjects = [subject for model in spec["models"] for subject in subjects_of(table, model)]
     return environment.get_template(template.name).render(
         dataset=spec["dataset"]["title"],
         subjects=subjects,
@@ -49,7 +49,7 @@ def unbroken(text: str) -> str:
     return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
 
 
-def _subjects(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:
+def subjects_of(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A model's checks, seed by seed, those that failed apart."""
     rows = [row for row in table if row.model == model["name"]]
     if not rows:

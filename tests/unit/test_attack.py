@@ -781,3 +781,32 @@ def test_in_reduced_precision_only_images_near_the_boundary_are_looked_at_twice(
     assert (result.ended == SUCCESS).all()
     twice = sum(seen) - result.evaluations - 64  # the static images
     assert 2 * 40 <= twice < 0.8 * result.evaluations
+
+
+def test_in_reduced_precision_an_image_between_two_confidences_is_not_looked_at_twice() -> None:
+    model, images = linear(3), 0.5 + 0.1 * random_images(40, 3, 5)
+    model[1].weight.data *= 5
+    labels, ids = predictions(model, images), torch.arange(40)
+    looks = []
+    for others in ((), (0.0,)):
+        spec = replace(
+            SPEC, alpha=0.0005, confidence=0.999, other_confidences=others, max_iterations=4000, gradients="bfloat16"
+        )
+        seen: list[int] = []
+        counted = frozen(model, CPU)
+        counted.register_forward_pre_hook(lambda _, arguments, seen=seen: seen.append(len(arguments[0])))
+        result = attack(counted, images, labels, ids, spec, seed=1, batch_size=40)
+        assert (result.ended == SUCCESS).all()
+        looks.append((sum(seen) - 64) / result.evaluations - 1)
+    assert looks[0] < looks[1] < 0.5
+
+
+def test_the_last_iterate_of_an_attack_at_its_cap_is_looked_at_in_float32() -> None:
+    model, images = perceptron(scale=10), random_images(20)
+    labels, ids = predictions(model, images), torch.arange(20)
+    spec = replace(SPEC, alpha=0.0001, max_iterations=3, gradients="bfloat16")
+    result = at(attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=20), 0)
+    assert (result.ended == CAP).all()
+    with torch.no_grad():
+        p = frozen(model, CPU)(result.adversarial).softmax(1).max(1).values
+    assert torch.allclose(p, result.confidence_after, atol=1e-6)

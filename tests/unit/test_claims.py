@@ -385,7 +385,7 @@ def test_the_page_says_all_that_the_table_says(written: Path) -> None:
 
 
 def test_the_page_of_infinite_and_missing_numbers(several: pandas.DataFrame) -> None:
-    template = (ROOT / "report" / "claims.html.j2").read_text(encoding="utf-8")
+    template = ROOT / "report" / "claims.html.j2"
     spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 5, "datasets": []}
     page = claims_page.page(several.reset_index(), spec, template)
     assert "<b>∞</b> (95 % interval – to –)" in page
@@ -395,4 +395,4 @@ def test_the_page_of_infinite_and_missing_numbers(several: pandas.DataFrame) -> 
 
 def test_a_table_without_its_columns_is_named() -> None:
     with pytest.raises(UserError, match="has no column why: delete it"):
-        claims_page.page(pandas.DataFrame(columns=[name for name in COLUMNS if name != "why"]), {}, "")
+        claims_page.rows(pandas.DataFrame(columns=[name for name in COLUMNS if name != "why"]))

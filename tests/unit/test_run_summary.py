@@ -133,9 +133,9 @@ def test_a_report_comes_first_and_one_of_an_earlier_run_is_said_to_be_old(tmp_pa
     page = Job("write_claims_page", output=(f"{tmp_path}/claims.html",))
     assert not any("report.html" in line for line in to_open([page], str(tmp_path)))
     path.touch()
-    assert to_open([page], str(tmp_path))[0] == f"{path}  everything on one page, as an earlier run left it"
+    assert to_open([page], str(tmp_path))[0] == f"{path}  the study as one page, as an earlier run left it"
     new = to_open([page, Job("render_report", output=(str(path),))], str(tmp_path))
-    assert new[0] == f"{path}  everything on one page"
+    assert new[0] == f"{path}  the study as one page"
     assert len(new) == 2
 
 

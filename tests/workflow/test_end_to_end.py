@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
-from running import DIGITS, TINY, Copy, counts
+from running import DIGITS, TINY, Copy, changed, counts
 
 MODELS = ["small-clean", "resnet-noisy"]
 LEVELS = [0.0, 0.5]
@@ -171,8 +171,35 @@ def test_the_size_of_shards_changes_no_result(finished: Copy, tmp_path: Path) ->
         assert copy.path(measures).read_bytes() == finished.path(measures).read_bytes()
 
 
-def test_the_report_is_one_page_that_names_every_result(finished: Copy, tmp_path: Path) -> None:
-    page = tmp_path / "report.html"
+def test_the_studys_page_shows_every_figure_and_follows_its_texts(finished: Copy, tmp_path: Path) -> None:
+    copy = finished.duplicate(tmp_path)
+    config = copy.path(TINY)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("study: [digits, colours]", "study: [digits]"), encoding="utf-8")
+    page = "results/tiny/report.html"
+    assert "render_report" in counts(copy.plan("all"))
+    copy.run(page).succeeded()
+    written = copy.path(page).read_text(encoding="utf-8")
+    assert written.count('class="enlarge"') == len(FIGURES)
+    for caption in CAPTIONS:
+        assert caption in written
+    for name in TABLES:
+        assert f"digits/tables/{name}.csv" in written
+    assert "none of them is judged" in written
+    assert f"<code>snakemake --cores 8 --configfile {TINY}</code>" in written
+
+    assert copy.plan(page) == []
+    for text in ("report/study.css", "report/parts.html.j2", "report/accuracy.rst"):
+        with changed(copy.path(text), "\nmore"):
+            assert "render_report" in counts(copy.plan(page))
+            assert set(counts(copy.plan(page))) <= {"render_report", "write_claims_page"}
+    copy.path(page).unlink()
+    again = copy.run(page).succeeded()
+    assert copy.path(page).read_text(encoding="utf-8") == written, again.said
+
+
+def test_snakemakes_report_is_one_page_that_names_every_result(finished: Copy, tmp_path: Path) -> None:
+    page = tmp_path / "snakemake-report.html"
     finished.run("--report", str(page), DIGITS).succeeded()
     text = page.read_text(encoding="utf-8")
     loaded = re.findall(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)\s*=\s*[\"']?(https?:[^\"'> ]+)", text)

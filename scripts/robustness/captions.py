@@ -1,0 +1,71 @@
+"""The captions in report/*.rst as HTML: the same words below a figure of the study's page as in Snakemake's report.
+
+Takes the text of a caption and the configuration; reads and writes nothing. A caption is a Jinja template, as Snakemake
+fills it, in the little of reStructuredText that captions use: paragraphs, **bold**, *italic*, `code` and backslashes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_INLINE = re.compile(
+    r"\\(?P<literal>.)"
+    r"|\*\*(?P<b>(?:\\.|[^\\])+?)\*\*"
+    r"|\*(?P<i>(?:\\.|[^\\*])+?)\*"
+    r"|`(?P<code>(?:\\.|[^\\`])+?)`",
+    re.DOTALL,
+)
+_MARKS = re.compile(r"([\\*`|])")
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption in parts: its first, bold words; what follows them; the settings, which are its last paragraph."""
+
+    title: Markup
+    text: Markup
+    settings: Markup
+
+
+def caption(template: str, config: Mapping[str, Any], **wildcards: str) -> Caption:
+    """The caption that `template` gives for a configuration and the wildcards of a rule.
+
+    What the configuration says appears as it is: neither HTML nor asterisks in a title are taken for markup.
+    """
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=False, finalize=_as_it_is)
+    filled = environment.from_string(template).render(snakemake={"config": config, "wildcards": wildcards})
+    first, *others = [" ".join(part.split()) for part in re.split(r"\n\s*\n", filled.strip())]
+    bold = re.match(r"\*\*(?:\\.|[^\\])+?\*\*", first)
+    title, rest = (first[2 : bold.end() - 2], first[bold.end() :]) if bold else ("", first)
+    return Caption(
+        title=to_html(title),
+        text=to_html(" ".join([rest, *others[:-1]])),
+        settings=to_html(others[-1] if others else ""),
+    )
+
+
+def to_html(text: str) -> Markup:
+    """One paragraph of a caption as HTML, escaped."""
+    from markupsafe import Markup, escape
+
+    parts, end = [], 0
+    for match in _INLINE.finditer(text):
+        parts.append(escape(text[end : match.start()]))
+        kind = str(match.lastgroup)
+        inner = match[kind]
+        parts.append(escape(inner) if kind == "literal" else Markup(f"<{kind}>{{}}</{kind}>").format(to_html(inner)))
+        end = match.end()
+    return Markup("").join([*parts, escape(text[end:])])
+
+
+def _as_it_is(value: Any) -> Any:
+    """A value with a backslash before each character that would be markup."""
+    return _MARKS.sub(r"\\\1", value) if isinstance(value, str) else value

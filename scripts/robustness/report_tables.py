@@ -1,0 +1,361 @@
+"""The tables of the study's page: which columns of a CSV are shown, under which headings, and how numbers are written.
+
+Pure functions on pandas tables. A number is written with three digits and sorted by its full value; its 95 % interval
+stands with it. What a CSV has beyond these columns stays there; every table names its file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's heading, and whether it holds numbers, or sentences that need room."""
+
+    title: str
+    kind: str = "number"  # number, text or long
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a cell shows, what it is sorted by, the interval beneath, and how it looks (good, bad, or neither)."""
+
+    text: str
+    sort: str
+    interval: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, the caption of report/ that explains its CSV, and the CSV's name below the results."""
+
+    title: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    caption: str
+    file: str
+    note: str = ""
+
+
+def number(value: float) -> str:
+    """Three significant digits; thousands apart; a dash for nothing."""
+    if math.isnan(value):
+        return DASH
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    if abs(value) >= 999.5:
+        return f"{value:,.0f}".replace("-", "−")
+    digits = f"{value:#.3g}".rstrip(".")
+    if "e" in digits:
+        factor, _, power = digits.partition("e")
+        digits = f"{factor} × 10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    return digits.replace("-", "−")
+
+
+def whole(value: float) -> str:
+    """A count with its thousands apart; a dash for nothing."""
+    return DASH if math.isnan(value) else f"{value:,.0f}"
+
+
+def percent(value: float) -> str:
+    """A share in percent with one decimal; a dash for nothing."""
+    return DASH if math.isnan(value) else f"{100 * value:.1f}\u00a0%"
+
+
+def plain(value: float) -> str:
+    """A setting as it was configured: 0.9, 1000."""
+    return DASH if math.isnan(value) else f"{value:g}"
+
+
+def interval(low: float, high: float, write: Any = number) -> str:
+    """The bounds of an interval; nothing where there is none."""
+    return "" if math.isnan(low) and math.isnan(high) else f"{write(low)} to {write(high)}"
+
+
+def cell(value: Any, low: Any = math.nan, high: Any = math.nan, write: Any = number, tone: str = "") -> Cell:
+    """The cell of a number."""
+    value, low, high = (math.nan if each is None else float(each) for each in (value, low, high))
+    return Cell(write(value), "" if math.isnan(value) else repr(value), interval(low, high, write), tone)
+
+
+def words(value: Any, tone: str = "") -> Cell:
+    """The cell of a text; a dash where there is none."""
+    text = DASH if value is None or value != value or value == "" else str(value)
+    return Cell(text, "" if text == DASH else text, tone=tone)
+
+
+def level(required_confidence: float) -> str:
+    """A required confidence, of which 0 stands for any wrong prediction."""
+    return "any wrong class" if required_confidence == 0 else f"{required_confidence:g}"
+
+
+def models(
+    table: pandas.DataFrame, entries: Sequence[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Any]], file: str
+) -> Table:
+    """Every model's size, what it was trained on and how; `cards` are the models' own (model.json)."""
+    columns = ["Parameters", "Layers", "Skip connections", "GFLOP per image", "Epochs", "Peak learning rate", "Batch"]
+    of_model = {row["model"]: row for row in table.to_dict("records")}
+    rows = []
+    for entry in entries:
+        row = of_model[entry["name"]]
+        training = cards.get(entry["name"], {}).get("provenance", {}).get("spec", {}).get("training") or {}
+        rows.append(
+            [
+                words(entry["title"]),
+                words(f"{entry['data']} images" if training else "not here"),
+                *(cell(row.get(name), write=whole) for name in ("parameters", "layers", "skip_connections")),
+                cell(row.get("gflops")),
+                cell(training.get("epochs"), write=whole),
+                cell(training.get("learning_rate"), write=plain),
+                cell(training.get("batch_size"), write=whole),
+            ]
+        )
+    head = [Column("Model", "text"), Column("Trained on", "text"), *map(Column, columns)]
+    return Table("The models", head, rows, "models", file)
+
+
+def accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """Test accuracy, and the report's where it has one."""
+    published = bool(table["accuracy_published"].notna().any())
+    head = [Column("Model", "text"), Column("Accuracy")]
+    head += [Column("In the report")] if published else []
+    rows = [
+        [
+            words(titles[row["model"]]),
+            cell(row["accuracy"], row["accuracy_low"], row["accuracy_high"], percent),
+            *([cell(row["accuracy_published"], write=percent)] if published else []),
+            cell(row["test_images"], write=whole),
+            cell(row["seeds"], write=whole),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return Table("Test accuracy", [*head, Column("Test images"), Column("Seeds")], rows, "accuracy", file)
+
+
+def robustness(
+    table: pandas.DataFrame, titles: Mapping[str, str], required_confidence: float, threshold: float, file: str
+) -> Table:
+    """The report's attack at its required confidence: how it ended, and how much change it needed."""
+    head = ["Attacked", "Not fooled", "Wrong unchanged", "Change per pixel, median", "Change per pixel, mean"]
+    rows = [
+        [
+            words(titles[row["model"]]),
+            cell(row["attacked"], write=whole),
+            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
+            cell(row["skipped"], write=whole),
+            *(
+                cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
+                for name in (
+                    "median_mean_change",
+                    "mean_change",
+                    "pixels_changed",
+                    "median_l2",
+                    "median_linf",
+                    "iterations",
+                )
+            ),
+        ]
+        for row in at_goal(table, required_confidence).to_dict("records")
+    ]
+    columns = [
+        Column("Model", "text"),
+        *map(Column, [*head, "Pixels changed, mean", "L2 norm, median", "L∞ norm, median", "Steps, mean"]),
+    ]
+    note = (
+        f"Pixels count as changed above {threshold:g}. Means have the images that were not fooled with the change they "
+        "had when the attack ended; in medians they are larger than all others."
+    )
+    return Table("How much change the attack needed", columns, rows, "robustness", file, note)
+
+
+def at_goal(table: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
+    """The rows of the table of robustness that the page is about: the report's attack at its required confidence."""
+    return table[(table["attack"] == "report") & (table["required_confidence"] == required_confidence)]
+
+
+def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """Every attack at every required confidence."""
+    head = ["Wrong class reaches", "Attacked", "Not fooled", "Change per pixel, median", "L2 norm, median"]
+    rows = [
+        [
+            words(row["attack"]),
+            words(titles[row["model"]]),
+            Cell(level(row["required_confidence"]), repr(float(row["required_confidence"]))),
+            cell(row["attacked"], write=whole),
+            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
+            *(
+                cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
+                for name in ("median_mean_change", "median_l2", "median_linf")
+            ),
+            cell(row["zero_gradient_share"], write=percent),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Attack", "text"), Column("Model", "text")]
+    columns += map(Column, [*head, "L∞ norm, median", "Zero gradients"])
+    return Table("Every attack, at every required confidence", columns, rows, "robustness", file)
+
+
+def rank_agreement(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """Whether confidences, and measures of change, rank the models alike."""
+    measures = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change", "pixels_changed": "pixels changed"}
+
+    def named(value: Any) -> str:
+        try:
+            return level(float(value))
+        except ValueError:
+            return measures.get(str(value), str(value))
+
+    rows = [
+        [
+            words(row["between"]),
+            words(named(row["first"])),
+            words(named(row["second"])),
+            words(named(row["at"])),
+            cell(row["tau"], row["tau_low"], row["tau_high"]),
+            cell(row["tau_images"], row["tau_images_low"], row["tau_images_high"]),
+            cell(row["images"], write=whole),
+            cell(row["censored"], write=whole),
+        ]
+        for row in table.to_dict("records")
+    ]
+    texts = [Column(title, "text") for title in ("Between", "First", "Second", "At")]
+    head = ["τ of medians", "τ per image, mean", "Images", "Not fooled"]
+    return Table("Do other confidences and measures rank the models alike?", [*texts, *map(Column, head)], rows,
+                 "rank_agreement", file)  # fmt: skip
+
+
+def believability(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """How often judges see the new class in adversarial images, and in noise."""
+    head = ["Index", "See the new class", "See the original", "See neither", "See it in noise", "SSIM", "Images"]
+    rows = [
+        [
+            words(titles[row["model"]]),
+            cell(row["index"], row["low"], row["high"]),
+            *(cell(row[name], write=percent) for name in ("new_label", "original", "neither", "new_label_noise")),
+            cell(row["ssim"]),
+            cell(row["images"], write=whole),
+            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Model", "text"), *map(Column, [*head, "Not fooled"])]
+    return Table("What other networks see in the adversarial images", columns, rows, "believability", file)
+
+
+def transfer(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """Whether what fools one model fools another."""
+    head = ["Size", "Fooled", "Same mistake", "Other mistake", "Fooled by noise", "Images"]
+    rows = [
+        [
+            words(titles[row["source"]]),
+            words(titles[row["target"]]),
+            words({"linf": "L∞", "l2": "L2"}.get(row["norm"], row["norm"])),
+            cell(row["size"]),
+            cell(row["fooled"], row["fooled_low"], row["fooled_high"], percent),
+            *(cell(row[name], write=percent) for name in ("same_mistake", "other_mistake", "fooled_by_noise")),
+            cell(row["images"], write=whole),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Changed on", "text"), Column("Shown to", "text"), Column("Norm", "text"), *map(Column, head)]
+    return Table("Does what fools one model fool another?", columns, rows, "transfer", file)
+
+
+def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """The attack toward each class, its images counted over all pairs of classes."""
+    counted = table.groupby(["model", "required_confidence"], sort=False)[["images", "success"]].sum().reset_index()
+    rows = [
+        [
+            words(titles[row["model"]]),
+            Cell(
+                f"{row['required_confidence']:g}" if row["required_confidence"] else "the largest probability",
+                repr(float(row["required_confidence"])),
+            ),
+            cell(row["images"], write=whole),
+            cell(row["success"], write=whole),
+            cell(row["success"] / row["images"] if row["images"] else math.nan, write=percent),
+        ]
+        for row in counted.to_dict("records")
+    ]
+    columns = [Column("Model", "text"), *map(Column, ["Target reaches", "Attacks", "Reached it", "Share"])]
+    note = "Counted over all pairs of classes; the file has a row for each pair."
+    return Table("The attack toward each class", columns, rows, "targeted", file, note)
+
+
+def sensitivity(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """Each claim's verdict at each value of α and σ."""
+    rows = [
+        [
+            cell(row["claim"], write=whole),
+            words({"alpha": "α", "sigma": "σ"}.get(row["parameter"], row["parameter"])),
+            Cell(
+                f"{row['value']:g}" + (" (configured)" if row["configured"] else ""),
+                repr(float(row["value"])),
+            ),
+            cell(row["estimate"], row["low"], row["high"]),
+            words(row["unit"]),
+            words(
+                row["weights_verdict"], {"holds": "good", "does not hold": "bad"}.get(str(row["weights_verdict"]), "")
+            ),
+            words("changes" if row["changes"] else ""),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Claim"), Column("Setting", "text"), Column("Value"), Column("Estimate"), Column("Of", "long")]
+    columns += [Column("Verdict, these weights", "text"), Column("Against the value before", "text")]
+    return Table("Verdicts at other values of α and σ", columns, rows, "sensitivity", file)
+
+
+def comparison(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """How much more change our attacks make than the best of a library's."""
+    rows = [
+        [
+            words(row["attack"]),
+            words(titles[row["model"]]),
+            words({"linf": "L∞", "l2": "L2"}.get(row["norm"], row["norm"])),
+            cell(row["ratio"], row["ratio_low"], row["ratio_high"]),
+            cell(row["median"]),
+            cell(row["success"], write=percent),
+            *(cell(row[name], write=whole) for name in ("both", "only_ours", "only_comparators")),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Attack", "text"), Column("Model", "text"), Column("Norm", "text")]
+    head = ["Ours ÷ the best", "Our median", "We fooled", "Both fooled", "Only we", "Only the library"]
+    return Table("Our attacks beside a library’s", [*columns, *map(Column, head)], rows, "comparison", file)
+
+
+def references(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """What others measured, beside ours."""
+    rows = [
+        [
+            words(f"{row['source']}, {row['table']}"),
+            words(row["their_attack"]),
+            words(f"{row['statistic']} {({'linf': 'L∞', 'l2': 'L2'}).get(row['norm'], row['norm'])}"),
+            cell(row["their_value"]),
+            words(titles[row["model"]]),
+            words(row["attack"]),
+            cell(row["value"], row["low"], row["high"]),
+            cell(row["ratio"], row.get("ratio_low"), row.get("ratio_high")),
+            words(row["comparable"]),
+            words(row["why"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Source", "long"), Column("Their attack", "long"), Column("Measure", "text"), Column("Theirs")]
+    columns += [Column("Our model", "text"), Column("Our attack", "text"), Column("Ours"), Column("Ours ÷ theirs")]
+    columns += [Column("Comparable", "text"), Column("Why", "long")]
+    return Table("What others measured", columns, rows, "references", file)

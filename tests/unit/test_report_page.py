@@ -1,0 +1,295 @@
+"""The study's page: its numbers are the tables', its words fit the study, and no title becomes markup."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+import subprocess
+from html import unescape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
+
+import render_report
+from robustness import report_files, report_page, report_tables
+from robustness.captions import caption, to_html
+from robustness.errors import UserError
+
+EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "mspace"}
+
+
+class Page(HTMLParser):
+    """The elements of a page, its ids and links, and whether every element that is opened is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.stack: list[str] = []
+        self.feed(text)
+        assert self.stack == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in EMPTY:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    results = tmp_path_factory.mktemp("study")
+    return results, write_study(results)
+
+
+def rendered(results: Path, spec: dict[str, Any]) -> str:
+    return report_page.page(report_files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE)
+
+
+@pytest.fixture(scope="module")
+def text(study: tuple[Path, dict[str, Any]]) -> str:
+    return rendered(*study)
+
+
+def words(text: str) -> str:
+    """What a reader sees, in one line."""
+    visible = re.sub(r"<(style|script)>.*?</\1>", " ", text, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", visible)).split())
+
+
+def test_the_script_writes_the_same_bytes_each_time(study: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    results, spec = study
+    for name in ("a.html", "b.html"):
+        flags = ["--spec", json.dumps(spec), "--results", results, "--template", TEMPLATE, "--page", tmp_path / name]
+        render_report.main(render_report.arguments().parse_args([str(flag) for flag in flags]))
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_every_element_is_closed_every_link_leads_somewhere_and_ids_differ(text: str) -> None:
+    page = Page(text)
+    ids = [attributes["id"] for _, attributes in page.elements if attributes.get("id")]
+    assert len(ids) == len(set(ids))
+    named = [attributes["aria-labelledby"] for _, attributes in page.elements if "aria-labelledby" in attributes]
+    links = [link["href"] for link in page.of("a")]
+    assert {str(name) for name in named} | {str(link)[1:] for link in links} <= set(map(str, ids))
+    assert all(not re.search(r"\s", str(name)) for name in ids)
+    assert all(image["alt"] for image in page.of("img") if image["src"] != "data:,")
+
+
+def test_nothing_is_loaded_from_elsewhere(text: str) -> None:
+    page = Page(text)
+    addresses = [attributes.get(key) for _, attributes in page.elements for key in ("src", "href")]
+    assert {str(each)[:5] for each in addresses if each and not each.startswith("#")} == {"data:"}
+    (policy,) = [meta["content"] for meta in page.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert str(policy).startswith("default-src 'none'; img-src data:;")
+
+
+def test_titles_and_sentences_are_shown_as_they_are_and_never_as_markup(text: str) -> None:
+    assert len(Page(text).of("script")) == 1
+    for hostile in ("<script>throw", "Own <i>images", "It <b>is", "a <fast>", "<images>", "<wild>", "class “<b>7"):
+        assert hostile not in text
+        assert hostile in words(text)
+    assert HOSTILE in words(text)
+
+
+def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str, Any]], text: str) -> None:
+    results, _ = study
+    table = pandas.read_csv(results / "mnist" / "tables" / "robustness.csv")
+    for row in table.to_dict("records"):
+        for name in ("median_mean_change", "mean_change", "median_l2"):
+            if row["required_confidence"] == 0.9:
+                shown = f'data-sort="{row[name]!r}">{report_tables.number(row[name])}<span class="interval">'
+                low, high = (report_tables.number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
+                assert f"{shown}{low} to {high}</span>" in text
+    assert 'data-sort="0.91337">91.3\u00a0%<span class="interval">90.0\u00a0% to 92.0\u00a0%</span>' in text
+
+
+def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(text: str) -> None:
+    said = words(text)
+    assert f"On MNIST , {HOSTILE} † was the most robust: a median change of 0.235 per pixel" in said
+    assert "(95 % interval 0.211 to 0.258) until a wrong class had a probability of 0.9" in said
+    assert (
+        "The least robust was Plain net : a median change of 0.0123 per pixel (95 % interval 0.0111 to 0.0136)" in said
+    )
+    assert "overlaps" not in said
+    assert "On Own <i>images</i> , Lonely needed a median change of 0.0568 per pixel" in said
+    assert "9 of 270 attacks did not fool" in said
+    assert f"1 of 36 trust checks failed: the numbers of {HOSTILE} (MNIST) may belong to the attack" in said
+    assert "Of the report’s 3 claims, about these weights 1 holds, 1 does not hold and 1 is undecided" in said
+    assert "Each network was trained once" in said
+
+
+@pytest.mark.parametrize(
+    ("medians", "told"),
+    [
+        ({"plain": 0.2, "wild": 0.21}, "overlaps that of Plain net, so which of them is ahead stays open"),
+        ({"plain": math.inf, "wild": 0.2}, "half of its images or more were not fooled"),
+        ({"plain": 0.2, "wild": 0.2}, "and <b>"),
+        ({"plain": math.nan, "wild": math.nan}, "no image could be attacked"),
+    ],
+)
+def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_always_wrong(
+    study: tuple[Path, dict[str, Any]], medians: dict[str, float], told: str
+) -> None:
+    results, spec = study
+    dataset = report_files.read(results, spec, TEMPLATE.parent, results).datasets[0]
+    table = dataset.tables["robustness"].copy()
+    for model, value in medians.items():
+        for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
+            table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
+    changed = report_files.Dataset("mnist", {"robustness": table}, {}, dataset.trust, {})
+    assert told in report_page.most_and_least_robust(spec["datasets"][0], changed, 0.9)
+
+
+def test_a_study_without_the_reports_datasets_or_failures_says_so(tmp_path: Path) -> None:
+    spec = write_study(tmp_path, censored=0)
+    spec |= {"datasets": spec["datasets"][1:], "claims": []}
+    text = rendered(tmp_path, spec)
+    said = words(text)
+    Page(text)
+    assert "How robust is this image classifier?" in said
+    assert "none of them is judged" in said
+    assert "All 12 trust checks passed" in said
+    assert "All 90 attacks fooled" in said
+    assert "not fooled. Means take" not in said
+    for absent in ("believability", "transfer", "targeted", "sensitivity", "comparison", "examples", "others"):
+        assert f'id="{absent}"' not in text
+
+
+def test_parts_that_a_study_has_not_are_left_out_and_unknown_figures_are_shown(text: str) -> None:
+    present = re.findall(r'<section id="(\w+)"', text)
+    assert present == [name for name in report_page.SECTIONS if name not in ("sensitivity", "comparison")]
+    assert "something new" in text
+
+
+@pytest.mark.parametrize("name", ["sensitivity", "comparison", "references"])
+def test_optional_tables_are_shown_where_they_are_there(tmp_path: Path, name: str) -> None:
+    spec = write_study(tmp_path)
+    sweep = {"mnist": {"attacked_images": 10, "alpha": [0.01], "sigma": None}}
+    spec["config"]["sensitivity"] = sweep
+    spec["datasets"][0]["tables"] = [*spec["datasets"][0]["tables"], name]
+    rows = {
+        "sensitivity": {"parameter": "alpha", "value": 0.01, "configured": True, "claim": 1, "asks": "a", "low": 1}
+        | {"estimate": 1.2345, "high": 2, "unit": "times", "weights_verdict": "holds", "changes": False},
+        "comparison": {"attack": "report", "model": "wild", "norm": "l2", "ratio": 1.2345, "ratio_low": 1}
+        | {"ratio_high": 2, "median": 1, "success": 1, "both": 3, "only_ours": 0, "only_comparators": 0},
+        "references": {"source": "S", "table": "T", "their_attack": "A", "statistic": "mean", "norm": "l2", "low": 1}
+        | {"their_value": 1, "model": "plain", "attack": "report", "value": 1.2345, "high": 2, "ratio": 1}
+        | {"comparable": "partly", "why": "so"},
+    }
+    pandas.DataFrame([rows[name]]).to_csv(tmp_path / "mnist" / "tables" / f"{name}.csv", index=False)
+    text = rendered(tmp_path, spec)
+    Page(text)
+    assert 'data-sort="1.2345">1.23<span class="interval">1.00 to 2.00</span>' in text
+
+
+def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) -> None:
+    write_study(tmp_path)
+    folder = tmp_path / "mnist" / "figures"
+    small = report_files.read_picture(folder, "mean_change")
+    kind, _, content = small.address.partition(",")
+    assert (kind, base64.b64decode(content).decode()) == ("data:image/svg+xml;base64", SVG)
+    assert (small.width, small.height) == (400, 300)
+    (folder / "mean_change.svg").write_text(SVG + " " * report_files.LARGE, encoding="utf-8")
+    assert report_files.read_picture(folder, "mean_change").address.startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mnist/figures/mean_change.png", b"no picture"),
+        ("mnist/figures/mean_change.svg", None),
+        ("mnist/models/wild/seed0/model.json", b"{"),
+        ("mnist/attacks/report/wild/seed0/measures.parquet", b"PAR1"),
+        ("mnist/attacks/report/wild/seed0/0-10.parquet", None),
+        ("mnist/tables/accuracy.csv", None),
+    ],
+)
+def test_a_missing_or_damaged_file_is_named(tmp_path: Path, name: str, content: bytes | None) -> None:
+    spec = write_study(tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=f"{Path(name).name}.*(run the workflow)"):
+        rendered(tmp_path, spec)
+
+
+def test_the_commit_is_that_of_this_repository_and_of_no_other_around_it(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        identity = ["-c", "user.name=a", "-c", "user.email=b"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert report_files.commit(tmp_path) == ""
+    git("init", "--quiet")
+    git("commit", "--quiet", "--allow-empty", "--message", "one")
+    assert report_files.commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "copy").mkdir()
+    assert report_files.commit(tmp_path / "copy") == ""
+
+
+def test_versions_that_differ_between_jobs_are_all_named() -> None:
+    stamps = [{"versions": {"torch": version}, "device": "cpu"} for version in ("2.15.0", "2.14.0", "2.15.0")]
+    assert report_files.versions([*stamps, {}]) == [("torch", "2.14.0, 2.15.0")]
+    assert report_files.devices([*stamps, {"versions": {"numpy": "2"}, "device": "gpu"}, {}]) == ["cpu"]
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12))
+def test_a_number_is_written_with_three_digits(value: float) -> None:
+    text = report_tables.number(value)
+    mantissa, _, power = text.replace(",", "").replace("−", "-").partition(" × 10")
+    exponent = int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
+    assert math.isclose(float(mantissa) * 10.0**exponent, value, rel_tol=5.01e-3, abs_tol=1e-300)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.067, "0.0670"),
+        (12.0, "12.0"),
+        (239.47, "239"),
+        (39760, "39,760"),
+        (7.94e-05, "7.94 × 10⁻⁵"),
+        (0.0, "0"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+        (-0.5, "−0.500"),
+        (999.6, "1,000"),
+    ],
+)
+def test_numbers_look_like_this(value: float, text: str) -> None:
+    assert report_tables.number(value) == text
+
+
+@given(st.text(alphabet="ab*`|\\<>&\"'{}%_", min_size=1, max_size=12))
+def test_a_title_in_a_caption_comes_out_as_it_is(title: str) -> None:
+    template = "**Of {{ snakemake.config.title }}** and {{ snakemake.wildcards.label }}.\n\nSettings."
+    told = caption(template, {"title": title}, label=title)
+    assert unescape(str(told.title)) == f"Of {title}"
+    assert unescape(str(told.text)) == f" and {title}."
+    assert str(told.settings) == "Settings."
+
+
+def test_the_markup_of_captions_becomes_html() -> None:
+    assert to_html(r"**b** *i* `c_d` \|x\| 1 < 2") == "<b>b</b> <i>i</i> <code>c_d</code> |x| 1 &lt; 2"
+
+
+def test_every_caption_that_a_figure_or_table_names_is_there() -> None:
+    texts = {path.stem for path in (ROOT / "report").glob("*.rst")}
+    assert {kind.caption for kind in report_page.KINDS.values()} <= texts
+    assert set(report_page.OTHERS) | {"models", "robustness", "trust", "claims"} <= texts
