@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import os
 import statistics
 import sys
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness import compilation, devices, hardware, models, training  # noqa: E402
+from robustness import compilation, configured, devices, hardware, models, training  # noqa: E402
 from robustness.files import write_text  # noqa: E402
 from robustness.progress import Progress  # noqa: E402
 
@@ -51,18 +52,23 @@ def settings(overlays: list[Path]) -> dict[str, Any]:
 
 
 def networks(config: dict[str, Any], device: torch.device, options: argparse.Namespace) -> list[Network]:
-    """Each architecture of each dataset once with clean and once with noisy images, as its models are configured."""
+    """Each architecture of each dataset once with clean and once with noisy images, as its models are configured.
+
+    Models that come with their weights are left out.
+    """
     found = []
     for dataset in config["study"]:
         entry = config["datasets"][dataset]
         shape, classes = models.ImageShape(*entry["image_size"]), len(entry["classes"])
         for name, model in entry["models"].items():
+            if configured.is_given(model):
+                continue
             recipe = training.Recipe(
                 **config["training"] | model.get("training", {}),
                 augmentation=entry["augmentation"] if model["data"] == "noisy" else None,
             )
             images = entry["split"]["train"]
-            architecture = config["architectures"][model["architecture"]]
+            _, architecture = configured.architecture(config, model)
             arguments = (architecture, shape, classes, recipe, images, device, options)
             found.append(network(f"{dataset}/{name}", *arguments))
     return found
@@ -158,6 +164,7 @@ def main() -> None:
     """Measure, print and write."""
     options = arguments().parse_args()
     config = settings(options.configfile)
+    os.environ["ROBUSTNESS_PYTHON_PATH"] = config["python_path"]
     with devices.leased(options.threads) as device:
         torch.backends.cudnn.benchmark = True  # as train_model.py does
         dtype, size = (torch.bfloat16, 8192) if device.type == "cuda" else (torch.float32, 1024)

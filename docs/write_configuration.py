@@ -100,11 +100,13 @@ def _has_keys(node: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
 
 
 def _condition(branch: Mapping[str, Any], branches: list[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
-    """When a branch holds, by the key that decides among the branches: `with kind: idx`, or `without library`."""
+    """When a branch holds, by the key that decides among the branches: `with kind: idx`, `with factory` or `without library`."""
     here = _properties(branch, schema)
     for name in DECIDERS:
         if name in here:
-            values = here[name].get("enum", [here[name].get("const")])
+            values = here[name].get("enum", [here[name]["const"]] if "const" in here[name] else [])
+            if not values:
+                return f"with `{name}`"
             return "with " + " or ".join(f"`{name}: {value}`" for value in values)
     others = {name for each in branches for name in _properties(each, schema)}
     return "without " + " and ".join(f"`{name}`" for name in DECIDERS if name in others)

@@ -13,7 +13,7 @@ import yaml
 
 
 def set_environment():
-    """Let jobs use the Python that runs Snakemake, and tell them where downloaded files lie and come from.
+    """Let jobs use the Python that runs Snakemake, and tell them where downloaded files and own code lie.
 
     The places are not params: they change no result, and a changed param would train every model again.
     """
@@ -25,6 +25,8 @@ def set_environment():
         ROBUSTNESS_DOWNLOADS=config["downloads"],
         ROBUSTNESS_MIRROR=config["mirror"] or "",
         ROBUSTNESS_PROGRESS="",  # jobs draw no bars of their own
+        ROBUSTNESS_PYTHON_PATH=os.path.abspath(config["python_path"]),
+        ROBUSTNESS_NETWORKS=own_networks(),
     )
 
 
@@ -39,6 +41,7 @@ def check_configuration():
     except UserError as error:
         raise WorkflowError(str(error)) from None
     _in_order(config, yaml.safe_load(Path(workflow.basedir, "config.yaml").read_text(encoding="utf-8")))
+    check_given_weights()
 
 
 def check_writable():
@@ -127,10 +130,10 @@ def predictions(wildcards):
 
 
 def histories(wildcards):
-    """The training histories of all of a dataset's models and seeds."""
+    """The training histories of all models and seeds of a dataset that are trained here."""
     return expand(
         f"{RESULTS}/{wildcards.dataset}/models/{{model}}/seed{{seed}}/history.csv",
-        model=models(wildcards.dataset),
+        model=trained(wildcards.dataset),
         seed=config["seeds"],
     )
 
@@ -220,7 +223,9 @@ def tables(dataset):
 
 def figures(dataset):
     """The figures of a dataset, each as SVG and PNG."""
-    names = ["training_noise", "training_curves", "architecture", "mean_change", "pixels_changed"]
+    names = ["architecture", "mean_change", "pixels_changed"]
+    names += ["training_curves"] if trained(dataset) else []
+    names += ["training_noise"] if "augmentation" in config["datasets"][dataset] else []
     names += [f"robustness_curves_{curves}" for curves in ROBUSTNESS_CURVES]
     if any(architecture["family"] == "resnet" for architecture in architectures_of(dataset).values()):
         names.append("skip_connection")
@@ -236,6 +241,100 @@ def speeds(dataset):
     return [f"{RESULTS}/{dataset}/speed/{model}.csv" for model in models(dataset)]
 
 
+# ---- own models -----------------------------------------------------------------------------------------------------
+
+
+def model_entries(dataset):
+    """The entries of a dataset's models, by name."""
+    return config["datasets"][dataset]["models"]
+
+
+def trained(dataset):
+    """The names of a dataset's models that are trained here, and do not come with their weights."""
+    from robustness import configured
+
+    return [name for name, model in model_entries(dataset).items() if not configured.is_given(model)]
+
+
+def dataset_of(kind):
+    """A regular expression for `dataset` in the path of a model that is `trained` or `given`; it looks at the model.
+
+    Two rules make weights, and which one makes a model's is a matter of dataset and model together.
+    """
+    pairs = [
+        f"{dataset}/models/{model}"
+        for dataset in config["datasets"]
+        for model in models(dataset)
+        if (model in trained(dataset)) == (kind == "trained")
+    ]
+    return f"(?=(?:{one_of(pairs)})/)(?:{one_of(config['datasets'])})"
+
+
+def own_networks():
+    """What builds the configuration's own networks, as JSON: jobs run no factory that is not listed here."""
+    from robustness import configured
+
+    return json.dumps(configured.networks(config))
+
+
+def own_code(*names):
+    """The lines that change with the code of a dataset's own models, of `names` among them or of all."""
+    from robustness import configured, own_code
+    from robustness.errors import UserError
+    from snakemake.exceptions import WorkflowError
+
+    def lines(wildcards):
+        folder = Path(config["python_path"]).resolve()
+        chosen = [getattr(wildcards, name) for name in names] or models(wildcards.dataset)
+        found = []
+        for name in chosen:
+            model = model_entries(wildcards.dataset)[name]
+            try:
+                found += own_code.described(model["factory"], folder) if configured.is_own(model) else []
+            except UserError as error:
+                raise WorkflowError(f"datasets.{wildcards.dataset}.models.{name}: {error}") from None
+        return list(dict.fromkeys(found))
+
+    return lines
+
+
+def code_option(wildcards):
+    """The option that hands a job `own_code` of its model."""
+    found = own_code("model")(wildcards)
+    return ["--code", *found] if found else []
+
+
+def given_weights(wildcards):
+    """The file of weights of a model that comes with them."""
+    return model_entries(wildcards.dataset)[wildcards.model]["weights"]
+
+
+def check_given_weights():
+    """Stop with a sentence where a file of weights is missing; Snakemake would take what was made of an earlier one."""
+    from snakemake.exceptions import WorkflowError
+
+    for dataset in config["study"]:
+        for name, model in model_entries(dataset).items():
+            path = model.get("weights")
+            if path is not None and not os.path.isfile(path):
+                key = f"datasets.{dataset}.models.{name}.weights"
+                raise WorkflowError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
+
+
+def import_spec(wildcards):
+    """A given model's architecture."""
+    from robustness import configured
+
+    model = model_entries(wildcards.dataset)[wildcards.model]
+    return as_param(
+        {
+            "title": f"{wildcards.dataset}/{wildcards.model}",
+            "architecture": without_title(configured.architecture(config, model)[1]),
+            "classes": len(config["datasets"][wildcards.dataset]["classes"]),
+        }
+    )
+
+
 # ---- sensitivity and references ------------------------------------------------------------------------------------
 
 
@@ -247,7 +346,7 @@ def sensitivity_of(dataset):
 def configured_values(dataset):
     """The step, and the noise level where the noise has one, that everything but the sweep uses."""
     entry = config["datasets"][dataset]
-    values = {"alpha": entry["alpha"], "sigma": entry["augmentation"].get("sigma")}
+    values = {"alpha": entry["alpha"], "sigma": entry.get("augmentation", {}).get("sigma")}
     return {parameter: float(value) for parameter, value in values.items() if value is not None}
 
 
@@ -302,7 +401,9 @@ def add_small_datasets():
 
 def with_sigma(dataset, model, sigma):
     """The name that a model has in the small dataset at a noise level: a clean model is the same at all of them."""
-    clean = config["datasets"][dataset]["models"][model]["data"] == "clean"
+    from robustness import configured
+
+    clean = configured.data(model_entries(dataset)[model]) == "clean"
     return model if clean else f"{model}-sigma={sigma}"
 
 
@@ -403,12 +504,12 @@ def has_references(dataset):
     """Whether others have measured what stands beside a dataset's models."""
     from robustness.references import references_of
 
-    return bool(references_of(dataset))
+    return bool(references_of(dataset) and clean_models(dataset))
 
 
 def clean_models(dataset):
-    """The names of a dataset's models that no noise defends."""
-    return [name for name, model in config["datasets"][dataset]["models"].items() if model["data"] == "clean"]
+    """The names of a dataset's models that no noise defends; of those that come with their weights nobody knows."""
+    return [name for name in trained(dataset) if model_entries(dataset)[name]["data"] == "clean"]
 
 
 def referenced_methods(dataset):
@@ -432,16 +533,17 @@ def referenced_measures(wildcards):
 
 def references_spec(wildcards):
     """The attacks and the clean models, with the architecture by which a reference stands beside a model."""
-    entries = config["datasets"][wildcards.dataset]["models"]
-    architectures = {name: entries[name]["architecture"] for name in clean_models(wildcards.dataset)}
+    from robustness import configured
+
+    entries = model_entries(wildcards.dataset)
     return as_param(
         {
             "dataset": wildcards.dataset,
             "attacks": [*untargeted_attacks(), *referenced_methods(wildcards.dataset)],
             "comparators": referenced_methods(wildcards.dataset),
             "models": [
-                {"name": model, "architecture": without_title(config["architectures"][architecture])}
-                for model, architecture in architectures.items()
+                {"name": name, "architecture": without_title(configured.architecture(config, entries[name])[1])}
+                for name in clean_models(wildcards.dataset)
             ],
         }
     )
@@ -482,9 +584,11 @@ def as_param(spec):
 
 
 def architectures_of(dataset):
-    """The architectures of a dataset's models, by name."""
-    used = {model["architecture"] for model in config["datasets"][dataset]["models"].values()}
-    return {name: entry for name, entry in config["architectures"].items() if name in used}
+    """The architectures of a dataset's models, by name: those of `architectures:` in their order, then own ones."""
+    from robustness import configured
+
+    entries = dict(configured.architecture(config, model) for model in model_entries(dataset).values())
+    return {name: entries[name] for name in configured.architectures(config) if name in entries}
 
 
 def without_title(entry):
@@ -508,12 +612,14 @@ def data_spec(wildcards):
 
 def training_spec(wildcards):
     """One model's architecture, training settings and, where it trains on noisy data, the augmentation."""
+    from robustness import configured
+
     dataset = config["datasets"][wildcards.dataset]
     model = dataset["models"][wildcards.model]
     return as_param(
         {
             "title": f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}",
-            "architecture": without_title(config["architectures"][model["architecture"]]),
+            "architecture": without_title(configured.architecture(config, model)[1]),
             "classes": len(dataset["classes"]),
             "training": config["training"] | model.get("training", {}),
             "augmentation": model.get("augmentation", dataset["augmentation"]) if model["data"] == "noisy" else None,
@@ -567,12 +673,14 @@ def measure_spec(wildcards):
 
 
 def models_spec(wildcards):
-    """Every model's architecture, and the shape of the dataset's images where the source fixes it."""
+    """Every model's architecture, and the shape of the dataset's images."""
+    from robustness import configured
+
     dataset = config["datasets"][wildcards.dataset]
     return as_param(
         {
             "architectures": architectures_of(wildcards.dataset),
-            "models": [[name, model["architecture"]] for name, model in dataset["models"].items()],
+            "models": [[name, configured.architecture(config, model)[0]] for name, model in dataset["models"].items()],
             "image": dataset["image_size"],
             "classes": len(dataset["classes"]),
         }
@@ -615,17 +723,19 @@ def examples_spec(wildcards):
     )
 
 
-def drawn_models(dataset):
-    """A dataset's models as figures name and colour them."""
+def drawn_models(dataset, only=None):
+    """A dataset's models as figures name and colour them; `only` names them where it is not all."""
+    from robustness import configured
+
     return [
         {
             "name": name,
-            "title": config["architectures"][model["architecture"]]["title"]
-            + ("" if model["data"] == "clean" else ", noisy"),
-            "architecture": model["architecture"],
-            "data": model["data"],
+            "title": configured.title(config, model),
+            "architecture": configured.architecture(config, model)[0],
+            "data": configured.data(model),
         }
-        for name, model in config["datasets"][dataset]["models"].items()
+        for name, model in model_entries(dataset).items()
+        if name in (only or models(dataset))
     ]
 
 
@@ -634,15 +744,20 @@ def scale_in_words():
     return f"Scale {config['scale']['name']}: {config['scale']['title']}."
 
 
-def figure_spec(dataset, *footnote, **more):
-    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own."""
+def figure_spec(dataset, *footnote, only=None, **more):
+    """What every figure of a dataset is drawn with: names, titles, what its footnote says, and what is its own.
+
+    `only` names the models that are shown, where it is not all of them.
+    """
+    from robustness import configured
+
     entry = config["datasets"][dataset]
     names = ("title", "classes", "image_size", "changed_pixel_threshold")
     return as_param(
         {
             "dataset": {"name": dataset} | {name: entry[name] for name in names},
-            "models": drawn_models(dataset),
-            "architectures": list(config["architectures"]),
+            "models": drawn_models(dataset, only),
+            "architectures": configured.architectures(config),
             "footnote": [scale_in_words(), *footnote],
             **more,
         }
@@ -650,7 +765,11 @@ def figure_spec(dataset, *footnote, **more):
 
 
 def noise_in_words(dataset):
-    """The sentence that says what a dataset's noisy models were trained on."""
+    """The sentence that says what a dataset's noisy models were trained on; none where it has no such model."""
+    from robustness import configured
+
+    if "noisy" not in map(configured.data, model_entries(dataset).values()):
+        return ""
     entry = config["datasets"][dataset]["augmentation"]
     if entry["kind"] == "gaussian_noise":
         return f"Noisy models: Gaussian noise, σ = {entry['sigma']}, added to the training images in each epoch."
@@ -710,10 +829,13 @@ def pictures_spec(wildcards):
 
 
 def curves_spec(wildcards):
-    """The training curves of all models."""
+    """The training curves of the models that are trained here."""
     name = wildcards.dataset
     means = "Training values are means over an epoch's batches, on noisy images where a model trains on those."
-    return figure_spec(name, means, noise_in_words(name), training_in_words(name))
+    given = [model for model in models(name) if model not in trained(name)]
+    untrained = f"Not trained here: {', '.join(given)}." if given else ""
+    words = (means, noise_in_words(name), training_in_words(name), untrained)
+    return figure_spec(name, *words, only=trained(name))
 
 
 def noise_spec(wildcards):
@@ -729,6 +851,8 @@ def architecture_spec(wildcards):
 
 def run_time_figure_spec(wildcards):
     """The times of all jobs, by rule and model."""
+    from robustness import configured
+
     entries = [
         {
             "name": name,
@@ -738,12 +862,12 @@ def run_time_figure_spec(wildcards):
         for name in timed_datasets()
     ]
     footnote = [scale_in_words(), f"{counted(len(config['seeds']), 'seed')}."]
-    return as_param({"datasets": entries, "architectures": list(config["architectures"]), "footnote": footnote})
+    return as_param({"datasets": entries, "architectures": configured.architectures(config), "footnote": footnote})
 
 
 def history_models(wildcards):
     """The model that each of `histories` belongs to."""
-    return [model for model in models(wildcards.dataset) for _ in config["seeds"]]
+    return [model for model in trained(wildcards.dataset) for _ in config["seeds"]]
 
 
 # ---- claims and curves -----------------------------------------------------------------------------------------------
@@ -1063,9 +1187,18 @@ def failure(started):
 # ---- judges, transfer and targets -----------------------------------------------------------------------------------
 
 
+def networks(dataset):
+    """Model and seed of every network of a dataset; a model that comes with its weights is the same for each seed."""
+    return [
+        [model, seed]
+        for model in models(dataset)
+        for seed in (config["seeds"] if model in trained(dataset) else config["seeds"][:1])
+    ]
+
+
 def has_judges(dataset):
     """Whether a dataset has a second network that can judge what fooled the first."""
-    return len(models(dataset)) * len(config["seeds"]) > 1
+    return len(networks(dataset)) > 1
 
 
 def of_every_network(dataset, name):
@@ -1076,8 +1209,9 @@ def of_every_network(dataset, name):
 def judges(wildcards):
     """Model and seed of every network of the dataset but the attacked one."""
     attacked = [wildcards.model, int(wildcards.seed)]
-    networks = [[model, seed] for model in models(wildcards.dataset) for seed in config["seeds"]]
-    return [network for network in networks if network != attacked]
+    if wildcards.model not in trained(wildcards.dataset):
+        attacked[1] = config["seeds"][0]
+    return [network for network in networks(wildcards.dataset) if network != attacked]
 
 
 def judges_weights(wildcards):

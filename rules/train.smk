@@ -1,5 +1,7 @@
-# From prepared images to trained and evaluated models, and what the models are.
-# Reads: results/<dataset>/data/. Writes: results/<dataset>/models/<model>/seed<k>/ and tables/models.csv.
+# From prepared images to trained and evaluated models, and what the models are; a model that comes with its weights is
+# taken over, not trained.
+# Reads: results/<dataset>/data/ and the user's files of weights. Writes: results/<dataset>/models/<model>/seed<k>/ and
+# tables/models.csv.
 
 
 rule describe_models:
@@ -22,6 +24,7 @@ rule describe_models:
     params:
         *src("describe_models"),
         spec=models_spec,
+        code=own_code(),
     shell:
         "python {params[0]:q} --spec {params.spec:q} --table {output.table:q}"
         " --architectures {output.architectures:q} --log {log:q}"
@@ -40,6 +43,8 @@ rule train_model:
         f"{RESULTS}/{{dataset}}/logs/train_model/{{model}}-seed{{seed}}.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/train_model/{{model}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        dataset=dataset_of("trained"),
     priority: 1  # the longest jobs first, so that none is left alone at the end
     conda:
         "../envs/torch.yaml"
@@ -47,11 +52,38 @@ rule train_model:
     params:
         *src("train_model"),
         spec=training_spec,
+        code=code_option,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
         "exec python {params[0]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
-        " --card {output.card:q} --threads {threads} --log {log:q}"
+        " --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
+
+
+rule import_model:
+    """Check that a model with the user's weights can be attacked, and store it as a trained one; alike for each seed."""
+    input:
+        given=given_weights,
+        validation=rules.prepare_data.output.validation,
+    output:
+        weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/weights.safetensors",
+        card=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/model.json",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/import_model/{{model}}-seed{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/import_model/{{model}}-seed{{seed}}.tsv"
+    wildcard_constraints:
+        dataset=dataset_of("given"),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    params:
+        *src("import_model"),
+        spec=import_spec,
+        code=code_option,
+    shell:
+        "python {params[0]:q} --spec {params.spec:q} --given {input.given:q} --validation {input.validation:q}"
+        " --weights {output.weights:q} --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
 
 
 rule evaluate_model:

@@ -55,6 +55,8 @@ def main(options: argparse.Namespace) -> None:
         subject = Subject(network, attackable, spec, seed, size, title)
         evidence = gathered(options.test, options.adversarial, records, spec, images, device)
         checks = trust_checks.all_checks(subject, evidence)
+    for name in trust.QUESTIONS.keys() - {check.name for check in checks}:
+        _LOG.info("%s is left out", name)
     for check in checks:
         _LOG.info("%s %s. %s", check.name, "passed" if check.passed else "FAILED", check.why)
     write_text(options.table, trust.as_csv(trust.rows(checks, model, seed)))

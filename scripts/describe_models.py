@@ -1,7 +1,8 @@
 """Describe a dataset's models without training them.
 
 Writes a table (model, parameters, layers, skip_connections, gflops per image) and, for the architecture figures, every
-architecture's operations as JSON. The networks live on torch's `meta` device, so even the largest takes no memory.
+architecture's operations as JSON. The report's networks live on torch's `meta` device, so even the largest takes no
+memory; the user's own are built as they are, since their code may not know that device.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from robustness.command import parser, run
 from robustness.files import write_json, write_text
 from robustness.models import ImageShape, build, operations, summarise
+from robustness.provenance import stamp
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -29,9 +33,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     spec = options.spec
     image = ImageShape(*spec["image"])
-    described = {}
+    described: dict[str, dict[str, Any]] = {}
     for name, architecture in spec["architectures"].items():
-        with torch.device("meta"):
+        with torch.device("meta") if architecture["family"] != "factory" else nullcontext():
             model = build(architecture, image, spec["classes"])
         described[name] = {
             "title": architecture["title"],
@@ -47,7 +51,7 @@ def main(options: argparse.Namespace) -> None:
         values = [described[architecture_name][column] for column in columns]
         writer.writerow([model_name, architecture_name, *values[:-1], f"{values[-1]:.6g}"])
     write_text(options.table, table.getvalue())
-    write_json(options.architectures, described)
+    write_json(options.architectures, {"architectures": described, "provenance": stamp(spec)})
 
 
 if __name__ == "__main__":

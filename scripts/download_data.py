@@ -14,6 +14,7 @@ from pathlib import Path
 from robustness.command import parser, run, settings
 from robustness.download import fetch
 from robustness.files import write_json
+from robustness.formats import FORMAT
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -39,11 +40,11 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     """Fetch every file, then write the manifest."""
     files, addresses = settings(options.spec, "files", "addresses")
-    manifest = {}
+    found = {}
     for role, file in files.items():
         path = fetch(file["name"], file["sha256"], addresses, options.mirror, options.downloads)
-        manifest[role] = {"name": file["name"], "sha256": file["sha256"], "bytes": path.stat().st_size}
-    write_json(options.output, manifest)
+        found[role] = {"name": file["name"], "sha256": file["sha256"], "bytes": path.stat().st_size}
+    write_json(options.output, {"format": FORMAT, "files": found})
 
 
 if __name__ == "__main__":

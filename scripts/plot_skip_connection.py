@@ -24,7 +24,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     spec = style.checked(options.spec)
-    described = inputs.read_json(options.architectures)
+    described = inputs.read_architectures(options.architectures)
     style.save(architecture.skip_connection(described, spec), options.svg, options.png)
 
 

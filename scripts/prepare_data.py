@@ -9,14 +9,14 @@ provenance. Exists so that everything after it knows one format only.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 from pathlib import Path
 
 from robustness.command import parser, run, settings
 from robustness.errors import UserError
-from robustness.files import write_tensors
+from robustness.files import read_json, write_tensors
+from robustness.formats import check_format
 from robustness.provenance import stamp
 from robustness.sources.images import split
 from robustness.sources.reading import read
@@ -62,7 +62,9 @@ def _downloaded(manifest: Path | None, downloads: Path | None, source: dict[str,
         return {}
     if manifest is None or downloads is None:
         raise UserError(f"a source of the kind {source['kind']} is downloaded: give --manifest and --downloads")
-    entries = json.loads(manifest.read_text(encoding="utf-8"))
+    content = read_json(manifest)
+    check_format(manifest, content)
+    entries = content.get("files", content)  # the first format had nothing but these
     return {role: read_verified(downloads / entry["name"], entry["sha256"]) for role, entry in entries.items()}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from robustness import compilation, devices, interruption, models
+from robustness import compilation, devices, factories, interruption, models
 from robustness.command import parser, run
 from robustness.files import read_tensors, remove, write_json, write_text
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
@@ -30,6 +30,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--history", type=Path, required=True, metavar="CSV")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")
+    result.add_argument("--code", nargs="*", default=[], metavar="LINE", help="digests and versions of an own model")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument(
         "--compile",
@@ -47,7 +48,10 @@ def main(options: argparse.Namespace) -> None:
         train_images, validation_images = _images(options.train, device), _images(options.validation, device)
         shape = models.ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
-        model = models.placed(models.build(spec["architecture"], shape, spec["classes"]), device)
+        model = models.build(spec["architecture"], shape, spec["classes"])
+        if isinstance(model, factories.OwnModel):
+            factories.checked_for_training(model, spec["architecture"], shape, spec["classes"])
+        model = models.placed(model, device)
         summary, recipe = models.summarise(model, shape), Recipe(**spec["training"], augmentation=spec["augmentation"])
         flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
         torch.backends.cudnn.benchmark = True  # all batches have one size, for which the fastest kernels are tried out
@@ -59,11 +63,12 @@ def main(options: argparse.Namespace) -> None:
             seed=spec["seed"],
             title=spec["title"],
             checkpoint=options.checkpoint,
-            key=digest_of(spec, code_digest(), file_digest(options.train), device.type),
+            key=digest_of(spec, code_digest(), options.code, file_digest(options.train), device.type),
             compile_mode=compilation.mode_for(options.compile, device, flop),
         )
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
+    provenance |= {"own_code": options.code} if options.code else {}
     models.save(options.weights, model, metadata | {"provenance": provenance})
     write_text(options.history, _table(history))
     write_json(options.card, {"summary": asdict(summary), "provenance": provenance})

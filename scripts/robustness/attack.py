@@ -25,13 +25,13 @@ from robustness import interruption
 from robustness.attack_spec import CAP, DEFAULT_STATE, GIVEN, SKIPPED, SUCCESS, AttackSpec
 from robustness.errors import UserError
 from robustness.gradients import (
-    SMALLEST_BATCH,
     log_probabilities,
-    memory_format,
     reward_gradient,
+    smallest_batch,
     static_prediction,
     targets_of,
 )
+from robustness.models import memory_format
 from robustness.randomness import random_signs
 from robustness.tighten import Goal, tightened
 from robustness.trajectories import Store, Trajectories
@@ -122,7 +122,7 @@ def attack(
     run = _Run(model, images, labels, image_ids, targets, spec, seed, title, progress, state)
     _step_until_all_ended(run, batch_size, store)
     scale = _tighten(run, images, batch_size) if spec.tighten else np.ones(state.ended.shape)
-    smallest = SMALLEST_BATCH if images.device.type == "cpu" else 1
+    smallest = smallest_batch(model, images.device)
     return AttackResult(
         adversarial=torch.from_numpy(state.adversarial),
         ended=torch.from_numpy(state.ended),

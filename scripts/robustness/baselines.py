@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from robustness.attack import UNCHANGED_ITERATIONS, UNCHANGED_TOLERANCE
 from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.errors import UserError
-from robustness.gradients import memory_format, static_prediction
-from robustness.models import placed
+from robustness.gradients import static_prediction
+from robustness.models import memory_format, placed
 from robustness.randomness import random_signs
 
 _RUNNING = -1

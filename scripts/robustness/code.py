@@ -47,36 +47,42 @@ def digest(path: Path) -> str:
     return _facts(path.name, path.read_bytes())[0]
 
 
+def imports(path: Path) -> frozenset[tuple[int, str]]:
+    """What a file imports, at its start or in a function: the dots in front, and a name with each package above it."""
+    return _facts(path.name, path.read_bytes())[1]
+
+
+def files_of(name: str, folder: Path) -> set[Path]:
+    """The files below `folder` that importing the dotted `name` would run, if there are any."""
+    base = folder.joinpath(*name.split("."))
+    return {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
+
+
 def _direct_imports(path: Path) -> frozenset[Path]:
-    files = set()
-    for name in _facts(path.name, path.read_bytes())[1]:
-        base = LIBRARY.parent.joinpath(*name.split("."))
-        files |= {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
-    return frozenset(files)
+    names = [name for dots, name in imports(path) if not dots and name.split(".")[0] == LIBRARY.name]
+    return frozenset(file for name in names for file in files_of(name, LIBRARY.parent))
 
 
 @cache
-def _facts(name: str, content: bytes) -> tuple[str, frozenset[str]]:
-    """The digest of a file's content, and the names in the library that it imports, each with the packages above it."""
+def _facts(name: str, content: bytes) -> tuple[str, frozenset[tuple[int, str]]]:
+    """The digest of a file's content, and its `imports`."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
         raise UserError(f"{name}{where} is no Python ({getattr(error, 'msg', error)}): mend it") from None
-    names = set()
+    names: set[tuple[int, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    parents = {".".join(each.split(".")[:end]) for each in names for end in range(1, each.count(".") + 2)}
+            names |= {(0, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = f"{node.module}." if node.module else ""
+            names |= {(node.level, f"{package}{alias.name}") for alias in node.names}
+    parents = {(dots, ".".join(each.split(".")[:end])) for dots, each in names for end in range(1, each.count(".") + 2)}
     text: list[str] = []
     _write(tree, text)
-    return (
-        hashlib.sha256("".join(text).encode()).hexdigest()[:16],
-        frozenset(each for each in parents if each.split(".")[0] == LIBRARY.name),
-    )
+    return hashlib.sha256("".join(text).encode()).hexdigest()[:16], frozenset(parents)
 
 
 def _write(node: Any, text: list[str]) -> None:

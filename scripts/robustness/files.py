@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustness.errors import UserError
+from robustness.formats import check_format
 
 _HEADER_KEY = "robustness"
 
@@ -124,6 +125,16 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; raises `UserError` when the file is missing or damaged."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
+
+
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
     """Write named arrays to a safetensors file, with `metadata` as JSON in its header; same input, same bytes."""
     from safetensors.numpy import save
@@ -138,7 +149,7 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
 def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDArray[Any]]:
     """The named arrays of a safetensors file, restricted to `rows` of their first axis.
 
-    Raises `UserError` when the file is missing, damaged, or lacks a name.
+    Raises `UserError` when the file is missing, damaged, of a format that is not read, or lacks a name.
     """
     with _opened(path) as tensors:
         present = set(tensors.keys())
@@ -151,7 +162,11 @@ def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDA
 def read_metadata(path: Path) -> dict[str, Any]:
     """The metadata that `write_tensors` stored in a file's header."""
     with _opened(path) as tensors:
-        return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
+        return _header(tensors)
+
+
+def _header(tensors: Any) -> dict[str, Any]:
+    return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
 
 
 @contextmanager
@@ -160,6 +175,7 @@ def _opened(path: Path) -> Iterator[Any]:
 
     try:
         with safe_open(path, framework="numpy") as tensors:
+            check_format(path, _header(tensors).get("provenance"))
             yield tensors
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None

@@ -17,7 +17,8 @@ from torch import nn
 
 from robustness import models
 from robustness.files import read_tensors
-from robustness.gradients import frozen, log_probabilities, memory_format
+from robustness.gradients import frozen, log_probabilities
+from robustness.models import memory_format
 from robustness.randomness import random_signs
 from robustness.records import read_columns
 from robustness.rescaling import rescaled

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 Images = NDArray[np.float32]
 
+WINDOW = 11
+"""Pixels a side of the window of SSIM: 3.5 σ in each direction."""
+
 
 def pixel_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
     """Σ over channels of |x′ − x|, for every pixel: (N, H, W), from 0 to the number of channels."""
@@ -44,10 +47,14 @@ def norms(original: Images, adversarial: Images) -> dict[str, NDArray[np.float64
 def structural_similarity(original: Images, adversarial: Images) -> NDArray[np.float64]:
     """SSIM of each pair of images, 1 where they are equal: Gaussian window of σ 1.5, as in Wang et al. (2004).
 
+    NaN for images with fewer pixels a side than the window has.
+
     Computed by scikit-image, whose import costs a fifth of torchmetrics' (which brings torch and torchvision).
     """
     from skimage.metrics import structural_similarity as ssim
 
+    if min(original.shape[2:]) < WINDOW:
+        return np.full(len(original), np.nan)
     window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
     pairs = zip(original, adversarial, strict=True)
     return np.array([ssim(x, changed, data_range=1.0, channel_axis=0, **window) for x, changed in pairs], np.float64)

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from robustness.attack_spec import AttackSpec
-from robustness.gradients import memory_format, reward_gradient
+from robustness.gradients import reward_gradient
+from robustness.models import memory_format
 
 CPU_BATCH = 128
 """Images at a time on a CPU, where memory is no limit and larger batches gain nothing."""

@@ -1,20 +1,23 @@
 """The report's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
 
-Reads and writes weights (safetensors). Exists so that training, evaluation, attack and the architecture figures share
-one definition. The layer, skip-connection and parameter counts that the report prints (its sections 1.1 and 1.2) are
-reproduced exactly at full width; `tests/unit/test_models.py` asserts them.
+Reads and writes weights (safetensors), also those of the user's own networks (`robustness.factories`). Exists so that
+training, evaluation, attack and the architecture figures share one definition. The layer, skip-connection and parameter
+counts that the report prints (its sections 1.1 and 1.2) are reproduced exactly at full width;
+`tests/unit/test_models.py` asserts them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from robustness import factories
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors, write_tensors
 
@@ -33,12 +36,13 @@ class Summary:
     """What a model is, counted on the module itself.
 
     `layers` counts as Keras does, which is how the report counts: the input, every operation that is a layer of its
-    own (activations, additions and the flattening included), and the dense layer with its softmax as one.
+    own (activations, additions and the flattening included), and the dense layer with its softmax as one. Of the user's
+    own networks only the operations that are modules count, and skip connections, which are none, are not known.
     """
 
     parameters: int
     layers: int
-    skip_connections: int
+    skip_connections: int | None
     gflops: float
 
 
@@ -139,19 +143,35 @@ def build(architecture: dict[str, Any], image: ImageShape, classes: int) -> nn.M
     """The untrained module that an entry of `architectures:` in the configuration describes.
 
     Initial weights come from torch's global random state, so callers seed it first (`torch.manual_seed`).
-    Raises `ValueError` for an unknown family or images that the family cannot take.
+    Raises `ValueError` for an unknown family or images that the family cannot take, and what `factories.built` does.
     """
     match architecture["family"]:
+        case "factory":
+            return factories.checked(factories.built(architecture, image), architecture, image, classes)
         case "perceptron":
             return perceptron(image, classes, architecture["hidden"])
         case "resnet":
             return ResNet(image, classes, architecture["blocks"], architecture["filters"])
-    raise ValueError(f"unknown architecture family '{architecture['family']}'; known are perceptron and resnet")
+    family = architecture["family"]
+    raise ValueError(f"unknown architecture family '{family}'; known are perceptron, resnet and factory")
 
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
-    """`model` itself on `device`, with channels last in memory, which convolutions there compute fastest with."""
-    return model.to(device).to(memory_format=torch.channels_last)
+    """`model` itself on `device`, with its weights in `memory_format`, in which convolutions are fastest there."""
+    return model.to(device).to(memory_format=memory_format(model))
+
+
+def memory_format(model: nn.Module) -> torch.memory_format:
+    """How images lie best in memory for `model`: channels last where it convolves and can take them so."""
+    convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
+    if isinstance(model, factories.OwnModel):
+        convolves = model.channels_last
+    return torch.channels_last if convolves else torch.contiguous_format
+
+
+def _device(model: nn.Module) -> torch.device:
+    """Where a model's tensors are; on the CPU where it has none."""
+    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
 
 
 def leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:
@@ -167,15 +187,16 @@ def summarise(model: nn.Module, image: ImageShape) -> Summary:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    modules = [module for _, module in leaves(model)]
-    device = next(model.parameters()).device
+    own = model.network if isinstance(model, factories.OwnModel) else None
+    modules = [module for _, module in leaves(model if own is None else own)]
     counter = FlopCounterMode(display=False)
-    with counter, torch.no_grad():
-        model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=device))
+    # With gradients: without, attention takes a fused path that the counter does not know.
+    with counter, torch.enable_grad():
+        model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=_device(model)))
     return Summary(
         parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         layers=1 + len(modules),
-        skip_connections=sum(isinstance(module, Add) for module in modules),
+        skip_connections=None if own is not None else sum(isinstance(module, Add) for module in modules),
         gflops=counter.get_total_flops() / 1e9,
     )
 
@@ -194,12 +215,21 @@ def classes(path: Path) -> int:
 def load(path: Path) -> nn.Module:
     """The model that `save` wrote, in evaluation mode on the CPU; its metadata says how to build it.
 
+    Files below the results are trusted as far as the report's architectures; a factory is run only when the
+    configuration names it too (`factories.allowed`).
+
     Raises `UserError` when the file is missing, damaged or does not fit the architecture that it names.
     """
     metadata = read_metadata(path)
     if not {"architecture", "image", "classes"} <= metadata.keys():
         raise UserError(f"{path} holds no network: delete it and rerun, or name a file that train_model.py wrote")
-    model = build(metadata["architecture"], ImageShape(*metadata["image"]), metadata["classes"])
+    architecture, image = metadata["architecture"], ImageShape(*metadata["image"])
+    model: nn.Module
+    if architecture["family"] == "factory":
+        factories.allowed(architecture, path)
+        model = factories.built(architecture, image)  # checked when the weights were made
+    else:
+        model = build(architecture, image, metadata["classes"])
     names = list(model.state_dict())
     state = {name: torch.from_numpy(array) for name, array in zip(names, read_tensors(path, *names), strict=True)}
     try:
@@ -211,7 +241,10 @@ def load(path: Path) -> nn.Module:
 
 
 def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
-    """The layers in the order of their execution, for drawing: name, type, label, output shape, parameters."""
+    """The layers in the order of their execution, for drawing.
+
+    Each has its name, type, label, output shape and parameters, and the types of the modules that it is `inside` of.
+    """
     found: list[dict[str, Any]] = [
         {
             "name": "input",
@@ -219,17 +252,23 @@ def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
             "label": "input",
             "shape": [image.channels, image.height, image.width],
             "parameters": 0,
+            "inside": [],
         }
     ]
 
-    def note(name: str, module: nn.Module, output: Tensor) -> None:
+    kinds = {name: type(module).__name__ for name, module in model.named_modules()}
+
+    def note(name: str, module: nn.Module, output: Tensor | tuple[Any, ...]) -> None:
+        tensor = output[0] if isinstance(output, tuple) else output  # recurrent layers return their state as well
+        parts = name.split(".")
         found.append(
             {
                 "name": name,
                 "type": type(module).__name__,
                 "label": _label(module),
-                "shape": list(output.shape[1:]),
+                "shape": list(tensor.shape[1:]),
                 "parameters": sum(parameter.numel() for parameter in module.parameters()),
+                "inside": [kinds[".".join(parts[:end])] for end in range(1, len(parts))],
             }
         )
 
@@ -237,9 +276,8 @@ def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
         module.register_forward_hook(lambda module, _, output, name=name: note(name, module, output))
         for name, module in leaves(model)
     ]
-    device = next(model.parameters()).device
-    with torch.no_grad():
-        model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=device))
+    with torch.enable_grad():
+        model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=_device(model)))
     for hook in hooks:
         hook.remove()
     return found
@@ -258,6 +296,8 @@ def _label(module: nn.Module) -> str:
             return f"average pool {module.kernel_size}×{module.kernel_size}"
         case nn.Flatten():
             return "flatten"
+        case factories.Normalise():
+            return "normalise"
         case Add():
             return "add"
     return type(module).__name__

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.code import LIBRARY, described
-
-FORMAT = 1
-"""Version of the layout of result files; raised when a reader of the old layout would misread the new one."""
+from robustness.formats import FORMAT
 
 _PACKAGES = {
     "adv-lib": "adv_lib",
@@ -31,6 +29,7 @@ _PACKAGES = {
     "scikit-learn": "sklearn",
     "scipy": "scipy",
     "torch": "torch",
+    "torchvision": "torchvision",
 }
 """Packages that shape results, with the names of their modules."""
 

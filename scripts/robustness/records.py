@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.files import replacing
+from robustness.formats import check_format
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +34,7 @@ def write_records(path: Path, columns: Mapping[str, Any], metadata: Mapping[str,
 def read_records(*paths: Path) -> pandas.DataFrame:
     """The rows of one or more files as one pandas table, in the order of the paths.
 
-    Raises `UserError` naming the file that is missing or damaged.
+    Raises `UserError` naming the file that is missing, damaged or of a format that is not read.
     """
     return _read(paths).to_pandas()
 
@@ -69,7 +70,12 @@ def _read(paths: Sequence[Path]) -> pyarrow.Table:
     for path in paths:
         try:
             # As does its `read_table`.
-            tables.append(pyarrow.parquet.ParquetFile(path).read().replace_schema_metadata(None))
+            table = pyarrow.parquet.ParquetFile(path).read()
         except (OSError, pyarrow.ArrowInvalid) as error:
             raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
+        header = (table.schema.metadata or {}).get(b"provenance", b"{}")
+        # For a while format 1 had today's columns, and those of predictions never changed: only what lacks one is old.
+        lacking = "ended" in table.column_names and "required_confidence" not in table.column_names
+        check_format(path, json.loads(header), oldest=2 if lacking else 1)
+        tables.append(table.replace_schema_metadata(None))
     return pyarrow.concat_tables(tables)

@@ -18,6 +18,7 @@ from robustness.progress import in_words
 KINDS = {
     "download_data": ("download", "downloads"),
     "train_model": ("training", "trainings"),
+    "import_model": ("imported model", "imported models"),
     "evaluate_model": ("evaluation", "evaluations"),
     "attack_shard": ("attack shard", "attack shards"),
     "compare_shard": ("shard of a library's attack", "shards of a library's attacks"),

@@ -7,13 +7,14 @@ which name the device; returns a table. Times are wall seconds of single jobs: s
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
+from robustness.files import read_json
+from robustness.formats import check_format
 
 COLUMNS = ("dataset", "rule", "attack", "model", "jobs", "seconds", "longest", "waited", "cpu_seconds", "device")
 
@@ -60,8 +61,10 @@ def devices_of(cards: Sequence[Path]) -> str:
     names: dict[str, None] = {}
     for path in cards:
         try:
-            names[json.loads(path.read_text(encoding="utf-8"))["provenance"]["device"]] = None
-        except (ValueError, KeyError, TypeError):
+            provenance = read_json(path)["provenance"]
+            check_format(path, provenance)
+            names[provenance["device"]] = None
+        except (KeyError, TypeError, AttributeError):
             raise UserError(f"{path} is damaged: delete it and train the model again") from None
     return " and ".join(names)
 

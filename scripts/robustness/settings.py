@@ -17,13 +17,14 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from robustness import configured
 from robustness.errors import UserError
 
 Key = tuple[str | int, ...]
 
 TARGET_RULES = ("next", "random", "least_likely")
-DECIDERS = ("kind", "family", "library", "method")
-"""Keys that decide which other keys an entry takes: an attack with one of the last two is a comparator."""
+DECIDERS = ("kind", "family", "library", "method", "weights", "factory")
+"""Keys that decide which other keys an entry takes: an attack with a library or a method is a comparator."""
 CLAIMED = ("mnist", "cifar")
 """Datasets that the report makes claims about; robustness.claims says which."""
 RESNET_PIXELS = range(25, 33)  # heights and widths that three halvings bring to 4, as robustness.models needs
@@ -423,8 +424,11 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             yield Problem(
                 key,
                 f"{_dotted(key)} is '{architecture}', a resnet, which takes images of 25 to 32 pixels, but "
-                f"datasets.{dataset}.image_size is {size}: resize the images, or use a perceptron",
+                f"datasets.{dataset}.image_size is {size}: resize the images, or use a perceptron or a network of your "
+                "own (factory)",
             )
+        yield from _model_problems(sound, (*here, "models", model), size)
+    yield from _title_problems(sound, here)
 
     classes = sound.get(*here, "classes")
     for index, example in enumerate(sound.get(*here, "example_classes") or []):
@@ -439,6 +443,61 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             f"datasets.{dataset}.attacked_images is {attacked}, but the test split has {test}: "
             f"attack fewer images, or raise datasets.{dataset}.split.test",
         )
+
+
+def _model_problems(sound: _Sound, here: tuple[str, ...], size: list[int] | None) -> Iterator[Problem]:
+    """What does not fit together in one model."""
+    augmentation = (*here[:2], "augmentation")
+    if sound.get(*here, "data") == "noisy" and "augmentation" not in (sound.names(*here[:2]) or augmentation):
+        yield Problem(
+            augmentation,
+            f"{_dotted(here)}.data is noisy, but {_dotted(here[:2])} lacks the key 'augmentation', which says what "
+            "noisy images are: add it, or train on clean ones",
+        )
+    normalisation = sound.get(*here, "normalisation")
+    if normalisation is None:
+        return
+    key = (*here, "normalisation")
+    mean, std = len(normalisation["mean"]), len(normalisation["std"])
+    if mean != std:
+        yield Problem(key, f"{_dotted(key)} has {mean} values in mean and {std} in std: give one of each for a channel")
+    elif size is not None and size[0] not in (1, mean):
+        yield Problem(
+            key,
+            f"{_dotted(key)} has {mean} values in mean and std, but {_dotted(here[:2])}.image_size has {size[0]} "
+            "channels: give one for each",
+        )
+
+
+def _title_problems(sound: _Sound, here: tuple[str, ...]) -> Iterator[Problem]:
+    """Models of a dataset that figures could not tell apart."""
+    entries = sound.get(*here, "models")
+    architectures = sound.get("architectures")
+    if entries is None or architectures is None:
+        return
+    titles: dict[str, str] = {}
+    networks: dict[str, tuple[str, str]] = {}
+    for name, model in entries.items():
+        if not configured.is_own(model) and model["architecture"] not in architectures:
+            continue
+        key = (*here, "models", name)
+        title = configured.title({"architectures": architectures}, model)
+        own, entry = configured.architecture({"architectures": architectures}, model)
+        network = configured.network(entry) if configured.is_own(model) else ""
+        first, other = networks.setdefault(own, (name, network))
+        if title in titles:
+            yield Problem(
+                key,
+                f"{_dotted(key)} and {titles[title]} are both titled '{title}', and figures could not tell them apart: "
+                "give one another title" + (", with the key 'title'" if configured.is_own(model) else ""),
+            )
+        elif network != other:
+            yield Problem(
+                key,
+                f"{_dotted(key)} and {first} have one factory, but other kwargs or another normalisation: tell them "
+                "apart with the key 'title'",
+            )
+        titles.setdefault(title, name)
 
 
 def _sweep_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:

@@ -214,6 +214,7 @@ def train_epoch(
     generator.set_state(state.random)
     model.train()
     for index in range(state.steps, batches):
+        torch.manual_seed(_step_seed(seed, epoch * batches + index))
         rows = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         pixels, labels = _batch(images, rows, recipe, generator)
         rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
@@ -234,6 +235,11 @@ def train_epoch(
             break
     state.random = generator.get_state()
     return state
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """The seed of what a network draws in a step, as for dropout, so that a resumed training draws the same."""
+    return (seed << 31) + step
 
 
 def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:

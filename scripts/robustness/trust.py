@@ -95,7 +95,8 @@ QUESTIONS = {
         words="wrong gradients",
         asked="Is the gradient the slope? On images, half-way to what fooled the model, and there, the attack's "
         "gradient is compared with finite differences of the reward in double precision, along its own signs and "
-        "along random ones. The value is the share of slopes that differ by more than 1 %.",
+        "along random ones. The value is the share of slopes that differ by more than 1 %. Left out for a network that "
+        "computes in single precision whatever it is given.",
         failed="What the attack climbs is not what the model computes: the gradient has vanished, or is masked.",
     ),
     "eight_bits": Question(

@@ -145,7 +145,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
     """Every check, in the order of `QUESTIONS`.
 
     Where nothing was attacked all have failed; where values are no numbers, the others would be none either and are
-    left out. `rewards_agree` needs a second attack.
+    left out. `finite_differences` needs a network that computes in float64, and `rewards_agree` a second attack.
     """
     if not evidence.attacked:
         why = "The model classifies none of the images correctly, so that none was attacked."
@@ -153,6 +153,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
     valid = valid_values(subject, evidence)
     if not valid.passed:
         return [valid]
+    exact = in_float64(subject, evidence.sample.pixels)
     checks = [
         valid,
         unbounded(subject, evidence),
@@ -161,7 +162,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
         double_cap(subject, evidence),
         beats_noise(subject, evidence),
         zero_gradients(evidence.attacks),
-        finite_differences(subject, evidence),
+        *([] if exact is None else [finite_differences(subject, evidence, exact)]),
         eight_bits(subject, evidence),
         batch_size(subject, evidence),
     ]
@@ -312,15 +313,24 @@ def beats_noise(subject: Subject, evidence: Evidence) -> Check:
     return _share("beats_noise", int((by_noise | ~evidence.fooled_first).sum()), len(sample), why)
 
 
-def finite_differences(subject: Subject, evidence: Evidence) -> Check:
+def in_float64(subject: Subject, pixels: Tensor) -> nn.Module | None:
+    """The network itself in float64; None for somebody's own that computes in float32 whatever it is given."""
+    exact = copy.deepcopy(subject.network).to(pixels.device).eval().requires_grad_(False).double()
+    try:
+        output = exact(pixels[:2].double())
+    except RuntimeError:  # tensors of two types meet
+        return None
+    return exact if output.dtype == torch.float64 else None
+
+
+def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -> Check:
     """The share of slopes that differ from the gradient's, along its signs and along random signs.
 
-    The reward is computed in float64 by the network itself, and from log-odds, which lose nothing to rounding where a
-    probability is near 0 or 1. A slope along the gradient's signs is compared relative to itself; one along random
-    signs, which may cancel to nothing, relative to the gradient's L2 norm, its typical size.
+    The reward is computed in float64 by `exact`, the network itself, and from log-odds, which lose nothing to rounding
+    where a probability is near 0 or 1. A slope along the gradient's signs is compared relative to itself; one along
+    random signs, which may cancel to nothing, relative to the gradient's L2 norm, its typical size.
     """
     sample = evidence.sample
-    exact = copy.deepcopy(subject.network).to(sample.pixels.device).eval().requires_grad_(False).double()
     spec = replace(subject.spec, gradients="float32")
     aimed = sample.goal(0.0).aimed
     signs = random_signs(subject.seed, sample.ids, torch.ones_like(sample.ids), sample.pixels.shape[1:]).double()

@@ -17,6 +17,7 @@ from made_data import sha256
 import download_data
 from robustness import download, progress
 from robustness.errors import UserError
+from robustness.formats import FORMAT
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several chunks
 RIGHT = sha256(CONTENT)
@@ -231,5 +232,8 @@ def test_the_manifest_is_the_same_wherever_the_files_came_from(tmp_path: Path, s
         download_data.main(download_data.arguments().parse_args(command + mirror))
         manifests.append(output.read_bytes())
     assert manifests[0] == manifests[1]
-    assert json.loads(manifests[0]) == {"archive": {"name": NAME, "sha256": RIGHT, "bytes": len(CONTENT)}}
+    assert json.loads(manifests[0]) == {
+        "format": FORMAT,
+        "files": {"archive": {"name": NAME, "sha256": RIGHT, "bytes": len(CONTENT)}},
+    }
     assert len(server.requests) == 1

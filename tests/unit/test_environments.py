@@ -31,6 +31,8 @@ ON_CONDA = {"matplotlib": "matplotlib-base", "seaborn": "seaborn-base", "torch":
 """Packages that have another name on conda-forge; two of these are the ones without a graphical interface."""
 
 BESIDE = {
+    # A configuration names networks of torchvision's as models of one's own: docs/own-model.md does.
+    "torch": {"torchvision"},
     # adv-lib is installed without its dependencies: these are the ones that it imports.
     "comparators": {"pip", "setuptools", "torchvision", "tqdm"},
 }

@@ -537,6 +537,7 @@ def test_believability_shows_the_index_the_judges_and_what_was_not_judged(believ
     assert "not fooled have no new label to judge (Basic classifier, noisy: 3; ResNet: 6; ResNet, noisy: 9)" in said
     assert "over seeds, then images" in words(believability.judges_answers(believed.assign(seeds=2), spec))
     assert "the other network of" in words(believability.judges_answers(believed.assign(judges=1), spec))
+    assert "the other networks of" in words(believability.judges_answers(believed.assign(judges=0), spec))
 
 
 def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spec):
@@ -550,6 +551,12 @@ def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spe
     assert low < 0 < 0.1 < high
     with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
         believability.judges_answers(believed.iloc[1:], spec)
+
+
+def test_a_transfer_without_a_change_says_so(spec):
+    said = words(heatmaps.transfer_matrices(made_up_transfer(NAMES).assign(size=float("nan")), spec))
+    assert "L2 norm: no change to show" in said
+    assert "nan" not in said
 
 
 def test_transfer_shows_shares_intervals_mistakes_and_noise_at_both_sizes(spec):
@@ -647,6 +654,47 @@ def test_steps_join_activations_and_mark_blocks_that_convert_their_shortcut(netw
     assert [step.label for step in steps if step.kind == "AvgPool2d"] == ["average pool 4×4 → flatten"]
     assert [step.blocks for step in steps if step.kind == "stage"] == [[False, False], [True, False]]
     assert steps[-1].label == "softmax"
+
+
+def own_operations(*layers):
+    """Operations of an own network: name, type, and the types of the modules around it, less the network's."""
+    first = {"name": "input", "type": "Input", "label": "input", "shape": [1, 28, 28], "parameters": 0, "inside": []}
+    return [first] + [
+        {"name": f"network.{name}", "type": kind, "label": kind, "shape": [8, 7, 7], "inside": ["Net", *inside]}
+        for name, kind, *inside in layers
+    ]
+
+
+def test_an_own_network_is_drawn_as_its_modules_those_alike_as_one():
+    blocks = [(f"body.{n}.{part}", "Conv2d", "Sequential", "Block") for n in range(4) for part in ("a", "b", "c", "d")]
+    layers = [("stem", "Conv2d"), ("norm", "BatchNorm2d"), ("act", "ReLU"), *blocks, ("drop", "Dropout")]
+    steps = architecture.own_steps(own_operations(*layers, ("head", "Linear")))
+    said = [step.label for step in steps]
+    assert said == ["input", "Conv2d → BatchNorm2d → ReLU", "body.0–3: 4 × Block", "Linear", "softmax"]
+
+
+def test_an_own_network_of_few_layers_is_drawn_layer_by_layer():
+    steps = architecture.own_steps(own_operations(("a.x", "Conv2d", "Sequential"), ("a.y", "GELU", "Sequential")))
+    assert [step.label for step in steps] == ["input", "Conv2d → GELU", "softmax"]
+
+
+def test_no_own_network_has_too_many_boxes():
+    layers = [(f"m{n}.{k}", "Conv2d", f"Kind{n}") for n in range(8) for k in range(5)]
+    steps = architecture.own_steps(own_operations(*layers))
+    assert [step.label for step in steps[1:-1]] == [f"m{n}: Kind{n}" for n in range(8)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_any_number_of_networks_is_drawn_in_rows(networks, spec, count):
+    entries = [{"name": f"n{n}", "title": f"Own {n}", "architecture": f"n{n}", "data": "clean"} for n in range(count)]
+    operations = own_operations(("stem", "Conv2d"), ("head", "Linear"))
+    own = {"family": "factory", "operations": operations, "layers": 3, "skip_connections": None}
+    described = {f"n{n}": own | {"title": f"Own {n} {LONG}", "parameters": n, "gflops": 0.1} for n in range(count)}
+    shown = spec | {"models": entries, "architectures": [entry["architecture"] for entry in entries]}
+    figure = architecture.architecture(described, shown)
+    said = words(figure)
+    assert all(f"{n} trainable parameters" in said for n in range(count))
+    assert "skip connection" not in said
 
 
 def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(networks, spec):

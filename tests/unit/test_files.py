@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 from robustness import files
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors, replacing, write_json, write_tensors, write_text
+from robustness.formats import FORMAT
 
 ARRAYS = {
     "images": np.arange(24, dtype=np.uint8).reshape(4, 1, 2, 3),
@@ -206,3 +208,17 @@ def test_a_truncated_file_is_damaged(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing does not exist"):
         read_metadata(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("read", [lambda path: read_tensors(path, "labels"), read_metadata])
+def test_a_file_of_a_newer_format_is_named_with_what_to_do(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    write_tensors(tmp_path / "file", ARRAYS, {"provenance": {"format": FORMAT + 1}})
+    with pytest.raises(UserError, match=rf"/file has format {FORMAT + 1}, which a newer version .*: update it, or set"):
+        read(tmp_path / "file")
+    write_tensors(tmp_path / "file", ARRAYS, {"provenance": {"format": FORMAT}})
+    read(tmp_path / "file")
+
+
+def test_tensors_of_the_first_format_are_still_read(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "file", ARRAYS, {"provenance": {"format": 1}})
+    assert read_metadata(tmp_path / "file")["provenance"]["format"] == 1

@@ -157,3 +157,10 @@ def test_norms_are_ordered(pair: Pair) -> None:
     assert (found["linf"] <= found["l2"] * slack).all()
     assert (found["l2"] <= found["l1"] * slack).all()
     assert (found["l1"] <= found["l0"] * slack).all()
+
+
+def test_images_smaller_than_its_window_have_no_structural_similarity() -> None:
+    small = np.zeros((2, 1, 10, 28), np.float32)
+    assert np.isnan(structural_similarity(small, small)).all()
+    assert np.isfinite(measure(small, small, 0.1)["mean_change"]).all()
+    assert structural_similarity(np.zeros((1, 1, 11, 11), np.float32), np.zeros((1, 1, 11, 11), np.float32)) == [1]

@@ -107,7 +107,7 @@ def test_a_resnet_takes_all_sizes_that_it_promises(side: int) -> None:
 
 
 def test_an_unknown_family_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'transformer'; known are perceptron and resnet"):
+    with pytest.raises(ValueError, match="'transformer'; known are perceptron, resnet and factory"):
         build({"family": "transformer"}, MNIST, 10)
 
 

@@ -13,6 +13,7 @@ from made_data import cifar_archive, cifar_batches, idx_files, image_tree, rando
 import prepare_data
 from robustness.errors import UserError
 from robustness.files import read_metadata, read_tensors
+from robustness.formats import FORMAT
 
 DIGITS = [str(digit) for digit in range(10)]
 COUNTS = {"train": 30, "validation": 10, "test": 20}
@@ -62,7 +63,7 @@ def test_the_files_say_where_they_came_from(tmp_path: Path) -> None:
     spec = spec_of({"kind": "idx", "files": files})
     metadata = read_metadata(prepare(tmp_path, spec, *flags)["test"])
     assert metadata["classes"] == DIGITS
-    assert metadata["provenance"]["format"] == 1
+    assert metadata["provenance"]["format"] == FORMAT
     assert metadata["provenance"]["spec"] == spec
 
 
@@ -100,6 +101,20 @@ def test_images_of_another_size_than_configured_are_refused_with_their_size(
     spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
     with pytest.raises(UserError, match=r"made are \[3, 6, 8\]: set datasets.made.image_size \(now \[3, 8, 6\]\)"):
         prepare(tmp_path, spec | {"image_size": [3, 8, 6]})
+
+
+def test_a_manifest_with_its_format_is_read_and_one_of_a_newer_format_is_named(tmp_path: Path) -> None:
+    files, flags = downloaded(tmp_path, idx_files())
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text(json.dumps({"format": FORMAT, "files": files}))
+    spec = spec_of({"kind": "idx", "files": files})
+    assert len(read_tensors(prepare(tmp_path, spec, *flags)["train"], "labels")[0]) == COUNTS["train"]
+    manifest.write_text(json.dumps({"format": FORMAT + 1, "files": files}))
+    with pytest.raises(UserError, match=rf"manifest.json has format {FORMAT + 1}, which a newer version"):
+        prepare(tmp_path, spec, *flags)
+    manifest.write_text("{")
+    with pytest.raises(UserError, match=r"manifest.json is damaged"):
+        prepare(tmp_path, spec, *flags)
 
 
 def test_a_downloaded_source_needs_its_manifest(tmp_path: Path) -> None:

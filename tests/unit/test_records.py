@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from robustness.errors import UserError
+from robustness.formats import FORMAT
 from robustness.records import read_arrays, read_records, write_records
 
 COLUMNS = {
@@ -84,3 +85,29 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     write_records(tmp_path / "there", COLUMNS, {})
     with pytest.raises(UserError, match=r"/missing cannot be read"):
         read_records(tmp_path / "there", tmp_path / "missing")
+
+
+OLD = {"image": [0, 1], "ended": ["success", "cap"]}
+
+
+def test_records_of_a_newer_format_are_named_with_what_to_do(tmp_path: Path) -> None:
+    write_records(tmp_path / "records", COLUMNS, {"provenance": {"format": FORMAT + 1}})
+    with pytest.raises(UserError, match=rf"/records has format {FORMAT + 1}, which a newer version"):
+        read_records(tmp_path / "records")
+
+
+def test_records_of_the_first_format_are_refused_when_they_lack_what_is_needed(tmp_path: Path) -> None:
+    write_records(tmp_path / "records", OLD, {"provenance": {"format": 1}})
+    with pytest.raises(UserError, match=r"/records has format 1, which an older version .*: delete it and run"):
+        read_records(tmp_path / "records")
+
+
+NOW = [OLD | {"required_confidence": [0.9, 0.9]}, {"image": [0, 1], "prediction": [3, 4]}]
+
+
+@pytest.mark.parametrize("columns", NOW, ids=["attacked", "predictions"])
+def test_records_of_the_first_format_are_read_when_they_have_what_is_needed(
+    tmp_path: Path, columns: dict[str, list[object]]
+) -> None:
+    write_records(tmp_path / "records", columns, {"provenance": {"format": 1}})
+    assert read_records(tmp_path / "records")["image"].tolist() == [0, 1]

@@ -15,6 +15,7 @@ import plot_run_time
 import tabulate_run_time
 from robustness.errors import UserError
 from robustness.figures.run_time import run_time_bars, written
+from robustness.formats import FORMAT
 from robustness.run_time import devices_of, run_times
 
 MODELS = ["resnet-clean", "resnet-noisy", "resnet"]
@@ -88,6 +89,9 @@ def test_devices_are_those_of_the_models_each_once(tmp_path: Path) -> None:
         cards[-1].write_text(json.dumps({"provenance": {"device": device}}), encoding="utf-8")
     assert devices_of(cards) == "NVIDIA H100 and cpu"
     assert devices_of([]) == ""
+    cards[0].write_text(json.dumps({"provenance": {"device": "cpu", "format": FORMAT + 1}}), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"0\.json has format {FORMAT + 1}, which a newer version"):
+        devices_of(cards)
     cards[0].write_text("{", encoding="utf-8")
     with pytest.raises(UserError, match=r"0\.json is damaged"):
         devices_of(cards)

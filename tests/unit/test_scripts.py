@@ -590,7 +590,7 @@ def test_models_are_described_without_training(tmp_path: Path) -> None:
     table = pandas.read_csv(tmp_path / "models.csv")
     assert table["model"].tolist() == MODELS
     assert table["parameters"].tolist() == [39_760, 39_760]
-    operations = json.loads((tmp_path / "drawn.json").read_text())["basic"]["operations"]
+    operations = json.loads((tmp_path / "drawn.json").read_text())["architectures"]["basic"]["operations"]
     assert [entry["type"] for entry in operations] == ["Input", "Flatten", "Linear", "ReLU", "Linear"]
 
 

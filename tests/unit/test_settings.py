@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
@@ -576,6 +577,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(path=st.sampled_from(key_paths(DEFAULT)), value=VALUES)
 def test_whatever_stands_at_a_key_the_answer_is_sentences(path: tuple[Any, ...], value: Any) -> None:
     config = copy.deepcopy(DEFAULT)
@@ -586,6 +588,85 @@ def test_whatever_stands_at_a_key_the_answer_is_sentences(path: tuple[Any, ...],
     found = check(config, SCHEMA)
     assert all(sentence and "\n" not in sentence for sentence in found)
     assert len(found) == len(set(found))
+
+
+# --- own models ------------------------------------------------------------------------------------------------------
+
+OWN: dict[str, Any] = {
+    "factory": "torchvision.models:resnet18",
+    "kwargs": {"num_classes": 10},
+    "normalisation": {"mean": [0.5], "std": [0.25]},
+    "data": "clean",
+}
+GIVEN = {key: value for key, value in OWN.items() if key != "data"} | {"weights": "weights.pt"}
+
+
+def own(*more: dict[str, Any], **changes: Any) -> list[str]:
+    """What is found wrong with models of one's own, the first of them changed."""
+    entries = [OWN | changes, *more]
+    return mnist(models={f"mine{number}": entry for number, entry in enumerate(entries)})
+
+
+def test_own_models_may_be_trained_or_come_with_their_weights() -> None:
+    assert own(GIVEN | {"title": "Given"}) == []
+    assert own(title="Mine", training={"epochs": 3}, published_accuracy=0.9, normalisation=None) == []
+    assert own(OWN | {"data": "noisy"}) == []
+
+
+@pytest.mark.parametrize("factory", ["resnet18", "a:", ":b", "a b:c", "a.py:c", "os:system('true')", 3])
+def test_a_factory_is_a_module_and_a_name_in_it(factory: Any) -> None:
+    assert "must be a module and a function in it, such as torchvision.models:resnet18" in only(own(factory=factory))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"architecture": "basic"}, "of factory 'torchvision.models:resnet18' takes .*, not architecture: remove"),
+        ({"weights": "w.pt"}, "of weights 'w.pt' takes factory, kwargs, .*, not data: remove"),
+        ({"weights": "w.pt", "training": {}}, "not data or training"),
+        ({"kwargs": {"not a name": 1}}, "'not a name' in .*kwargs is not allowed as a name"),
+        ({"kwargs": [10]}, "kwargs is the list .*, but must be a mapping"),
+        ({"normalisation": {"mean": [0.5]}}, "normalisation lacks the key 'std'"),
+        ({"normalisation": {"mean": [0.5], "std": [0]}}, r"std\[0\] is 0, but must be a number above 0"),
+        ({"normalisation": {"mean": [0.5], "std": [0.2, 0.2]}}, "has 1 values in mean and 2 in std"),
+        ({"title": ""}, "title is"),
+    ],
+)
+def test_what_is_wrong_with_an_own_model_is_said(changes: dict[str, Any], sentence: str) -> None:
+    found = only(own(**changes))
+    assert "mine0" in found
+    assert re.search(sentence, found), found
+
+
+def test_an_own_model_without_a_normalisation_is_asked_for_one() -> None:
+    entry = {key: value for key, value in OWN.items() if key != "normalisation"}
+    assert "mine lacks the key 'normalisation'" in only(mnist(models={"mine": entry}))
+
+
+def test_gray_images_may_be_normalised_to_three_channels_and_colour_to_no_other_number() -> None:
+    assert own(normalisation={"mean": [0.5] * 3, "std": [0.2] * 3}) == []
+    found = problems(datasets={"cifar": {"models": {"mine": OWN}}})
+    assert "has 1 values in mean and std, but datasets.cifar.image_size has 3 channels" in only(found)
+
+
+def test_models_that_figures_could_not_tell_apart_are_named() -> None:
+    assert only(own(OWN)).endswith(
+        "mine1 and mine0 are both titled 'resnet18', and figures could not tell them apart: give one another title, "
+        "with the key 'title'"
+    )
+    assert "resnet-clean are both titled 'ResNet'" in only(own(title="ResNet"))
+    assert "mine1 and mine0 have one factory, but other kwargs" in only(own(OWN | {"data": "noisy", "kwargs": {}}))
+    assert own(OWN | {"data": "noisy", "kwargs": {}, "title": "Another"}) == []
+
+
+def test_noisy_models_need_to_know_what_noise_is_and_others_do_not() -> None:
+    config = without("datasets", "mnist", "augmentation")
+    assert "basic-noisy.data is noisy, but datasets.mnist lacks the key 'augmentation'" in only(
+        [sentence for sentence in check(config, SCHEMA) if "basic" in sentence]
+    )
+    for name in ("basic-noisy", "resnet-noisy"):
+        config["datasets"]["mnist"]["models"].pop(name)
+    assert check(config, SCHEMA) == []
 
 
 def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:

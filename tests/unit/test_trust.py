@@ -48,6 +48,14 @@ class Planted(nn.Module):
         return self.inner(self.seen(x)) + 0 * x.sum()
 
 
+class Single(Planted):
+    """The linear model in the precision of what it sees."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.seen(x)
+        return self.inner.to(x.dtype)(x)
+
+
 class Curve(nn.Module):
     """Two classes, told apart by the mean of the pixels alone: the second wins where a broken line is above zero."""
 
@@ -223,6 +231,14 @@ def test_a_saturated_model_is_caught_although_its_decisions_are_those_of_a_linea
 
 def test_a_false_gradient_is_caught_by_finite_differences(tmp_path: Path) -> None:
     assert "finite_differences" in failed(tmp_path, Planted(Masked.apply))
+
+
+@pytest.mark.parametrize("seen", [lambda x: x.float(), lambda x: x * torch.ones((), dtype=torch.float32)])
+def test_a_network_of_single_precision_alone_is_not_held_against_its_slopes(tmp_path: Path, seen: Any) -> None:
+    subject, evidence = evidence_of(tmp_path, Single(seen))
+    checks = verdicts(subject, evidence)
+    assert ("finite_differences" in checks) == (seen(torch.zeros(1).double()).dtype == torch.float64)
+    assert all(check.passed for check in checks.values())
 
 
 def test_a_model_without_a_second_class_is_caught_although_it_has_a_gradient(tmp_path: Path) -> None:

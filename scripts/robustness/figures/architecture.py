@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 Operation = Mapping[str, Any]
 GAP = 0.16  # inches between boxes: room for an arrow
+LINE = 0.125  # inches: a line of small text
+ROW = 3  # columns beside each other: more are too narrow for their labels
+MOST_BOXES = 12  # of an own network
+IDLE = {"Dropout", "Dropout2d", "Identity", "StochasticDepth"}  # they do nothing once a network is trained
+ACTIVATIONS = {"ELU", "GELU", "Hardsigmoid", "Hardswish", "LeakyReLU", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid"}
+NORMS = {"BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm"}
 ARROW = {"arrowstyle": "-|>", "mutation_scale": 7, "color": style.GREY, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0}
 
 
@@ -34,9 +40,14 @@ class Step:
     units: int = 0
 
     @property
+    def lines(self) -> int:
+        """Lines of the label."""
+        return 1 + self.label.count("\n")
+
+    @property
     def height(self) -> float:
         """Height of the box in inches."""
-        return 0.46 if self.blocks or self.units else 0.26
+        return (0.46 if self.blocks or self.units else 0.26) + LINE * (self.lines - 1)
 
 
 def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, Any]) -> Figure:
@@ -47,20 +58,30 @@ def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, 
     missing.
     """
     names = list(dict.fromkeys(model["architecture"] for model in spec["models"]))
-    columns = [steps(_described(described, name)["operations"]) for name in names]
-    heights = [_height(column) for column in columns]
+    width = style.PAGE_WIDTH / min(ROW, max(2, len(names)))
+    networks = [_described(described, name) for name in names]
+    columns = [(own_steps if _is_own(each) else steps)(each["operations"]) for each in networks]
+    for step in (step for column in columns for step in column):
+        step.label = style.wrap(step.label, width - 1.1, style.SMALL_SIZE)
+    heads = [_head(network, width - 0.2) for network in networks]
+    rows = [range(start, min(start + ROW, len(names))) for start in range(0, len(names), ROW)]
+    # A row is as tall as its longest head and its longest column together.
+    room = [(max(_head_height(heads[n]) for n in row), max(_height(columns[n]) for n in row)) for row in rows]
     with style.theme():
-        tall = max(heights) + 0.62
-        figure, axes = _canvas(style.PAGE_WIDTH, tall)
-        width = style.PAGE_WIDTH / max(2, len(names))
-        for place, (name, column) in enumerate(zip(names, columns, strict=True)):
-            left = place * width
-            _head(axes, left, tall, described[name], width - 0.2)
-            # A short column is spread out a little, so that it does not hang at the top.
-            gap = GAP + min(0.25, (max(heights) - heights[place]) / (len(column) - 1))
-            _column(axes, left, max(heights), width, column, gap, _hue(name, spec))
+        top = sum(head + tall for head, tall in room) + 0.35 * (len(rows) - 1)
+        figure, axes = _canvas(style.PAGE_WIDTH, top)
+        for row, (head, tall) in zip(rows, room, strict=True):
+            for number in row:
+                left, column = (number - row.start) * width, columns[number]
+                _write_head(axes, left, top, *heads[number])
+                # A short column is spread out a little, so that it does not hang at the top.
+                gap = GAP + min(0.25, (tall - _height(column)) / (len(column) - 1))
+                _column(axes, left, top - head, width, column, gap, _hue(names[number], spec))
+            top -= head + tall + 0.35
         shapes = "At the right of each box: what leaves it; images as channels × height × width."
         counting = "Layers are counted as Keras does; a multiply–add is two FLOP."
+        if any(map(_is_own, networks)):
+            counting += " Networks that are not the report's are drawn from their modules, and these are counted."
         style.caption(
             figure,
             f"{spec['dataset']['title']}: the networks",
@@ -141,6 +162,64 @@ def steps(operations: Sequence[Operation]) -> list[Step]:
     return [*found, Step("softmax", found[-1].shape, "softmax")]
 
 
+def own_steps(operations: Sequence[Operation]) -> list[Step]:
+    """The boxes of a network of the user's: its modules, as deep inside as there are at most `MOST_BOXES` boxes.
+
+    Modules of one type that follow each other are one box, and so are a layer and the activation or norm behind it.
+    """
+    shown = [operation for operation in operations if operation["type"] not in IDLE]
+    depths = range(max(len(_path(operation)) for operation in shown), 0, -1)
+    found = next(boxes for depth in depths if len(boxes := _boxes(shown, depth)) <= MOST_BOXES or depth == 1)
+    return [*found, Step("softmax", found[-1].shape, "softmax")]
+
+
+def _boxes(operations: Sequence[Operation], depth: int) -> list[Step]:
+    """A box for each module at `depth`, or less deep where that is a layer itself."""
+    found: list[Step] = []
+    for place, group in groupby(operations, key=lambda operation: _path(operation)[:depth]):
+        parts = list(group)
+        last = parts[-1]
+        if len(_path(last)) <= depth:
+            for each in parts:
+                kind = each["type"]
+                if kind in ACTIVATIONS | NORMS and found and found[-1].kind in ("Conv2d", "Linear"):
+                    found[-1].label += f" → {each['label']}"
+                    found[-1].shape = each["shape"]
+                else:
+                    found.append(Step(each["label"], each["shape"], kind))
+            continue
+        kind = last["inside"][depth]
+        if kind == "Sequential":
+            inner = {_path(each)[depth]: (each["inside"][depth + 1 :] or [each["type"]])[0] for each in parts}
+            alike = len(set(inner.values())) == 1
+            kind = f"{len(inner)} × {next(iter(inner.values()))}" if alike else f"{len(inner)} modules"
+        found.append(Step(f"{'.'.join(place)}: {kind}", last["shape"], ".".join(place[:-1])))
+    return _together(found)
+
+
+def _together(boxes: Sequence[Step]) -> list[Step]:
+    """Boxes of modules, with those of one type that follow each other in one module as one."""
+    found: list[Step] = []
+    for (kind, what), group in groupby(boxes, key=lambda step: (step.kind, step.label.partition(": ")[2])):
+        alike = list(group)
+        if what and len(alike) > 1:
+            first, last = (step.label.partition(": ")[0] for step in (alike[0], alike[-1]))
+            label = f"{first}–{last.rpartition('.')[2]}: {len(alike)} × {what}"
+            found.append(Step(label, alike[-1].shape, kind))
+        else:
+            found += alike
+    return found
+
+
+def _path(operation: Operation) -> list[str]:
+    """The names of the modules that an operation of an own network stands in, less the network itself."""
+    return operation["name"].removeprefix("network.").split(".")
+
+
+def _is_own(network: Mapping[str, Any]) -> bool:
+    return network["family"] == "factory"
+
+
 def residual_blocks(operations: Sequence[Operation]) -> dict[tuple[int, int], tuple[Operation, dict[str, Operation]]]:
     """Per (stage, block): the operation whose output enters the block, and its parts by name in order."""
     blocks: dict[tuple[int, int], tuple[Operation, dict[str, Operation]]] = {}
@@ -185,22 +264,30 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _head(axes: Axes, left: float, top: float, network: Mapping[str, Any], room: float) -> None:
+def _head(network: Mapping[str, Any], room: float) -> tuple[str, str]:
+    """What stands above a column, wrapped: the network's title, and its totals."""
     skips = network["skip_connections"]
     flops = network["gflops"]
     cost = f"{flops:.3g} GFLOP" if flops >= 1 else f"{1000 * flops:.3g} MFLOP"
-    totals = [f"{network['parameters']:,} trainable parameters, {network['layers']} layers,"]
-    totals.append(f"{skips or 'no'} skip connection{'' if skips == 1 else 's'}, {cost} per image")
-    axes.text(left, top - 0.02, network["title"], va="top", fontweight="bold", fontsize=style.TEXT_SIZE)
-    axes.text(
-        left,
-        top - 0.19,
-        style.wrap(" ".join(totals), room, style.SMALL_SIZE),
-        va="top",
-        color=style.GREY,
-        fontsize=style.SMALL_SIZE,
-        linespacing=1.25,
+    totals = [f"{network['parameters']:,} trainable parameters", f"{network['layers']} layers"]
+    if not _is_own(network):
+        totals.append(f"{skips or 'no'} skip connection{'' if skips == 1 else 's'}")
+    words = ", ".join([*totals, f"{cost} per image"])
+    return (
+        style.wrap(network["title"], room, style.TEXT_SIZE, "bold"),
+        style.wrap(words, room, style.SMALL_SIZE),
     )
+
+
+def _head_height(head: tuple[str, str]) -> float:
+    title, totals = head
+    return 0.32 + 0.15 * title.count("\n") + LINE * (1 + totals.count("\n"))
+
+
+def _write_head(axes: Axes, left: float, top: float, title: str, totals: str) -> None:
+    axes.text(left, top - 0.02, title, va="top", fontweight="bold", fontsize=style.TEXT_SIZE)
+    below = top - 0.19 - 0.15 * title.count("\n")
+    axes.text(left, below, totals, va="top", color=style.GREY, fontsize=style.SMALL_SIZE, linespacing=1.25)
 
 
 def _column(axes: Axes, left: float, top: float, width: float, column: list[Step], gap: float, hue: str) -> None:
@@ -209,7 +296,8 @@ def _column(axes: Axes, left: float, top: float, width: float, column: list[Step
     for place, step in enumerate(column):
         bottom = top - step.height
         _box(axes, left, bottom, wide, step.height, hue, plain=step.kind in ("Input", "softmax"))
-        axes.text(middle, top - 0.13, step.label, ha="center", va="center", fontsize=style.SMALL_SIZE)
+        centre = top - 0.13 - LINE * (step.lines - 1) / 2
+        axes.text(middle, centre, step.label, ha="center", va="center", fontsize=style.SMALL_SIZE, linespacing=1.2)
         axes.text(
             left + wide + 0.07,
             top - step.height / 2,

@@ -129,7 +129,8 @@ def _legend(axes: Axes) -> None:
 
 def _how(rows: Sequence[pd.Series]) -> str:
     judges, seeds = (int(max(row[name] for row in rows)) for name in ("judges", "seeds"))
-    others = "the other network" if judges == 1 else f"the {judges} other networks"
+    # Where no image was fooled nobody was asked, and the table knows of no judge.
+    others = {0: "the other networks", 1: "the other network"}.get(judges, f"the {judges} other networks")
     drawn = "seeds, then images" if seeds > 1 else "images"
     return (
         f"Judges of a model: {others} of the dataset. Upper bars: its adversarial images; lower bars: the same images "

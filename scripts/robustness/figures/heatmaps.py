@@ -47,7 +47,13 @@ def transfer_matrices(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
             cells = [[_pair(table, source["name"], target["name"], norm) for target in models] for source in models]
             shown = _transfer_matrix(axes, cells, models, side)
             size = cells[0][0]["size"]
-            axes.set_title(f"every change of {NORMS[norm]} norm {size:.3g}", fontsize=style.TEXT_SIZE, pad=6)
+            axes.set_title(
+                f"{NORMS[norm]} norm: no change to show"
+                if math.isnan(size)
+                else f"every change of {NORMS[norm]} norm {size:.3g}",
+                fontsize=style.TEXT_SIZE,
+                pad=6,
+            )
             if place == 0 or above:
                 axes.set_yticks(range(len(models) + 1), [*(_narrow(model["title"], 1.1) for model in models), NOISE])
                 axes.set_ylabel("changes made on")

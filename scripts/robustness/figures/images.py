@@ -84,7 +84,7 @@ def examples(data: Examples, spec: Mapping[str, Any]) -> Figure:
     rows, columns, models = data.rows(spec["class"]), data.columns(spec["models"]), spec["models"]
     classes = spec["dataset"]["classes"]
     with style.theme():
-        figure, grid, wide = _grid(len(rows), 1 + len(models))
+        figure, grid, wide = _grid(len(rows), 1 + len(models), data.original.shape)
         for line, row in zip(grid, rows, strict=True):
             picture(line[0], data.original[row])
             _beneath(line[0], classes[data.label[row]], wide)
@@ -113,7 +113,7 @@ def differences(data: Examples, spec: Mapping[str, Any]) -> Figure:
     factor = _factor(largest)
     gray = added.shape[2] == 1
     with style.theme():
-        figure, grid, wide = _grid(len(rows), len(models), room=0.75 if gray else 0.0)
+        figure, grid, wide = _grid(len(rows), len(models), data.original.shape, room=0.75 if gray else 0.0)
         for line, row, changes in zip(grid, rows, added, strict=True):
             for axes, model, column, change in zip(line, models, columns, changes, strict=True):
                 if gray:
@@ -149,7 +149,7 @@ def training_noise(original: Floats, augmented: Floats, spec: Mapping[str, Any])
     """
     draws = augmented.shape[1]
     with style.theme():
-        figure, grid, wide = _grid(len(original), 1 + draws, widest=1.15)
+        figure, grid, wide = _grid(len(original), 1 + draws, original.shape, widest=1.15)
         for line, image, seen in zip(grid, original, augmented, strict=True):
             picture(line[0], image)
             for axes, draw in zip(line[1:], seen, strict=True):
@@ -194,13 +194,17 @@ def _signed(axes: Axes, values: Floats, limit: float) -> AxesImage:
     return axes.imshow(values, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
 
 
-def _grid(rows: int, columns: int, *, widest: float = 1.7, room: float = 0.0) -> tuple[Figure, list[list[Axes]], float]:
-    """A figure of `rows` × `columns` pictures without ticks, and a picture's width in inches.
+def _grid(
+    rows: int, columns: int, shape: Sequence[int], *, widest: float = 1.7, room: float = 0.0
+) -> tuple[Figure, list[list[Axes]], float]:
+    """A figure of `rows` × `columns` pictures without ticks, and a column's width in inches.
 
-    `room` inches are kept at the right for a colour bar.
+    `shape` (…, H, W) is the images'; none is drawn taller than `widest`. `room` inches are kept at the right for a
+    colour bar.
     """
     wide = min(widest, (style.PAGE_WIDTH - room) / columns)
-    figure = style.blank(wide * columns + room, rows * (wide + 0.45), "compressed")
+    tall = min(widest, wide * shape[-2] / shape[-1])
+    figure = style.blank(wide * columns + room, rows * (tall + 0.45), "compressed")
     grid = figure.subplots(rows, columns, squeeze=False)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
     for axes in grid.flat:

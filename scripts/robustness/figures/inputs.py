@@ -5,11 +5,12 @@ Reads; writes nothing. Exists so that the figure functions themselves take data,
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
+from robustness.files import read_json
+from robustness.formats import check_format
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +28,12 @@ def read_table(path: Path) -> pd.DataFrame:
         raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file; raises `UserError` when the file is missing or damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run the workflow to make it") from None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
+def read_architectures(path: Path) -> dict[str, Any]:
+    """What `describe_models` found the architectures to be, by name.
+
+    Raises `UserError` when the file is missing, damaged or of a format that is not read.
+    """
+    content = read_json(path)
+    # Format 1 said neither its format nor what else is in the file.
+    check_format(path, content.get("provenance", {"format": 1}), oldest=2)
+    return dict(content["architectures"])

@@ -12,6 +12,7 @@ then end in a dagger, and `caption` puts the sentence on them, which is in the s
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,20 +160,32 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
     """`text` with line breaks between words so that no line is wider than `width` inches.
 
-    Breaks are measured, not counted, as letters differ in width. Line breaks in `text` are kept; a single word that
-    is wider stays whole, and so do quantities (`σ = 0.5`, `95 %`).
+    Breaks are measured, not counted, as letters differ in width. Line breaks in `text` are kept, and quantities (`σ =
+    0.5`, `95 %`) stay whole. A single word that is wider is broken, behind `_` or `-` where it has them.
     """
     lines: list[str] = []
     for paragraph in text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%").split("\n"):
-        first, *words = paragraph.split(" ")
-        lines.append(first)
-        for word in words:
-            candidate = f"{lines[-1]} {word}"
-            if text_width(candidate, size, weight) <= width:
+        first = True
+        for word in paragraph.split(" "):
+            candidate = f"{lines[-1]} {word}" if not first else word
+            if not first and text_width(candidate, size, weight) <= width:
                 lines[-1] = candidate
             else:
-                lines.append(word)
+                lines += _broken(word, width, size, weight)
+            first = False
     return "\n".join(lines)
+
+
+def _broken(word: str, width: float, size: float, weight: str) -> list[str]:
+    """A word in pieces of at most `width` inches, broken behind `_` or `-` where that will do."""
+    pieces = [""]
+    for part in re.findall(r"[^_-]*[_-]+|[^_-]+", word) or [word]:
+        letters = [part] if text_width(part, size, weight) <= width else list(part)
+        for letter in letters:
+            if pieces[-1] and text_width(pieces[-1] + letter, size, weight) > width:
+                pieces.append("")
+            pieces[-1] += letter
+    return pieces
 
 
 def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:

@@ -1,0 +1,64 @@
+"""Take over a model whose weights the user gives, after checking that it can be attacked; nothing is trained.
+
+Reads the file of weights and the prepared validation images; writes the weights in the workflow's own format, and a
+card that says what the model is and where it came from. Warns where its accuracy is no better than guessing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from robustness import devices, factories, models, training
+from robustness.command import parser, run
+from robustness.files import read_tensors, write_json
+from robustness.given_weights import load_into
+from robustness.provenance import file_digest, stamp
+
+_LOG = logging.getLogger(__name__)
+
+
+def arguments() -> argparse.ArgumentParser:
+    result = parser(__doc__)
+    result.add_argument("--given", type=Path, required=True, metavar="FILE", help="the user's weights")
+    result.add_argument("--validation", type=Path, required=True, metavar="FILE")
+    result.add_argument("--weights", type=Path, required=True, metavar="FILE")
+    result.add_argument("--card", type=Path, required=True, metavar="JSON")
+    result.add_argument("--code", nargs="*", default=[], metavar="LINE", help="digests and versions of the model")
+    result.add_argument("--threads", type=int, default=1)
+    return result
+
+
+def main(options: argparse.Namespace) -> None:
+    spec = options.spec
+    architecture, classes = spec["architecture"], spec["classes"]
+    pixels, labels = read_tensors(options.validation, "images", "labels")
+    shape = models.ImageShape(*pixels.shape[1:])
+    torch.manual_seed(0)
+    model = factories.built(architecture, shape)
+    load_into(model.network, options.given)
+    factories.checked(model, architecture, shape, classes)
+    with devices.leased(options.threads) as device:
+        images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
+        accuracy = training.evaluate(models.placed(model, device), images).accuracy
+        provenance = stamp(spec, devices.describe(device))
+    _LOG.info("%s: %s classifies %.3f of the validation images correctly", spec["title"], options.given, accuracy)
+    if accuracy < 2 / classes and accuracy < 0.75:
+        _LOG.warning(
+            "that is little better than guessing among %d classes: check that the dataset's 'classes' are in the order "
+            "that the model was trained with, and that its 'normalisation' is the one of its training",
+            classes,
+        )
+    provenance |= {"own_code": options.code, "given_weights": file_digest(options.given)}
+    metadata = {"architecture": architecture, "image": list(asdict(shape).values()), "classes": classes}
+    models.save(options.weights, model, metadata | {"provenance": provenance})
+    summary = asdict(models.summarise(model, shape))
+    write_json(options.card, {"summary": summary, "validation_accuracy": accuracy, "provenance": provenance})
+
+
+if __name__ == "__main__":
+    run(main, arguments())
