@@ -12,8 +12,8 @@ TARGET ?= 3.12
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo test test-slurm lint format report snakemake-report bench bench-training bench-scale wheels \
-  paper-on-gpu clean
+.PHONY: help install comparators demo fetch test test-slurm lint format report snakemake-report docs bench bench-training \
+  bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -34,12 +34,9 @@ comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attac
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
-	@echo "Open first results/demo/report.html: the study as one page."
-	@echo "Below results/demo/mnist (and results/demo/mnistm):"
-	@echo "  figures/mean_change.svg      how much change each model needed"
-	@echo "  figures/examples_7.svg       an image, and what fooled each model"
-	@echo "  tables/accuracy.csv, tables/robustness.csv"
-	@echo "  trust.html                   whether the numbers can be trusted"
+
+fetch: $(STAMP) ## download and verify what needs a network (SCALE=paper for that scale)
+	$(BIN)/snakemake --cores 1 fetch $(OVERLAY)
 
 test: $(STAMP) ## all tests but those of make test-slurm
 	$(BIN)/python -m pytest -m "not slurm"
@@ -64,6 +61,9 @@ report: $(STAMP) ## the study as one page, report.html in the folder of results 
 
 snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: results, captions, run times (SCALE= likewise)
 	$(BIN)/snakemake $(OVERLAY) --report snakemake-report.html
+
+docs: $(STAMP) ## write docs/configuration.md, from the schema
+	$(BIN)/python docs/write_configuration.py
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

@@ -50,10 +50,4 @@ for part in "data train attack trust measure figures claims judges sensitivity s
     include: f"rules/{part}.smk"
 
 
-onstart:
-    check_writable()
-    print(announcement(workflow), file=sys.stderr)
-
-
-onsuccess:
-    print(where_to_look(), file=sys.stderr)
+include: "rules/hooks.smk"

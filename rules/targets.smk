@@ -2,6 +2,14 @@
 # A rule whose name is the folder's path is such a target; declaring the folder itself as an output is not possible
 # where other outputs lie in it.
 
+
+rule fetch:
+    """Every file that comes over a network, verified; the rest of the workflow needs none."""
+    input:
+        manifests(),
+    localrule: True
+
+
 for dataset in config["study"]:
 
     rule:

@@ -1,7 +1,7 @@
 """Do confidence levels, and measures of change, rank the models alike? Kendall's rank correlation, with intervals.
 
 Pure functions on tables of measures. The stop at 90 % measures how sure of itself a network is as well as how robust
-(README): where its ranking of the models differs from that of any wrong class, the two are not the same thing.
+(docs/limits.md): where its ranking of the models differs from that of any wrong class, the two are not the same thing.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
+from robustness.progress import drawn_elsewhere
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -48,7 +49,10 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
 
 
 def _set_up_logging(path: Path | None) -> None:
-    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    terminal = logging.StreamHandler()
+    if drawn_elsewhere():  # a bar says how the job is doing; only what went wrong is worth a line beside it
+        terminal.setLevel(logging.WARNING)
+    handlers: list[logging.Handler] = [terminal]
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))

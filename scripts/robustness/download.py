@@ -13,18 +13,18 @@ import ipaddress
 import logging
 import shutil
 import ssl
-import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from email.message import Message
 from pathlib import Path
 from typing import IO, Any
 
 from robustness.errors import UserError
+from robustness.progress import Progress
 
 ATTEMPTS = 3  # per place
 CHUNK_BYTES = 1 << 18
@@ -114,8 +114,9 @@ def _fetch_locked(
             return part.replace(path)
     tried = "; ".join(failures) or "no mirror and no address is configured"
     raise UserError(
-        f"{name} could not be fetched: {tried}. Give a folder that holds it with --config mirror=FOLDER, "
-        f"or put the file into {folder} (the 'downloads' folder), and run the same command again"
+        f"{name} could not be fetched: {tried}. If this machine has no internet, run `snakemake --cores 1 fetch` (with "
+        f"the same --configfile) on one that has, and bring its 'downloads' folder here, to {folder}; or give a folder "
+        "that holds the file with --config mirror=FOLDER. Then run the same command again"
     )
 
 
@@ -244,7 +245,8 @@ def _receive(address: str, part: Path, offset: int, timeout: float) -> bool:
 def _save(response: Any, file: IO[bytes], part: Path, start: int, total: int | None) -> int:
     """Write the body of `response` to `file`; return the number of bytes."""
     received = 0
-    with _progress(part.stem, start, total) as advance:
+    with Progress(part.stem, total, "B", interval=5.0) as progress:
+        progress.resume(start)
         while True:
             # Only reading is a matter of the network: a full disk, met in writing, must end the program.
             with _reasons(part):
@@ -253,7 +255,7 @@ def _save(response: Any, file: IO[bytes], part: Path, start: int, total: int | N
                 return received
             file.write(chunk)
             received += len(chunk)
-            advance(len(chunk))
+            progress.advance(len(chunk))
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
@@ -317,25 +319,3 @@ def _named_in_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         error.filename = error.filename or str(path)
         raise
-
-
-@contextmanager
-def _progress(name: str, start: int, total: int | None) -> Iterator[Callable[[int], object]]:
-    """Yield a function that is told of each number of bytes: a bar on a terminal, a log line each tenth elsewhere."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(total=total, initial=start, desc=name, unit="B", unit_scale=True, unit_divisor=1024) as bar:
-            yield bar.update
-        return
-
-    done, tenth = start, 10 * start // total if total else 0
-
-    def advance(count: int) -> None:
-        nonlocal done, tenth
-        done += count
-        if total and 10 * done // total > tenth:
-            tenth = 10 * done // total
-            log.info("%s: %d %% of %.1f MB", name, 10 * tenth, total / 1e6)
-
-    yield advance

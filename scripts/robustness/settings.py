@@ -82,33 +82,50 @@ def places(schema: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
 
     def walk(node: Mapping[str, Any], prefix: str) -> None:
-        for each in (*_parts(node, schema), *_branches(node, schema)):
+        for each in (*parts(node, schema), *_branches(node, schema)):
             for name, child in each.get("properties", {}).items():
                 _add(f"{prefix}{name}", child)
             for child in each.get("patternProperties", {}).values():
                 _add(f"{prefix}<name>", child)
 
     def _add(place: str, child: Mapping[str, Any]) -> None:
-        parts = list(_parts(child, schema))
-        found.setdefault(place, next((part["description"] for part in parts if "description" in part), ""))
+        descriptions = (part["description"] for part in parts(child, schema) if "description" in part)
+        found.setdefault(place, next(descriptions, ""))
         walk(child, f"{place}.")
 
     walk(schema, "")
     return found
 
 
-def _parts(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def parts(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """A node of the schema and the definition that it refers to."""
     yield node
     if "$ref" in node:
-        yield from _parts(schema["$defs"][node["$ref"].removeprefix("#/$defs/")], schema)
+        yield from parts(schema["$defs"][node["$ref"].removeprefix("#/$defs/")], schema)
+
+
+def allowed(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What the value at a node must be, in words: `a number above 0 and at most 1`."""
+    merged: dict[str, Any] = {}
+    for part in parts(node, schema):
+        merged = {**part, **merged}
+    if "x-words" in merged or {"enum", "const"} & set(merged):
+        return _words(merged)
+    if "items" in merged:
+        sizes = {merged.get("minItems"), merged.get("maxItems")}
+        count = f" of {sizes.pop()}" if len(sizes) == 1 and None not in sizes else ""
+        items = allowed(merged["items"], schema)
+        return f"a list{count}" + (f", each {items}" if items else "")
+    if "oneOf" in merged or "anyOf" in merged:
+        return _listed([allowed(each, schema) for each in merged.get("oneOf") or merged["anyOf"]], "or")
+    return _words(merged) if "type" in merged else ""
 
 
 def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The definitions that a node leads to by one of the `DECIDERS`."""
-    for part in _parts(node, schema):
+    for part in parts(node, schema):
         for branch in part.get("allOf", []):
-            yield from _parts(branch["then"], schema)
+            yield from parts(branch["then"], schema)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -146,7 +146,7 @@ def train(
         within = f" and {begun.steps} of {batches} steps" if begun else ""
         _LOG.info("%s: going on after epoch %d of %d%s", title, len(history), recipe.epochs, within)
     with Progress(title, recipe.epochs * batches, "steps") as progress:
-        progress.advance(len(history) * batches + (begun.steps if begun else 0))
+        progress.resume(len(history) * batches + (begun.steps if begun else 0))
         for epoch in range(len(history), recipe.epochs):
             started = time.monotonic() - (begun.seconds if begun else 0)
             done = train_epoch(model, passes, optimiser, train_images, recipe, seed, epoch, progress, begun)

@@ -82,6 +82,18 @@ def test_the_spec_is_parsed_and_log_lines_go_to_both(tmp_path: Path) -> None:
     assert terminal.rstrip().endswith("INFO alpha is 0.5")
 
 
+def test_beside_bars_only_what_went_wrong_is_printed_and_the_log_has_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROBUSTNESS_PROGRESS", str(tmp_path))
+    body = 'import logging; logging.getLogger("x").info("epoch 1"); raise UserError("lower alpha")'
+    _, terminal, log = ran(tmp_path, body)
+    assert "epoch 1" in log
+    assert "epoch 1" not in terminal
+    assert "lower alpha" in terminal
+    assert "lower alpha" in log
+
+
 def test_a_script_works_without_a_log_file(tmp_path: Path) -> None:
     code, terminal, log = ran(tmp_path, 'raise UserError("sentence")', log=False)
     assert (code, log) == (1, "")

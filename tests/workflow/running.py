@@ -123,8 +123,12 @@ class Copy:
 
 def _after_options(arguments: tuple[str, ...]) -> list[str]:
     """Options as they are, and targets after `--`, so that no option takes a target for its value."""
-    first_target = next((n for n, word in enumerate(arguments) if word.startswith("results/")), len(arguments))
+    first_target = next((n for n, word in enumerate(arguments) if _is_target(word)), len(arguments))
     return [*arguments[:first_target], "--", *arguments[first_target:]]
+
+
+def _is_target(word: str) -> bool:
+    return word.startswith("results/") or word in ("all", "fetch")
 
 
 def parsed(said: str) -> list[Job]:

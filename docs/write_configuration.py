@@ -1,0 +1,167 @@
+"""Write docs/configuration.md: every key of the configuration, from schemas/config.schema.yaml and config.yaml.
+
+`make docs` runs it. Exists so that a key is described in one place only, the schema, which also answers mistakes in the
+configuration. The tests hold the page against what this would write.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "configuration.md"
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from robustness.settings import DECIDERS, allowed, parts, read_schema  # noqa: E402
+
+INTRODUCTION = """\
+# Every key of the configuration
+
+<!-- Written by docs/write_configuration.py (`make docs`): change schemas/config.schema.yaml instead. -->
+
+[config.yaml](../config.yaml) is the default; `--configfile FILE` lays another file over it, key by key, and several may
+be given. `--config KEY=VALUE` sets one key at the top level. A key that is not listed here is refused by name, and a
+value that is not allowed is answered with a sentence, before anything runs:
+
+    datasets.mnist.alpha is "1e-3", but must be a number above 0 and at most 1: YAML reads 1e-3 as text; write 0.001
+
+`<name>` stands for a name that you choose: small letters, digits, `-` and `_`, a letter first. The last column has the
+values of `config.yaml`. Keys without "(optional)" are needed.
+"""
+
+LONGEST_VALUE, MOST_NAMES = 60, 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """One key: its place with `<name>` for names, what it may hold, and what it means."""
+
+    place: str
+    must_be: str
+    meaning: str
+    optional: bool
+
+
+def page(schema: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    """The whole page, for a schema and the configuration whose values it shows."""
+    sections = [INTRODUCTION]
+    for name, node in schema["properties"].items():
+        sections.append(f"## `{name}`\n\n{_meaning(node, schema)}\n")
+        if not _has_keys(node, schema):
+            shown = f" `config.yaml` has {_shown(name, config)}." if _shown(name, config) else ""
+            sections.append(f"It is {allowed(node, schema)}.{shown}\n")
+        for title, table in _tables(name, node, schema):
+            if title:
+                sections.append(f"### {title}\n")
+            sections.append(_table(table, config))
+    return "\n".join(sections)
+
+
+def _tables(place: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple[str, list[Row]]]:
+    """The tables of a top-level key: its own keys, then one for each kind that an entry may be of."""
+    rows: list[Row] = []
+    kinds: list[tuple[str, list[Row]]] = []
+
+    def walk(place: str, node: Mapping[str, Any], into: list[Row]) -> None:
+        required = {name for part in parts(node, schema) for name in part.get("required", [])}
+        for part in parts(node, schema):
+            named = list(part.get("patternProperties", {}).values())
+            for name, child in part.get("properties", {}).items():
+                if child.get("$ref") not in {each["$ref"] for each in named}:  # else it is described as `<name>`
+                    add(f"{place}.{name}", child, name not in required, into)
+            for child in named:
+                add(f"{place}.<name>", child, True, into)
+            branches = [branch["then"] for branch in part.get("allOf", [])]
+            for branch in branches:
+                kind: list[Row] = []
+                kinds.append((f"`{place}` {_condition(branch, branches, schema)}", kind))
+                walk(place, branch, kind)
+
+    def add(place: str, child: Mapping[str, Any], optional: bool, into: list[Row]) -> None:
+        if any(place == row.place for row in into):
+            return
+        if not _has_keys(child, schema):
+            into.append(Row(place, allowed(child, schema), _meaning(child, schema), optional))
+        walk(place, child, into)
+
+    walk(place, node, rows)
+    yield from ((title, table) for title, table in [("", rows), *kinds] if table)
+
+
+def _has_keys(node: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
+    return any({"properties", "patternProperties", "allOf"} & set(part) for part in parts(node, schema))
+
+
+def _condition(branch: Mapping[str, Any], branches: list[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
+    """When a branch holds, by the key that decides among the branches: `with kind: idx`, `with factory` or `without library`."""
+    here = _properties(branch, schema)
+    for name in DECIDERS:
+        if name in here:
+            values = here[name].get("enum", [here[name]["const"]] if "const" in here[name] else [])
+            if not values:
+                return f"with `{name}`"
+            return "with " + " or ".join(f"`{name}: {value}`" for value in values)
+    others = {name for each in branches for name in _properties(each, schema)}
+    return "without " + " and ".join(f"`{name}`" for name in DECIDERS if name in others)
+
+
+def _properties(node: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: child for part in parts(node, schema) for name, child in part.get("properties", {}).items()}
+
+
+def _meaning(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    return next((part["description"] for part in parts(node, schema) if "description" in part), "")
+
+
+def _table(rows: list[Row], config: Mapping[str, Any]) -> str:
+    lines = ["| key | must be | meaning | in `config.yaml` |", "|---|---|---|---|"]
+    for row in rows:
+        key = f"`{row.place}`{' (optional)' if row.optional and not row.place.endswith('<name>') else ''}"
+        decides = row.place.rpartition(".")[2] in DECIDERS
+        cells = [key, row.must_be, row.meaning, "" if decides else _shown(row.place, config)]
+        lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown(place: str, config: Mapping[str, Any]) -> str:
+    """The values of a key in `config`: one, or one for each name where they differ and are few."""
+    found: dict[str, list[str]] = {}
+    for name, value in _values(place.split("."), config, ""):
+        found.setdefault(json.dumps(value, ensure_ascii=False), []).append(name)
+    if not found or any(len(value) > LONGEST_VALUE for value in found) or len(found) > MOST_NAMES:
+        return ""
+    if len(found) == 1:
+        return f"`{next(iter(found))}`"
+    few = sum(map(len, found.values())) <= MOST_NAMES
+    return ", ".join(f"`{value}` ({', '.join(names)})" if few else f"`{value}`" for value, names in found.items())
+
+
+def _values(keys: list[str], config: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if not keys:
+        if not isinstance(config, dict):
+            yield name, config
+        return
+    if not isinstance(config, dict):
+        return
+    for key in list(config) if keys[0] == "<name>" else [keys[0]]:
+        if key in config:
+            longer = f"{name} {key}".strip() if keys[0] == "<name>" else name
+            yield from _values(keys[1:], config[key], longer)
+
+
+def main() -> None:
+    """Write the page."""
+    schema = read_schema(ROOT / "schemas" / "config.schema.yaml")
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    PAGE.write_text(page(schema, config), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The pages say what is true of this repository: links lead somewhere, commands exist, configurations are sound."""
+
+from __future__ import annotations
+
+import copy
+import re
+import runpy
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from robustness.settings import check, places, read_schema
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SCHEMA = read_schema(ROOT / "schemas" / "config.schema.yaml")
+CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub calls the headings of a page in links."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text_of(page), flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """What a page tells to type: lines of shell blocks, and what stands between backticks."""
+    typed = [line.partition(" #")[0] for block in blocks(page, "sh") for line in block.splitlines()]
+    prose = re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+    return [command.strip() for command in typed + re.findall(r"`([^`]+)`", prose)]
+
+
+@each_page
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{page.name} links to {target}"
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, waiting = set(), {ROOT / "README.md"}
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        links = {(page.parent / path).resolve() for path in re.findall(r"\]\(([^)\s#]+\.md)", text_of(page))}
+        waiting |= links - reached
+    assert reached >= set(PAGES)
+
+
+@each_page
+def test_every_make_target_that_is_named_exists(page: Path) -> None:
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for command in commands(page):
+        if command.startswith("make "):
+            targets = [word for word in shlex.split(command)[1:] if "=" not in word]
+            assert set(targets) <= known, f"{page.name} says `{command}`"
+
+
+def targets_of(command: str) -> list[str]:
+    """The files and rules that a command of Snakemake names."""
+    words = re.sub(r"--configfile( [\w./-]+)+", "", command).split()[1:]
+    options = ("--cores", "--config", "--profile", "--sdm")
+    words = [word for before, word in zip(["", *words], words, strict=False) if before not in options]
+    return [word for word in words if "=" not in word and re.match(r"[a-z]", word)]
+
+
+def known_to_snakemake(target: str) -> bool:
+    """Whether there is such a target at one of the scales: a rule's name, a dataset's folder, or a file in one."""
+    if target in re.findall(r"^rule (\w+):", "".join(text_of(path) for path in (ROOT / "rules").glob("*.smk")), re.M):
+        return True
+    names = "|".join(CONFIG["datasets"])
+    parts = "figures|tables|speed|trust|sensitivity|believability|transfer|targeted"
+    of_one = rf"({names})(/({parts})(/\w+\.(svg|csv))?)?"
+    of_all = r"run_time|claims\.(html|csv)|report\.html"
+    return re.fullmatch(rf"results/((demo|paper)/)?({of_one}|{of_all})", target) is not None
+
+
+@each_page
+def test_every_snakemake_target_that_is_named_exists(page: Path) -> None:
+    for command in commands(page):
+        if re.match(r"(\.venv/bin/)?snakemake ", command):
+            for target in targets_of(command):
+                assert known_to_snakemake(target), f"{page.name} says `{command}`: {target}"
+
+
+@each_page
+def test_every_configuration_that_a_command_names_is_there_or_shown(page: Path) -> None:
+    for command in commands(page):
+        found = re.search(r"snakemake .*--configfile((?: [\w./-]+)+)", command)
+        for name in found[1].split() if found else []:
+            shown = f"here `{name}`:" in text_of(page) or f">{name}" in text_of(page)
+            assert (ROOT / name).exists() or shown, f"{page.name} says `{command}`"
+
+
+@each_page
+def test_every_file_of_the_repository_that_is_named_exists(page: Path) -> None:
+    tops = {path.name for path in ROOT.iterdir()} - {"results", "report.html", ".venv"}
+    for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text_of(page)):
+        if name.split("/")[0] in tops:
+            assert (ROOT / name).exists(), f"{page.name} names {name}"
+
+
+def merged(base: dict[str, Any], overlay: dict[str, Any]) -> dict[str, Any]:
+    """`overlay` laid over `base`, as Snakemake does it."""
+    result = copy.copy(base)
+    for key, value in overlay.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+@each_page
+def test_every_configuration_that_is_shown_is_sound_over_the_default(page: Path) -> None:
+    for block in blocks(page, "yaml"):
+        overlay = yaml.safe_load(block)
+        if set(overlay) <= set(CONFIG):
+            assert check(merged(CONFIG, overlay), SCHEMA) == [], block
+
+
+def test_the_page_of_the_configuration_is_what_make_docs_writes() -> None:
+    writer = runpy.run_path(str(ROOT / "docs" / "write_configuration.py"))
+    assert text_of(writer["PAGE"]) == writer["page"](SCHEMA, CONFIG), "run `make docs`"
+
+
+def test_the_page_of_the_configuration_has_every_key() -> None:
+    page = text_of(ROOT / "docs" / "configuration.md")
+    known = places(SCHEMA)
+    leaves = [place for place in known if not any(other.startswith(f"{place}.") for other in known)]
+    assert len(leaves) > 50
+    for place in leaves:
+        # `report` is described with all other attacks
+        assert f"`{place.replace('attacks.report', 'attacks.<name>')}`" in page, place
+
+
+def test_the_pages_are_in_the_repository() -> None:
+    listed = subprocess.run(["git", "ls-files", "docs"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("this copy is no repository")
+    missing = {str(page.relative_to(ROOT)) for page in PAGES[1:]} - set(listed.stdout.split())
+    assert not missing, "git add them"
