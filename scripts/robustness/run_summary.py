@@ -32,6 +32,7 @@ KINDS = {
     "tabulate_": ("table", "tables"),
     "plot_": ("figure", "figures"),
     "write_": ("page", "pages"),
+    "render_report": ("report", "reports"),
 }
 """What the jobs of a rule are called, one and several; a name that ends in `_` stands for all rules that begin so."""
 
