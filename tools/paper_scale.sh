@@ -93,6 +93,7 @@ from pathlib import Path
 target, mirror, cifar, seeds = sys.argv[1:]
 sources = {"cifar-jpeg": {"path": str(Path(cifar).resolve())}}
 chosen = {"mirror": str(Path(mirror).resolve()), "seeds": json.loads(seeds), "sources": sources}
+chosen["shard_images"] = 5000  # fewer jobs to start, where few GPUs share them
 Path(target).write_text(json.dumps(chosen), encoding="utf-8")  # JSON is YAML
 PY
 read -r -a more <<<"${MORE:-}"
