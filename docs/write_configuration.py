@@ -100,7 +100,7 @@ def _has_keys(node: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
 
 
 def _condition(branch: Mapping[str, Any], branches: list[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
-    """When a branch holds, by the key that decides among the branches: `with kind: idx`, `with factory` or `without library`."""
+    """When a branch holds, by the key that decides: `with kind: idx`, `with factory` or `without library`."""
     here = _properties(branch, schema)
     for name in DECIDERS:
         if name in here:
