@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from robustness import trust
 from robustness.errors import UserError
-from robustness.figures.inputs import read_json, read_table
+from robustness.figures.inputs import read_table
+from robustness.files import read_json
 from robustness.provenance import file_digest
 
 if TYPE_CHECKING:
