@@ -58,6 +58,7 @@ format: $(STAMP) ## format the code
 
 report: $(STAMP) ## the study as one page, report.html in the folder of results (SCALE=demo for the demo's)
 	$(BIN)/snakemake --cores $(CORES) render_report $(OVERLAY)
+	@echo "Open results/$(if $(SCALE),$(SCALE)/)report.html"
 
 snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: results, captions, run times (SCALE= likewise)
 	$(BIN)/snakemake $(OVERLAY) --report snakemake-report.html
