@@ -50,7 +50,7 @@ def architecture(config: Config, model: Entry) -> tuple[str, dict[str, Any]]:
 def title(config: Config, model: Entry) -> str:
     """A model's name in figures."""
     noisy = ", noisy" if data(model) == "noisy" else ""
-    return f"{architecture(config, model)[1]['title']}{noisy}"
+    return f"{model.get('title', architecture(config, model)[1]['title'])}{noisy}"
 
 
 def architectures(config: Config) -> list[str]:

@@ -489,7 +489,7 @@ def _title_problems(sound: _Sound, here: tuple[str, ...]) -> Iterator[Problem]:
             yield Problem(
                 key,
                 f"{_dotted(key)} and {titles[title]} are both titled '{title}', and figures could not tell them apart: "
-                "give one another title" + (", with the key 'title'" if configured.is_own(model) else ""),
+                "give one another title, with the key 'title'",
             )
         elif network != other:
             yield Problem(

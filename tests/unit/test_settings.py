@@ -659,6 +659,12 @@ def test_models_that_figures_could_not_tell_apart_are_named() -> None:
     assert own(OWN | {"data": "noisy", "kwargs": {}, "title": "Another"}) == []
 
 
+def test_two_trainings_of_one_architecture_are_told_apart_by_a_title() -> None:
+    longer = {"architecture": "resnet", "data": "clean", "training": {"epochs": 20}}
+    assert "give one another title" in only(mnist(models={"resnet-longer": longer}))
+    assert mnist(models={"resnet-longer": longer | {"title": "ResNet, 20 epochs"}}) == []
+
+
 def test_noisy_models_need_to_know_what_noise_is_and_others_do_not() -> None:
     config = without("datasets", "mnist", "augmentation")
     assert "basic-noisy.data is noisy, but datasets.mnist lacks the key 'augmentation'" in only(

@@ -13,7 +13,7 @@ SWEEP = "results/tiny/mnist/sensitivity"
 SMALL = "mnist/sensitivity"
 # The four MNIST models, all of them tiny perceptrons, since only the jobs matter here.
 MODELS = {
-    f"{name}-{data}": {"architecture": "small", "data": data, "training": {"epochs": 1}}
+    f"{name}-{data}": {"architecture": "small", "title": name, "data": data, "training": {"epochs": 1}}
     for name in ("basic", "resnet")
     for data in ("clean", "noisy")
 }
