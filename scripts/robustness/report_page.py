@@ -269,7 +269,10 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
 
 
 def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence: float) -> Markup:
-    """Which model needed the largest median change and which the smallest, with intervals; ties are named together."""
+    """Which model needed the largest median change and which the smallest, with intervals; ties are named together.
+
+    Models that failed a trust check are named, and left out: their numbers may belong to the attack.
+    """
     from markupsafe import Markup
 
     rows = at_goal(dataset.tables["robustness"], confidence).to_dict("records")
@@ -278,6 +281,12 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
     if not rows:
         return Markup("{}, no image could be attacked: the models get all of them wrong unchanged.").format(on)
     names = titles(entry, dataset)
+    failed = trust.failures(dataset.trust)
+    doubtful = Markup(" and ").join(Markup("<b>{}</b>").format(names[r["model"]]) for r in rows if r["model"] in failed)
+    rows = [row for row in rows if row["model"] not in failed]
+    if not rows:
+        return Markup("{}, no model passed every trust check, so that none is called the most robust.").format(on)
+    left_out = Markup(" Not ranked, for a failed trust check: {}.").format(doubtful) if doubtful else Markup("")
     ordered = sorted(rows, key=lambda row: -row["median_mean_change"])
     most, least = ordered[0]["median_mean_change"], ordered[-1]["median_mean_change"]
     first = [row for row in ordered if row["median_mean_change"] == most]
@@ -298,7 +307,7 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
 
     until = Markup("until a wrong class had {}").format(_reached(confidence))
     if len(rows) == 1 or most == least:
-        return Markup("{}, {} needed {} {}.").format(on, named(first), needed(first[0]), until)
+        return Markup("{}, {} needed {} {}.").format(on, named(first), needed(first[0]), until) + left_out
     text = Markup("{}, {} {} the most robust: {} {}. The least robust {} {}: {}.").format(
         on,
         named(first),
@@ -314,7 +323,7 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
         text += Markup(" The interval of {} overlaps that of {}, so which of them is ahead stays open.").format(
             names[first[0]["model"]], names[following["model"]]
         )
-    return text
+    return text + left_out
 
 
 def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:

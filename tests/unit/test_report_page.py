@@ -7,6 +7,7 @@ import json
 import math
 import re
 import subprocess
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -119,14 +120,34 @@ def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str
     assert 'data-sort="0.91337">91.3\u00a0%<span class="interval">90.0\u00a0% to 92.0\u00a0%</span>' in text
 
 
-def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(text: str) -> None:
-    said = words(text)
-    assert f"On MNIST , {HOSTILE} † was the most robust: a median change of 0.235 per pixel" in said
+def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
+    study: tuple[Path, dict[str, Any]],
+) -> None:
+    results, spec = study
+    dataset = replace(report_files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
+    said = words(report_page.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
+    assert f"On MNIST , {HOSTILE} was the most robust: a median change of 0.235 per pixel" in said
     assert "(95 % interval 0.211 to 0.258) until a wrong class had a probability of 0.9" in said
     assert (
         "The least robust was Plain net : a median change of 0.0123 per pixel (95 % interval 0.0111 to 0.0136)" in said
     )
     assert "overlaps" not in said
+    assert "Not ranked" not in said
+
+
+def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path, dict[str, Any]], text: str) -> None:
+    said = words(text)
+    assert "On MNIST , Plain net needed a median change of 0.0123 per pixel" in said
+    assert f"Not ranked, for a failed trust check: {HOSTILE} † ." in said
+    results, spec = study
+    dataset = report_files.read(results, spec, TEMPLATE.parent, results).datasets[0]
+    checks = [replace(row, passed=False) for row in dataset.trust]
+    none = report_page.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
+    assert "no model passed every trust check" in none
+
+
+def test_the_summary_counts_attacks_checks_claims_and_seeds(text: str) -> None:
+    said = words(text)
     assert "On Own <i>images</i> , Lonely needed a median change of 0.0568 per pixel" in said
     assert "9 of 270 attacks did not fool" in said
     assert f"1 of 36 trust checks failed: the numbers of {HOSTILE} (MNIST) may belong to the attack" in said
@@ -152,7 +173,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
     for model, value in medians.items():
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
-    changed = report_files.Dataset("mnist", {"robustness": table}, {}, dataset.trust, {})
+    changed = report_files.Dataset("mnist", {"robustness": table}, {}, [], {})
     assert told in report_page.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 
