@@ -187,12 +187,16 @@ def _interval(row: pd.Series) -> str:
 
 
 def _written(value: float, most: int = 9) -> str:
-    """Two significant digits with at most so many decimals; a dash where there is no estimate."""
+    """Two significant digits with at most so many decimals; a dash where there is no estimate.
+
+    From 1 to 10 there are three: a claim can hold by a factor of 1.01.
+    """
     if math.isnan(value):
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if value == 0:
         return "0"
-    decimals = min(most, max(0, 1 - math.floor(math.log10(abs(value)))))
+    further = 2 if 1 <= abs(value) < 10 else 1
+    decimals = min(most, max(0, further - math.floor(math.log10(abs(value)))))
     return f"{value:,.{decimals}f}".replace("-", "−")
