@@ -22,8 +22,11 @@ class Unavailable(Exception):
     """Slurm cannot be started on this machine, and why."""
 
 
-def until(what: str, happens: Callable[[], Any], seconds: float = 60) -> Any:
-    """What `happens` returns as soon as it is true; an error that says what did not happen in time."""
+def until(what: str, happens: Callable[[], Any], seconds: float = 180) -> Any:
+    """What `happens` returns as soon as it is true; an error that says what did not happen in time.
+
+    The time is for a machine that does much else: whatever works ends long before.
+    """
     deadline = time.monotonic() + seconds
     while not (answer := happens()):
         assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain for {what}"
@@ -109,11 +112,11 @@ class Session:
     def said(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
-    def ended(self, seconds: float = 240) -> int:
+    def ended(self, seconds: float = 600) -> int:
         """Snakemake's exit status, once it ended by itself."""
         return self.process.wait(seconds)
 
-    def succeeded(self, seconds: float = 240) -> str:
+    def succeeded(self, seconds: float = 600) -> str:
         """What it said, having succeeded."""
         assert self.ended(seconds) == 0, self.said()
         return self.said()
@@ -175,20 +178,35 @@ def held(copy: Copy, *words: str, when: Callable[[psutil.Process], Any] = minds_
 
     So a job of a second can be disturbed in its midst.
     """
+    with all_held(copy, words, when=when) as processes:
+        yield processes[0]
 
-    def ready() -> psutil.Process | None:
-        try:
-            return next((process for process in scripts(copy, *words) if when(process)), None)
-        except (psutil.Error, OSError):
-            return None
 
-    process = until(f"the script with {words}", ready, 120)
-    process.suspend()
+@contextmanager
+def all_held(
+    copy: Copy, *wanted: tuple[str, ...], when: Callable[[psutil.Process], Any] = minds_sigterm
+) -> Iterator[list[psutil.Process]]:
+    """Like `held`, of several scripts, whichever of them is there first; the block begins when all stand still."""
+    still: dict[tuple[str, ...], psutil.Process] = {}
+
+    def all_still() -> bool:
+        for words in set(wanted) - set(still):
+            try:
+                process = next((each for each in scripts(copy, *words) if when(each)), None)
+                if process is not None:
+                    process.suspend()
+                    still[words] = process
+            except (psutil.Error, OSError):
+                continue
+        return len(still) == len(wanted)
+
     try:
-        yield process
+        until(f"the scripts with {wanted}", all_still)
+        yield [still[words] for words in wanted]
     finally:
-        if process.is_running():
-            process.resume()
+        for process in still.values():
+            if process.is_running():
+                process.resume()
 
 
 def told_to_end(process: psutil.Process) -> bool:

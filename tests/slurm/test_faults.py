@@ -6,13 +6,12 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from clusters import Cluster, Session, held, scripts, session, told_to_end, until
+from clusters import Cluster, Session, all_held, held, scripts, session, told_to_end, until
 from running import ROOT, TINY, Copy
 
 # One small model, and seconds of work for each job, so that there is something to disturb.
@@ -33,6 +32,7 @@ FEW = "results/tiny/few"
 WEIGHTS = f"{FEW}/models/small/seed0/weights.safetensors"
 SHARDS = [f"{FEW}/attacks/report/small/seed0/{images}.parquet" for images in ("0-10", "10-20")]
 FIRST = "report-small-seed0-0-10"  # the first shard, as logs and states name it
+SECOND = "report-small-seed0-10-20"
 STATE = f"{FEW}/checkpoints/{FIRST}.safetensors"
 MEASURES = f"{FEW}/attacks/report/small/seed0/measures.parquet"
 PREDICTIONS = f"{FEW}/models/small/seed0/predictions.parquet"
@@ -145,7 +145,7 @@ def test_a_preempted_shard_saves_its_state_in_time_and_goes_on(
                 *("--output=/dev/null", "--wrap=sleep 1"),
             )
             until("SIGTERM at the start of the grace time", lambda: told_to_end(script))
-        until("the saved state", state.exists, 10)
+        until("the saved state", state.exists)
         until("the urgent job", lambda: urgent not in [job.number for job in slurm.queue()])
         for job in slurm.queue("--states=pending"):  # Slurm holds a requeued job back for two minutes
             slurm.ask("scontrol", "update", f"jobid={job.number}", "StartTime=now")
@@ -172,9 +172,7 @@ def test_when_a_node_dies_its_job_runs_on_the_other(slurm: Cluster, attacking: C
 
 def test_slurmctld_may_be_away_for_a_while(slurm: Cluster, attacking: Copy, undisturbed: Copy) -> None:
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
-        with ExitStack() as stack:
-            for images in ("0-10", "10-20"):
-                stack.enter_context(held(attacking, "attack_shard", f"report-small-seed0-{images}"))
+        with all_held(attacking, (FIRST,), (SECOND,)):
             slurm.stop("slurmctld")
         time.sleep(25)
         slurm.start("slurmctld")
@@ -197,8 +195,8 @@ def test_control_c_ends_all_jobs_and_the_same_command_does_the_rest(
             finished_but_one(slurm, run, attacking)
             os.kill(run.process.pid, signal.SIGINT)
             until("SIGTERM to the job", lambda: told_to_end(script))
-        assert run.ended(30) != 0
-        until("an empty queue", lambda: not slurm.queue(), 20)
+        assert run.ended() != 0
+        until("an empty queue", lambda: not slurm.queue())
     before = attacking.path(SHARDS[1]).stat().st_mtime_ns
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
         run.succeeded()
@@ -217,7 +215,7 @@ def test_after_a_killed_snakemake_unlock_and_the_same_command_repeat_nothing(
             run.process.wait()
             slurm.ask("scancel", slurm.queue()[0].number)  # it would run on, and its end be unknown to the next run
             until("SIGTERM to the job", lambda: told_to_end(script))
-        until("an empty queue", lambda: not slurm.queue(), 20)
+        until("an empty queue", lambda: not slurm.queue())
     before = attacking.path(SHARDS[1]).stat().st_mtime_ns
     with session(attacking, *SHARDS, overlay=OVERLAY) as again:
         assert again.ended() == 1
