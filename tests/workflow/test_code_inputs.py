@@ -70,7 +70,7 @@ def probed() -> dict[str, dict[str, Any]]:
 
 def rules() -> dict[str, str]:
     """The text of every rule that runs a command, by its name."""
-    files = [path for path in sorted((ROOT / "rules").glob("*.smk")) if path.name != "common.smk"]
+    files = sorted((ROOT / "rules").glob("*.smk"))
     text = "".join(path.read_text(encoding="utf-8") for path in files)
     blocks = re.split(r"^rule (\w+):$", text, flags=re.MULTILINE)[1:]
     return {name: block for name, block in zip(blocks[::2], blocks[1::2], strict=True) if "    shell:" in block}

@@ -1,0 +1,52 @@
+# What of the code a job depends on, as params: scripts with the library modules they import, own networks, page templates.
+import os
+from pathlib import Path
+
+
+def src(script):
+    """The path of `scripts/<script>.py`, then a digest of it and of each library module that it imports, as params.
+
+    Not as inputs: those are compared byte by byte and by path, so that a comment or a moved repository would train every
+    model again. Of params Snakemake shows the ones that changed, and passes over the first, which is no plain value.
+    """
+    from robustness.code import described
+    from robustness.errors import UserError
+    from snakemake.exceptions import WorkflowError
+
+    path = Path(workflow.basedir, "scripts", f"{script}.py")
+    try:
+        return [Path(os.path.relpath(path)), *described(path)]
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def own_code(*names):
+    """The lines that change with the code of a dataset's own models, of `names` among them or of all."""
+    from robustness import configured, own_code
+    from robustness.errors import UserError
+    from snakemake.exceptions import WorkflowError
+
+    def lines(wildcards):
+        folder = Path(config["python_path"]).resolve()
+        chosen = [getattr(wildcards, name) for name in names] or models(wildcards.dataset)
+        found = []
+        for name in chosen:
+            model = model_entries(wildcards.dataset)[name]
+            try:
+                found += own_code.described(model["factory"], folder) if configured.is_own(model) else []
+            except UserError as error:
+                raise WorkflowError(f"datasets.{wildcards.dataset}.models.{name}: {error}") from None
+        return list(dict.fromkeys(found))
+
+    return lines
+
+
+def code_option(wildcards):
+    """The option that hands a job `own_code` of its model."""
+    found = own_code("model")(wildcards)
+    return ["--code", *found] if found else []
+
+
+def page_template(name):
+    """The path of a page's template; no input, for the reason that `src` gives."""
+    return Path(os.path.relpath(Path(workflow.basedir, "report", f"{name}.html.j2")))

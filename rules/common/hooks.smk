@@ -1,0 +1,76 @@
+# What rules/hooks.smk says: at the start, at the end, and of failures.
+import shutil
+from pathlib import Path
+
+
+def announcement():
+    """What `onstart` says: the scale, the jobs, how long they may take, the device, where results go."""
+    from robustness.run_summary import counted as kinds_of, duration, earlier_seconds
+
+    scale = config["scale"]
+    device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
+    jobs = as_jobs(workflow.dag.needrun_jobs())
+    cores = workflow.resource_settings.cores if workflow.local_exec else None
+    lines = [f"Scale {scale['name']}: {scale['title']}. Device: {device}."]
+    if jobs:
+        lines += [f"To do: {kinds_of(jobs)}.", duration(jobs, earlier_seconds(jobs), cores)]
+    lines.append(f"Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.")
+    lines += [
+        f"{dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
+        for dataset in config["study"]
+        if not has_judges(dataset)
+    ]
+    if scale["name"] != "paper":
+        lines.append("The report's own sizes: add --configfile scales/paper.yaml.")
+    return said(lines)
+
+
+def outcome():
+    """What `onsuccess` says: what to open or, after `fetch`, that it needs no network; whose trust checks failed."""
+    from robustness.run_summary import done
+
+    lines = done(as_jobs(workflow.dag.finished_jobs), RESULTS, config["downloads"])
+    return said(lines + [line for dataset in config["study"] for line in not_trustworthy(dataset)])
+
+
+def failure(started):
+    """What `onerror` says: the jobs that failed, the end of their logs and the next step."""
+    from robustness.run_summary import failures
+
+    return said(failures(as_jobs(workflow.scheduler.failed), started))
+
+
+def not_trustworthy(dataset):
+    """What `onsuccess` says of the trust checks of a dataset: nothing where all passed, or none was made yet."""
+    from robustness.errors import UserError
+    from robustness.trust import failures, read
+
+    table = Path(RESULTS, dataset, "tables", "trust.csv")
+    try:
+        failed = failures(read(table)) if table.exists() else {}
+    except UserError as error:  # a message must not make a run fail that has succeeded
+        return [str(error)]
+    models = "; ".join(f"{model} ({words})" for model, words in failed.items())
+    return [f"Not trustworthy in {dataset}: {models}. See {pages(dataset)[0]}"] if failed else []
+
+
+def as_jobs(jobs):
+    """What the library needs to know of Snakemake's jobs, less those that only name a group of files."""
+    from robustness.run_summary import Job
+
+    found = []
+    for job in jobs:
+        if not job.is_norun:
+            wildcards = ", ".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
+            files = (tuple(map(str, job.output)), _text(next(iter(job.log), None)), _text(job.benchmark))
+            found.append(Job(job.rule.name, wildcards, *files, job.threads))
+    return sorted(found, key=lambda job: (job.rule, job.wildcards))
+
+
+def _text(path):
+    return None if path is None else str(path)
+
+
+def said(lines):
+    """Lines as they are printed between Snakemake's own."""
+    return "\n".join(["", *(f"  {line}" for line in lines), ""])

@@ -1,0 +1,146 @@
+# Names that rules share: the configuration's datasets, models, networks and attacks, and which of them are of a kind.
+import json
+import re
+
+
+def as_param(spec):
+    """A spec as a rule's param. One string: Snakemake compares params as a set, in which swapped values look equal."""
+    return json.dumps(spec, sort_keys=True)
+
+
+def one_of(names):
+    """A regular expression for a wildcard that is one of `names`; without names it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def models(dataset):
+    """The names of a dataset's models, in the order of the configuration."""
+    return list(config["datasets"][dataset]["models"])
+
+
+def model_entries(dataset):
+    """The entries of a dataset's models, by name."""
+    return config["datasets"][dataset]["models"]
+
+
+def trained(dataset):
+    """The names of a dataset's models that are trained here, and do not come with their weights."""
+    from robustness import configured
+
+    return [name for name, model in model_entries(dataset).items() if not configured.is_given(model)]
+
+
+def clean_models(dataset):
+    """The names of a dataset's models that no noise defends; of those that come with their weights nobody knows."""
+    return [name for name in trained(dataset) if model_entries(dataset)[name]["data"] == "clean"]
+
+
+def networks(dataset):
+    """Model and seed of every network of a dataset; a model that comes with its weights is the same for each seed."""
+    return [
+        [model, seed]
+        for model in models(dataset)
+        for seed in (config["seeds"] if model in trained(dataset) else config["seeds"][:1])
+    ]
+
+
+def has_judges(dataset):
+    """Whether a dataset has a second network that can judge what fooled the first."""
+    return len(networks(dataset)) > 1
+
+
+def of_every_network(dataset, name):
+    """One file for each model and seed of a dataset; `name` holds `{model}` and `{seed}`."""
+    return expand(f"{RESULTS}/{dataset}/{name}", model=models(dataset), seed=config["seeds"])
+
+
+def measures_of(dataset, attacks):
+    """The measures of some attacks on all models and seeds of a dataset, attack by attack."""
+    names = [f"attacks/{attack}/{{model}}/seed{{seed}}/measures.parquet" for attack in attacks]
+    return [path for name in names for path in of_every_network(dataset, name)]
+
+
+def dataset_of(kind):
+    """A regular expression for `dataset` in the path of a model that is `trained` or `given`; it looks at the model.
+
+    Two rules make weights, and which one makes a model's is a matter of dataset and model together.
+    """
+    pairs = [
+        f"{dataset}/models/{model}"
+        for dataset in config["datasets"]
+        for model in models(dataset)
+        if (model in trained(dataset)) == (kind == "trained")
+    ]
+    return f"(?=(?:{one_of(pairs)})/)(?:{one_of(config['datasets'])})"
+
+
+def small(dataset):
+    """The name of the small dataset whose models are trained with other noise levels: a folder in that of `dataset`."""
+    return f"{dataset}/sensitivity"
+
+
+def large(dataset):
+    """The dataset that a small one belongs to; any other as it is."""
+    return dataset.partition("/")[0]
+
+
+def source_of(dataset):
+    """The entry of `sources:` that a dataset names."""
+    return config["sources"][config["datasets"][dataset]["source"]]
+
+
+def without_title(entry):
+    """A configured entry less its title, which is for figures and changes no computation."""
+    return {key: value for key, value in entry.items() if key != "title"}
+
+
+def architectures_of(dataset):
+    """The architectures of a dataset's models, by name: those of `architectures:` in their order, then own ones."""
+    from robustness import configured
+
+    entries = dict(configured.architecture(config, model) for model in model_entries(dataset).values())
+    return {name: entries[name] for name in configured.architectures(config) if name in entries}
+
+
+def comparators():
+    """The names of the attacks that come from a library."""
+    return [name for name, attack in config["attacks"].items() if "library" in attack]
+
+
+def own_attacks():
+    """The names of the attacks that are ours."""
+    return [name for name in config["attacks"] if name not in comparators()]
+
+
+def untargeted_attacks():
+    """The names of our attacks that take any wrong class."""
+    return [name for name in own_attacks() if config["attacks"][name]["target"] is None]
+
+
+def compared_attacks():
+    """The names of our attacks that the comparators are compared with: those that, as they do, take any wrong class."""
+    return untargeted_attacks() if comparators() else []
+
+
+def attack_settings(dataset, attack):
+    """An attack's settings with its step: the dataset's, or the one that its name says, as in `report-alpha=0.005`.
+
+    A class that it aims at is given by its number.
+    """
+    name, _, alpha = attack.partition("-alpha=")
+    entry = config["datasets"][dataset]
+    settings = config["attacks"][name] | {"alpha": float(alpha) if alpha else entry["alpha"]}
+    if settings["target"] in entry["classes"]:
+        settings["target"] = entry["classes"].index(settings["target"])
+    return settings
+
+
+def attacked_images(dataset, attack):
+    """How many test images an attack is let loose on: fewer where its step is swept."""
+    return swept_images(dataset) if "-alpha=" in attack else config["datasets"][dataset]["attacked_images"]
+
+
+def shards(dataset, attack="report"):
+    """The ranges of test images that make up an attack: `<start>-<stop>`, so that more images only add ranges."""
+    total, size = attacked_images(dataset, attack), config["shard_images"]
+    return [f"{start}-{min(start + size, total)}" for start in range(0, total, size)]

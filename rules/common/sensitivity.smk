@@ -1,0 +1,162 @@
+# What is swept, the small datasets that this adds, and the inputs and specs of rules/sensitivity.smk.
+
+
+def sensitivity_of(dataset):
+    """What is swept for a dataset; empty where nothing is."""
+    return (config["sensitivity"] or {}).get(dataset) or {}
+
+
+def configured_values(dataset):
+    """The step, and the noise level where the noise has one, that everything but the sweep uses."""
+    entry = config["datasets"][dataset]
+    values = {"alpha": entry["alpha"], "sigma": entry.get("augmentation", {}).get("sigma")}
+    return {parameter: float(value) for parameter, value in values.items() if value is not None}
+
+
+def swept_values(dataset):
+    """The values of each swept parameter, in rising order, with the configured one: `{"alpha": [0.005, 0.01]}`."""
+    sweep = sensitivity_of(dataset)
+    listed = {"alpha": sweep.get("alpha") or [], "sigma": (sweep.get("sigma") or {}).get("values", [])}
+    return {
+        parameter: sorted({float(value) for value in [*values, configured_values(dataset)[parameter]]})
+        for parameter, values in listed.items()
+        if values
+    }
+
+
+def swept_images(dataset):
+    """How many test images are attacked at each value."""
+    return min(sensitivity_of(dataset)["attacked_images"], config["datasets"][dataset]["attacked_images"])
+
+
+def add_small_datasets():
+    """Add the small dataset of each one whose noise level is swept, so that all rules up to the measures apply to it.
+
+    It differs in its number of images, and has each noisy model once for each level: `resnet-noisy-sigma=0.25`.
+    """
+    for dataset in config["study"]:
+        levels = swept_values(dataset).get("sigma")
+        if not levels:
+            continue
+        entry = config["datasets"][dataset]
+        images = swept_images(dataset)
+        train = min(sensitivity_of(dataset)["sigma"]["train_images"], entry["split"]["train"])
+        config["datasets"][small(dataset)] = entry | {
+            "split": entry["split"] | {"train": train, "test": images},
+            "attacked_images": images,
+            "models": {
+                with_sigma(dataset, name, sigma): model | {"augmentation": entry["augmentation"] | {"sigma": sigma}}
+                for name, model in entry["models"].items()
+                for sigma in levels
+            },
+        }
+
+
+def with_sigma(dataset, model, sigma):
+    """The name that a model has in the small dataset at a noise level: a clean model is the same at all of them."""
+    from robustness import configured
+
+    clean = configured.data(model_entries(dataset)[model]) == "clean"
+    return model if clean else f"{model}-sigma={sigma}"
+
+
+def with_alpha(dataset, alpha):
+    """The name of the report's attack with another step; just that of the attack for the configured one."""
+    return "report" if alpha == configured_values(dataset)["alpha"] else f"report-alpha={alpha}"
+
+
+def swept_attacks():
+    """The names of the report's attack with all steps that are swept."""
+    return [with_alpha(name, alpha) for name in config["study"] for alpha in swept_values(name).get("alpha", [])]
+
+
+def swept_measures(wildcards):
+    """The measures of the report's attack on each of a dataset's models at one swept value, with the first seed."""
+    dataset, value = wildcards.dataset, float(wildcards.value)
+    if wildcards.parameter == "alpha":
+        folder, attack, names = dataset, with_alpha(dataset, value), models(dataset)
+    else:
+        folder, attack = small(dataset), "report"
+        names = [with_sigma(dataset, model, value) for model in models(dataset)]
+    return [f"{RESULTS}/{folder}/attacks/{attack}/{name}/seed{config['seeds'][0]}/measures.parquet" for name in names]
+
+
+def swept_verdicts(wildcards):
+    """The verdicts at each value of each swept parameter of a dataset."""
+    return [
+        f"{RESULTS}/{wildcards.dataset}/sensitivity/verdicts/{parameter}={value}.csv"
+        for parameter, values in swept_values(wildcards.dataset).items()
+        for value in values
+    ]
+
+
+def swept_verdict_spec(wildcards):
+    """The value that is judged, the models in the order of their measures, and the images that are looked at."""
+    return as_param(
+        {
+            "dataset": wildcards.dataset,
+            "parameter": wildcards.parameter,
+            "value": float(wildcards.value),
+            "models": models(wildcards.dataset),
+            "images": swept_images(wildcards.dataset),
+            "required_confidence": config["attacks"]["report"]["confidence"],
+        }
+    )
+
+
+def sensitivity_spec(wildcards):
+    """The configured value of each parameter that is swept."""
+    configured = configured_values(wildcards.dataset)
+    return as_param({"configured": {parameter: configured[parameter] for parameter in swept_values(wildcards.dataset)}})
+
+
+def sensitivity_figure_spec(wildcards):
+    """The verdicts over the swept values."""
+    dataset = wildcards.dataset
+    swept, images = swept_values(dataset), swept_images(dataset)
+    words = [f"Attack report on the first {counted(images, 'attacked test image')}; one seed ({config['seeds'][0]})."]
+    if "alpha" in swept:
+        words.append("Other α: the same models as in the other figures.")
+    if "sigma" in swept:
+        train = config["datasets"][small(dataset)]["split"]["train"]
+        words.append(
+            f"Other σ: models trained anew on {counted(train, 'image')}, α = {configured_values(dataset)['alpha']}."
+        )
+    return figure_spec(dataset, *words)
+
+
+def referenced_methods(dataset):
+    """The method of each comparator that one of a dataset's references used, by the comparator's name."""
+    from robustness.references import references_of
+
+    methods = {name: config["attacks"][name]["method"] for name in comparators()}
+    used = {reference.method for reference in references_of(dataset)}
+    return {name: method for name, method in methods.items() if method in used}
+
+
+def referenced_measures(wildcards):
+    """The measures of our untargeted attacks, then of `referenced_methods`, for a dataset's clean models and all seeds."""
+    return expand(
+        f"{RESULTS}/{wildcards.dataset}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
+        attack=[*untargeted_attacks(), *referenced_methods(wildcards.dataset)],
+        model=clean_models(wildcards.dataset),
+        seed=config["seeds"],
+    )
+
+
+def references_spec(wildcards):
+    """The attacks and the clean models, with the architecture by which a reference stands beside a model."""
+    from robustness import configured
+
+    entries = model_entries(wildcards.dataset)
+    return as_param(
+        {
+            "dataset": wildcards.dataset,
+            "attacks": [*untargeted_attacks(), *referenced_methods(wildcards.dataset)],
+            "comparators": referenced_methods(wildcards.dataset),
+            "models": [
+                {"name": name, "architecture": without_title(configured.architecture(config, entries[name])[1])}
+                for name in clean_models(wildcards.dataset)
+            ],
+        }
+    )
