@@ -22,10 +22,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from robustness import configured, models, training  # noqa: E402
 
 STEPS = {
-    ("mnist", "basic-clean"): 10.0,
-    ("mnist", "basic-noisy"): 19.4,
-    ("mnist", "resnet-clean"): 8.9,
-    ("mnist", "resnet-noisy"): 38.4,
+    ("mnist", "basic-clean"): 19.2,
+    ("mnist", "basic-noisy"): 37.7,
+    ("mnist", "resnet-clean"): 16.2,
+    ("mnist", "resnet-noisy"): 75.9,
     ("cifar", "resnet-clean"): 27.7,
     ("cifar", "resnet-noisy"): 23.9,
     ("cifar", "deep_resnet-clean"): 79.6,
