@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.claims import COLUMNS, FAILS, HOLDS, UNDECIDED
 from robustness.errors import UserError
+from robustness.templates import rendered
 
 if TYPE_CHECKING:
     import pandas
@@ -25,17 +26,8 @@ def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> st
 
     `spec` has scale, seeds and datasets (name, title, settings). Raises `UserError` for a table without its columns.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(template.parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"number": number, "p": p_value}
-    return environment.get_template(template.name).render(claims=rows(table), counts=counts(table), **spec)
+    filters = {"number": number, "p": p_value}
+    return rendered(template, filters, claims=rows(table), counts=counts(table), **spec)
 
 
 def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from robustness import claims_page, report_tables, trust, trust_page
 from robustness.captions import Caption, caption
 from robustness.report_files import Dataset, Material, Picture, devices, versions
 from robustness.report_tables import Cell, Column, Table, at_goal, cell, interval, number, percent, words
+from robustness.templates import rendered
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -155,16 +156,7 @@ def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
     `spec` has scale, seeds, command, config (what captions name), claims (the datasets that claims are about) and
     datasets: name, title, words (sentences on the settings), models, tables, figures and shard.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(template.parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "number": claims_page.number,
         "p": claims_page.p_value,
         "percent": trust_page.percent,
@@ -180,7 +172,9 @@ def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
         for model in entry["models"]
         for subject in trust_page.subjects_of(dataset.trust, model)
     ]
-    return environment.get_template(template.name).render(
+    return rendered(
+        template,
+        filters,
         spec=spec,
         scale=spec["scale"],
         config=spec["config"],

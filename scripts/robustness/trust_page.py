@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
+from robustness.templates import rendered
 from robustness.trust import QUESTIONS, Row
 
 
@@ -19,17 +20,13 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
 
     Raises `UserError` for a model of the spec that the table lacks, or a table with a check that is not known.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     for row in table:
         if row.check not in QUESTIONS:
             raise UserError(f"the table of trust checks has an unknown check '{row.check}': delete it and run again")
-    environment = Environment(
-        loader=FileSystemLoader(template.parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters |= {"percent": percent, "unbroken": unbroken}
     subjects = [subject for model in spec["models"] for subject in subjects_of(table, model)]
-    return environment.get_template(template.name).render(
+    return rendered(
+        template,
+        {"percent": percent, "unbroken": unbroken},
         dataset=spec["dataset"]["title"],
         subjects=subjects,
         failed=[subject for subject in subjects if subject["failed"]],

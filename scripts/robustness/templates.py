@@ -1,0 +1,25 @@
+"""Pages from Jinja templates: values are escaped for HTML, and a name that a template is not given is an error.
+
+Reads the template and what it includes, from its folder; writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+
+def rendered(template: Path, filters: Mapping[str, Callable[..., str]], **values: Any) -> str:
+    """The page that a template makes of `values`; `filters` are the functions that it calls by name."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(template.parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= filters
+    return environment.get_template(template.name).render(**values)
