@@ -8,8 +8,8 @@ rule assess_claims:
     input:
         measures=claim_measures,
         predictions=claim_predictions,
-        believability=claim_tables("believability"),
-        trust=claim_tables("trust"),
+        judged=claim_judged,
+        trust=claim_trust,
     output:
         report(
             f"{RESULTS}/claims.csv",
@@ -28,7 +28,7 @@ rule assess_claims:
         spec=claims_spec,
     shell:
         "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --predictions {input.predictions:q}"
-        " --believability {input.believability:q} --trust {input.trust:q} --table {output:q} --log {log:q}"
+        " --judged {input.judged:q} --trust {input.trust:q} --table {output:q} --log {log:q}"
 
 
 rule write_claims_page:

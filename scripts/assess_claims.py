@@ -1,7 +1,7 @@
 """Say of each claim of the report whether it holds: about these weights, and about the recipes that they come from.
 
-Reads the measures of the attacks and the predictions of every dataset, model and seed, and the tables of believability
-and of trust checks where there are any; writes a CSV with one row per claim.
+Reads the measures of the attacks, the predictions and the judges' answers of every dataset, model and seed, and the
+tables of trust checks; writes a CSV with one row per claim.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def arguments() -> argparse.ArgumentParser:
     paths: dict[str, Any] = {"type": Path, "nargs": "*", "default": [], "metavar": "FILE"}
     result.add_argument("--measures", help="attacks × models of all datasets × seeds", **paths)
     result.add_argument("--predictions", help="models of all datasets × seeds", **paths)
-    result.add_argument("--believability", help="in the order of the spec's `believability`", **paths)
-    result.add_argument("--trust", help="in the order of the spec's `trust`", **paths)
+    result.add_argument("--judged", help="models of the datasets of the spec's `judged` × seeds", **paths)
+    result.add_argument("--trust", help="datasets", **paths)
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
     return result
 
@@ -36,10 +36,8 @@ def main(options: argparse.Namespace) -> None:
     models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
     attacks = dict(spec["attacks"])
     predictions = _by(models, options.predictions)
-    tables = {
-        name: dict(zip(spec[name], map(read_table, getattr(options, name)), strict=True))
-        for name in ("believability", "trust")
-    }
+    judged = _by([model for model in models if model[0] in spec["judged"]], options.judged)
+    trust = dict(zip((dataset["name"] for dataset in spec["datasets"]), map(read_table, options.trust), strict=True))
     measures = _by(list(product(attacks, models)), options.measures)
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
     studies = {
@@ -47,7 +45,8 @@ def main(options: argparse.Namespace) -> None:
             {model: [_at(table, confidence) for table in measures[attack, model]] for model in models},
             predictions,
             alphas,
-            **tables,
+            judged if attack == "report" else {},
+            trust,
         )
         for attack, confidence in attacks.items()
     }

@@ -15,11 +15,6 @@ def claim_datasets():
     return [dataset for dataset in config["study"] if dataset in CLAIM_DATASETS]
 
 
-def claim_datasets_with(name):
-    """The datasets among `claim_datasets` that have a table of that name: without judges there is no believability."""
-    return [dataset for dataset in claim_datasets() if name != "believability" or has_judges(dataset)]
-
-
 def claim_attacks():
     """The attacks that claims are answered from: the report's, then the others of ours that take any wrong class."""
     return ["report", *(name for name in untargeted_attacks() if name != "report")]
@@ -38,13 +33,24 @@ def claim_predictions(wildcards):
     return [path for dataset in claim_datasets() for path in of_every_network(dataset, name)]
 
 
-def claim_tables(name):
-    """The table of that name of each of `claim_datasets`, less those that have none."""
-    return [f"{RESULTS}/{dataset}/tables/{name}.csv" for dataset in claim_datasets_with(name)]
+def judged_datasets():
+    """Those of `claim_datasets` that have judges."""
+    return [dataset for dataset in claim_datasets() if has_judges(dataset)]
+
+
+def claim_judged(wildcards):
+    """The judges' answers to the report's attack on all models and seeds of each of `judged_datasets`."""
+    name = "attacks/report/{model}/seed{seed}/judged.parquet"
+    return [path for dataset in judged_datasets() for path in of_every_network(dataset, name)]
+
+
+def claim_trust(wildcards):
+    """The table of trust checks of each of `claim_datasets`."""
+    return [f"{RESULTS}/{dataset}/tables/trust.csv" for dataset in claim_datasets()]
 
 
 def claims_spec(wildcards):
-    """The attacks with their confidence, the datasets with their models and step, and which of them have tables."""
+    """The attacks with their confidence, the datasets with their models and step, and which of them have judges."""
     return as_param(
         {
             "attacks": [[name, config["attacks"][name]["confidence"]] for name in claim_attacks()],
@@ -52,8 +58,7 @@ def claims_spec(wildcards):
                 {"name": dataset, "models": models(dataset), "alpha": config["datasets"][dataset]["alpha"]}
                 for dataset in claim_datasets()
             ],
-            "believability": claim_datasets_with("believability"),
-            "trust": claim_datasets_with("trust"),
+            "judged": judged_datasets(),
         }
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 import pandas
@@ -35,6 +36,9 @@ def believability(
     models. `ssim` is the mean over the judged images. `images` (judged) and `censored` (attacked, not fooled, and so
     without a new label) count images of all seeds; `judges` is the number of judges of each. Where no image was fooled
     all but the counts is nan.
+
+    The judges of two models are not the same networks, as none judges its own images, and the images that fooled them
+    are not the same either: to compare two models, see claim 11 (`robustness.claims.Believable`).
     """
     rows = [
         {"model": model, **_row(tables, [_at(table, required_confidence) for table in measures[model]])}
@@ -53,8 +57,8 @@ def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame
     measured = pandas.concat(measures)
     fooled = measured["ended"] == "success"
     adversarial, noise = _shares(judged, "adversarial"), _shares(judged, "noise")
-    gains = [_gain(table) for table in judged]
-    interval = hierarchical_mean([gain.to_numpy(dtype=float) for gain in gains])
+    gains = [gain(table) for table in judged]
+    interval = hierarchical_mean([each.to_numpy(dtype=float) for each in gains])
     return {
         "index": interval.estimate,
         "low": interval.low,
@@ -68,7 +72,7 @@ def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame
         "ssim": measured.loc[fooled, "ssim"].mean(),
         "images": int(fooled.sum()),
         "censored": int(measured["ended"].isin(["default_state", "cap"]).sum()),
-        "judges": max(len(table[["judge", "judge_seed"]].drop_duplicates()) for table in judged),
+        "judges": max(len(judges_of(table)) for table in judged),
         "seeds": len(judged),
     }
 
@@ -80,8 +84,19 @@ def _shares(judged: Sequence[pandas.DataFrame], kind: str) -> pandas.Series:
     return pandas.DataFrame(shares, columns=list(ANSWERS), dtype=float).mean()
 
 
-def _gain(judged: pandas.DataFrame) -> pandas.Series:
-    """For each image, the share of judges who choose the new label on it minus the same on its noise."""
+def judges_of(judged: pandas.DataFrame) -> set[tuple[str, int]]:
+    """The networks that answered: their model and seed."""
+    return set(judged[["judge", "judge_seed"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def gain(judged: pandas.DataFrame, judges: AbstractSet[tuple[str, int]] | None = None) -> pandas.Series:
+    """For each image, the share of judges who choose the new label on it minus the same on its noise.
+
+    `judges` are those who count, model and seed of each; all of them where there is no such set.
+    """
+    if judges is not None:
+        names = pandas.MultiIndex.from_frame(judged[["judge", "judge_seed"]])
+        judged = judged[names.isin(list(judges))]
     new = judged.assign(new=judged["answer"] == "new")
     share = new.pivot_table(values="new", index="image", columns="kind", aggfunc="mean")
     return share["adversarial"] - share["noise"] if len(share) else pandas.Series(dtype=float, index=share.index)

@@ -65,10 +65,14 @@ def signed_rank(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> tupl
     have a rank and count for neither side (Pratt, 1959). The effect is the matched-pairs rank-biserial correlation
     (Kerby, 2014): the ranks that favour the first less those that favour the second, as a share of both; -1 to 1.
     """
+    return signed_rank_of(log_ratios(first, np.asarray(second, np.float64) * ratio))
+
+
+def signed_rank_of(differences: ArrayLike) -> tuple[Sides, float]:
+    """`signed_rank` of differences: that they lie above (or below) zero; they may be infinite, and nan is none."""
     from scipy.stats import rankdata, wilcoxon
 
-    scaled = np.asarray(second, np.float64) * ratio
-    differences = log_ratios(first, scaled)
+    differences = np.asarray(differences, np.float64)
     differences = differences[~np.isnan(differences)]
     # As ranks, which are finite: the test is of ranks anyway.
     signed = np.sign(differences) * rankdata(np.abs(differences))

@@ -47,15 +47,29 @@ AS_IN_THE_REPORT = {
 }
 """Each model's typical change and accuracy, so that the report would be right about all but claim 5."""
 
-BELIEVED = pandas.DataFrame(
-    {
-        "model": MODELS[MNIST],
-        "index": [0.01, 0.02, 0.0, 0.6],
-        "low": [-0.05, -0.05, -0.05, 0.5],
-        "high": [0.07, 0.09, 0.05, 0.7],
-        "p": [0.4, 0.3, 0.5, 1e-9],
-    }
-)
+SEEN = {"basic-clean": 0.1, "basic-noisy": 0.1, "resnet-clean": 0.1, "resnet-noisy": 0.7}
+"""How often a judge sees the new class in each of MNIST's models' images, so that claim 11 holds."""
+
+
+def believed(seeds: int = 1, seen: dict[str, float] = SEEN) -> dict[tuple[str, str], list[pandas.DataFrame]]:
+    """Answers about every image, of all networks but the attacked one; in noise they see what was there."""
+    rng = np.random.default_rng(seeds)
+    networks = [(model, seed) for model in seen for seed in range(seeds)]
+
+    def asked(model: str, seed: int) -> pandas.DataFrame:
+        rows = [
+            {"image": image, "judge": judge, "judge_seed": judge_seed, "kind": kind, "answer": answer}
+            for judge, judge_seed in networks
+            if (judge, judge_seed) != (model, seed)
+            for image in range(IMAGES)
+            for kind, answer in (
+                ("adversarial", "new" if rng.random() < seen[model] else "original"),
+                ("noise", "original"),
+            )
+        ]
+        return pandas.DataFrame(rows)
+
+    return {(MNIST, model): [asked(model, seed) for seed in range(seeds)] for model in seen}
 
 
 def study(
@@ -85,12 +99,12 @@ def study(
 def several() -> pandas.DataFrame:
     """A study of five seeds in which the noisy basic classifier is never fooled, as in the report."""
     defaults = {(MNIST, "basic-noisy"): "default_state"}
-    return claims(study(5, ended=defaults, believability={MNIST: BELIEVED})).set_index("claim")
+    return claims(study(5, ended=defaults, judged=believed(5))).set_index("claim")
 
 
 @pytest.fixture(scope="module")
 def single() -> pandas.DataFrame:
-    return claims(study(1, believability={MNIST: BELIEVED})).set_index("claim")
+    return claims(study(1, judged=believed())).set_index("claim")
 
 
 # --- verdicts --------------------------------------------------------------------------------------------------------
@@ -223,26 +237,65 @@ def test_iterations_of_different_steps_are_not_compared() -> None:
     assert "Iterations are not compared: α is 0.01 on mnist and 0.001 on cifar" in table.loc[7, "why"]
 
 
-def test_claim_11_waits_for_the_judges_table_and_then_comes_from_it(single: pandas.DataFrame) -> None:
-    assert "index of resnet-noisy is 0.6 (0.5 to 0.7)" in single.loc[11, "why"]
-    claim = CLAIMS[10]
-    for table, sentence in (
-        (None, "There is no table of believability for mnist."),
-        (BELIEVED.drop(columns="index"), "has no column index"),
-        (BELIEVED[:3], "has no row for resnet-noisy"),
-    ):
-        given = {} if table is None else {"believability": {MNIST: table}}
-        found = answer(claim, study(1, **given))
-        assert sentence in " ".join(found.lacking)
+def test_claim_11_waits_for_judges(single: pandas.DataFrame) -> None:
+    assert single.loc[11, "weights_verdict"] == HOLDS
+    assert "the index of resnet-noisy is 0." in single.loc[11, "why"]
+    others = {key: tables for key, tables in believed().items() if key[1] != "resnet-noisy"}
+    for judged in ({}, others):
+        found = answer(CLAIMS[10], study(1, judged=judged))
+        assert "No judges were asked about the images of resnet-noisy" in " ".join(found.lacking)
         assert math.isnan(found.support("weights").holds)
-    alike = BELIEVED.assign(index=0.6, low=0.5, high=0.7, p=1e-9)
-    assert answer(claim, study(1, believability={MNIST: alike})).support("weights").p > 0.9
 
 
-def test_the_judges_table_says_nothing_of_a_recipe(several: pandas.DataFrame) -> None:
-    assert several.loc[11, "verdict"] == UNDECIDED
-    assert several.loc[11, "weights_verdict"] == HOLDS
-    assert "does not tell seeds apart" in several.loc[11, "why"]
+def test_several_seeds_of_judged_images_tell_of_the_recipe(several: pandas.DataFrame) -> None:
+    assert several.loc[11, ["verdict", "weights_verdict"]].tolist() == [HOLDS, HOLDS]
+    assert several.loc[11, "low"] < several.loc[11, "estimate"] < several.loc[11, "high"]
+
+
+def test_two_models_are_compared_before_the_judges_that_both_have() -> None:
+    judged = believed(seen=dict.fromkeys(SEEN, 0.5))
+    partial = {}
+    for key, (table,) in judged.items():  # resnet-noisy alone sees the new class in the images of all others
+        (partial[key],) = [[table.assign(answer=table["answer"].mask(table["judge"] == "resnet-noisy", "new"))]]
+    claim = CLAIMS[10]
+    found, same = (answer(claim, study(1, judged=each)).found[1:] for each in (partial, judged))
+    assert [each.estimate for each in found] == [each.estimate for each in same]
+
+
+def test_two_models_are_compared_on_the_images_that_fooled_both() -> None:
+    judged = believed(seen=dict.fromkeys(SEEN, 0.0))
+    (table,) = judged[MNIST, "resnet-noisy"]
+    only_here = table["image"] >= 40
+    table["answer"] = table["answer"].mask(only_here & (table["kind"] == "adversarial"), "new")
+    for name in ("basic-clean", "basic-noisy", "resnet-clean"):
+        judged[MNIST, name] = [each[each["image"] < 40] for each in judged[MNIST, name]]
+    alone, *compared = answer(CLAIMS[10], study(1, judged=judged)).found
+    assert alone.estimate.estimate == pytest.approx(20 / IMAGES)
+    assert [each.estimate.estimate for each in compared] == [0.0] * 3
+    assert [each.images for each in compared] == [{MNIST: 40}] * 3
+
+
+def test_two_networks_have_no_judge_in_common() -> None:
+    pair = dict.fromkeys(("basic-clean", "resnet-noisy"), 0.5)
+    lacking = " ".join(answer(CLAIMS[10], study(1, judged=believed(seen=pair))).lacking)
+    assert "No network judges the images of both resnet-noisy and basic-clean." in lacking
+
+
+def test_images_that_neither_model_was_fooled_by_are_no_part_of_the_estimate_and_speak_for_nothing() -> None:
+    made = study(5)
+    withstood = np.arange(IMAGES) < 20
+    for name in MODELS[MNIST]:
+        for table in made.measures[MNIST, name]:
+            table["ended"] = np.where(withstood, "cap", table["ended"])
+    decided = study(5)
+    for name in MODELS[MNIST]:
+        tables = decided.measures[MNIST, name]
+        tables[:] = [table[~withstood] for table in tables]
+    comparison = CLAIMS[2].comparisons[0]
+    found, only = comparison.evidence(made), comparison.evidence(decided)
+    assert found.estimate.estimate == pytest.approx(only.estimate.estimate)
+    assert found.recipe.holds > only.recipe.holds
+    assert found.recipe.fails > only.recipe.fails
 
 
 def test_a_model_whose_checks_failed_leaves_its_claims_undecided() -> None:
@@ -257,7 +310,10 @@ def test_a_model_whose_checks_failed_leaves_its_claims_undecided() -> None:
     assert table.loc[[1, 2, 3], "weights_verdict"].tolist() == [UNDECIDED] * 3
     assert table.loc[1, "not_trustworthy"] == "basic-noisy"
     assert "Not trustworthy: basic-noisy (The gradient vanished.)" in table.loc[1, "why"]
+    # How an attack ends is told all the same: that it fails is what the claim says.
     assert table.loc[5, "not_trustworthy"] == "mnist/basic-noisy"
+    assert table.loc[5, "weights_verdict"] == FAILS
+    assert "The gradient vanished." in table.loc[5, "why"]
     # Claims about others, or about accuracy, are as they were.
     assert table.loc[[4, 6, 9], "weights_verdict"].tolist() == [HOLDS] * 3
 
@@ -269,6 +325,12 @@ def test_another_attack_is_told_of() -> None:
     table = claims(study(1), {"strong": study(1, typical=typical)}).set_index("claim")
     assert "Under the attack strong, about these weights, it does not hold." in table.loc[1, "why"]
     assert "strong" not in table.loc[6, "why"]
+
+
+def test_judges_who_were_not_asked_about_another_attack_do_not_speak_of_it() -> None:
+    table = claims(study(1, judged=believed()), {"strong": study(1)}).set_index("claim")
+    assert "strong" in table.loc[4, "why"]
+    assert "strong" not in table.loc[11, "why"]
 
 
 def test_claims_name_models_and_datasets_of_the_configuration() -> None:
@@ -303,15 +365,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 path = folder / f"{what}-{attack}-{model}"
                 write_records(path, pandas.concat(levels if attack else [table]).to_dict("list"), {})
                 paths[what].append(path)
-    write_text(folder / "believability.csv", BELIEVED.to_csv(index=False))
+    paths["judged"] = []
+    for (_, model), (table,) in believed().items():
+        paths["judged"].append(folder / f"judged-{model}")
+        write_records(paths["judged"][-1], table.to_dict("list"), {})
+    write_text(folder / "trust.csv", "model,passed,why\n")
     spec = {
         "attacks": [["report", 0.9], ["strong", 0.9]],
         "datasets": [{"name": MNIST, "models": list(MODELS[MNIST]), "alpha": 0.01}],
-        "believability": [MNIST],
-        "trust": [],
+        "judged": [MNIST],
     }
     inputs = [each for what, files in paths.items() for each in (f"--{what}", *files)]
-    call(assess_claims, spec, *inputs, "--believability", folder / "believability.csv", "--table", folder / "c.csv")
+    call(assess_claims, spec, *inputs, "--trust", folder / "trust.csv", "--table", folder / "c.csv")
     settings = {
         "scale": {"name": "tiny", "title": "<few> images"},
         "seeds": 1,
@@ -329,7 +394,7 @@ def test_the_script_writes_what_the_library_finds(written: Path) -> None:
 
 
 def test_the_script_has_an_answer_where_nothing_is_studied(tmp_path: Path) -> None:
-    spec = {"attacks": [["report", 0.9]], "datasets": [], "believability": [], "trust": []}
+    spec = {"attacks": [["report", 0.9]], "datasets": [], "judged": []}
     call(assess_claims, spec, "--measures", "--predictions", "--table", tmp_path / "c.csv")
     assert set(pandas.read_csv(tmp_path / "c.csv")["verdict"]) == {UNDECIDED}
 

@@ -57,6 +57,17 @@ def test_pixels_above_the_threshold_are_counted_once(threshold: float, gray: int
     assert pixels_changed(*COLOUR, threshold).tolist() == [colour]
 
 
+@pytest.mark.parametrize("start", [0.0, 0.3, 0.7])
+@pytest.mark.parametrize(("alpha", "steps"), [(0.005, 20), (0.01, 10), (0.0025, 40)])
+def test_steps_that_add_up_to_the_threshold_do_not_exceed_it(start: float, alpha: float, steps: int) -> None:
+    original = np.full((1, 1, 2, 2), start, np.float32)
+    adversarial = original.copy()
+    for _ in range(steps):
+        adversarial += np.float32(alpha)
+    assert pixels_changed(original, adversarial, 0.1).tolist() == [0]
+    assert pixels_changed(original, adversarial + np.float32(alpha), 0.1).tolist() == [4]
+
+
 def test_norms_are_over_pixels_and_channels() -> None:
     gray, colour = norms(*GRAY), norms(*COLOUR)
     assert {name: value.tolist() for name, value in gray.items()} == {
