@@ -302,17 +302,27 @@ class _Run:
         likeliest = log_p[columns, goal] >= others.max(1) - near
         return likeliest & (odds >= needed - near)
 
-    def _rewards(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
-        """The rewards (B,), up to their sign."""
-        own = log_p[self._places[: len(rows)], self.aimed[rows]]
-        return np.exp(own) if self.spec.reward == "probability" else own
+    def _watched(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
+        """What stands still in the default state (B,): the probability, or for the cross-entropy the log-odds.
+
+        Where a network is very sure of a class, p and log p stand still to six digits while its logits move. The
+        report's rule, which is about p, takes that for the default state; that of the cross-entropy does not.
+        """
+        columns = self._places[: len(rows)]
+        own = log_p[columns, self.aimed[rows]]
+        if self.spec.reward == "probability":
+            return np.exp(own)
+        others = log_p.copy()
+        others[columns, self.aimed[rows]] = -np.inf
+        likeliest = others.max(1)
+        return own - likeliest - np.log(np.exp(others - likeliest[:, None]).sum(1))
 
     def _stuck(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-        """Which images are in the default state: reward unchanged for long, prediction as on static; None: not one."""
+        """Which images are in the default state: `_watched` still for long, prediction as on static; None: not one."""
         state = self.state
-        reward = self._rewards(rows, log_p)
-        still = np.abs(reward - state.reward[rows]) <= UNCHANGED_TOLERANCE
-        state.reward[rows] = reward
+        watched = self._watched(rows, log_p)
+        still = np.abs(watched - state.watched[rows]) <= UNCHANGED_TOLERANCE
+        state.watched[rows] = watched
         if not still.any():
             state.unchanged[rows] = 0
             return None

@@ -93,10 +93,10 @@ def _until_last(
     previous = torch.full(labels.shape, torch.nan, device=images.device)
     step = 0
     while True:
-        probabilities, reward, gradient = _reward_gradient(model, x, labels, spec)
+        probabilities, watched, gradient = _reward_gradient(model, x, labels, spec)
         confidence, prediction = probabilities.max(1)
-        unchanged = torch.where((reward - previous).abs() <= UNCHANGED_TOLERANCE, unchanged + 1, 0)
-        previous = reward
+        unchanged = torch.where((watched - previous).abs() <= UNCHANGED_TOLERANCE, unchanged + 1, 0)
+        previous = watched
         running, wrong = ended == _RUNNING, prediction != labels
         at_rest = (unchanged >= UNCHANGED_ITERATIONS) & (prediction == static_label)
         if step == 0:
@@ -141,11 +141,11 @@ def _alone(
     truth, previous = int(label), math.nan
     iteration = unchanged = 0
     while True:
-        probabilities, rewards, gradient = _reward_gradient(model, x, label, spec)
+        probabilities, observed, gradient = _reward_gradient(model, x, label, spec)
         best = probabilities.max(1)
-        confidence, prediction, reward = best.values.item(), int(best.indices), rewards.item()
-        unchanged = unchanged + 1 if abs(reward - previous) <= UNCHANGED_TOLERANCE else 0
-        previous = reward
+        confidence, prediction, watched = best.values.item(), int(best.indices), observed.item()
+        unchanged = unchanged + 1 if abs(watched - previous) <= UNCHANGED_TOLERANCE else 0
+        previous = watched
         if iteration == 0 and prediction != truth:
             return SKIPPED, iteration
         if prediction != truth and confidence >= spec.confidence:
@@ -191,16 +191,18 @@ def fast_minimum_norm(
 
 
 def _reward_gradient(model: nn.Module, x: Tensor, labels: Tensor, spec: AttackSpec) -> tuple[Tensor, Tensor, Tensor]:
-    """Probabilities (B, K), rewards (B,) and the gradient (B, C, H, W) of each image's reward by its pixels."""
+    """Probabilities (B, K), what stands still in the default state (B,), and each image's gradient (B, C, H, W)."""
     x = x.detach().requires_grad_()
     logits = model(x)
     probabilities = logits.softmax(1)
     if spec.reward == "probability":
-        reward = -probabilities.gather(1, labels[:, None])[:, 0]
+        watched = reward = -probabilities.gather(1, labels[:, None])[:, 0]
     else:
         reward = functional.cross_entropy(logits, labels, reduction="none")
+        others = logits.scatter(1, labels[:, None], -torch.inf)
+        watched = logits.gather(1, labels[:, None])[:, 0] - others.logsumexp(1)
     (gradient,) = torch.autograd.grad(reward.sum(), x)
-    return probabilities.detach(), reward.detach(), gradient
+    return probabilities.detach(), watched.detach(), gradient
 
 
 def _check(spec: AttackSpec) -> None:

@@ -223,12 +223,6 @@ def median_of(values: Values) -> Statistic:
     return lambda counts: np.stack([row.median(counts) for row in rows], axis=1)
 
 
-def pooled_median(values: Values, images: NDArray[np.intp]) -> Statistic:
-    """The median of values of which several may belong to one image, which are then drawn together."""
-    pooled = _Sorted.of(values)
-    return lambda counts: pooled.median(counts[:, images])[:, None]
-
-
 def log_ratio_of_medians(first: Values, second: Values) -> Statistic:
     """The log of how many times the second's median the first's is, of two sets of images (seeds × images each)."""
     one, other = median_of(first), median_of(second)

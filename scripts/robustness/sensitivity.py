@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import pandas
 
+from robustness.claims import UNDECIDED
+
 PARAMETERS = ("alpha", "sigma")
 """What is swept, in the order of the table and of the figure's panels."""
 
@@ -18,12 +20,14 @@ def over_values(judged: Sequence[pandas.DataFrame], configured: Mapping[str, flo
     """The verdicts at single values as one table, by parameter, claim and value, with two columns added.
 
     `configured` says whether the value is the one that everything else was computed with; `changes` whether the verdict
-    is another than at the next lower value.
+    is the opposite of that at the nearest lower value with one: what is undecided contradicts nothing.
     """
     table = pandas.concat(judged, ignore_index=True)
     order = table["parameter"].map(PARAMETERS.index)
     table = table.assign(order=order).sort_values(["order", "claim", "value"], ignore_index=True).drop(columns="order")
-    before = table.groupby(["parameter", "claim"])["weights_verdict"].shift()
+    decided = table["weights_verdict"].where(table["weights_verdict"] != UNDECIDED)
+    claims = [table["parameter"], table["claim"]]
+    before = decided.groupby(claims).ffill().groupby(claims).shift()
     table.insert(2, "configured", table["value"] == table["parameter"].map(dict(configured)))
-    table["changes"] = before.notna() & (before != table["weights_verdict"])
+    table["changes"] = decided.notna() & before.notna() & (before != decided)
     return table

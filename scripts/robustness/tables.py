@@ -1,16 +1,20 @@
 """The study's tables, from per-image records: accuracy beside the report's, and robustness with intervals.
 
-Pure functions on pandas tables. Intervals come from `robustness.statistics`.
+Pure functions on pandas tables. With one seed intervals are over images, as in `robustness.statistics`. With several
+they are those of the mean over all seeds that there could be, as in `robustness.inference`: two trainings of one recipe
+differ by more than images can tell.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pandas
+from numpy.typing import NDArray
 
-from robustness.inference import over_images, pooled_median
+from robustness.inference import OverSeeds, Statistic, Values, mean_of, median_of, over_images, seed_error
 from robustness.statistics import Interval, bootstrap_mean, wilson
 
 MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "l2", "linf", "iterations", "ssim")
@@ -23,24 +27,23 @@ ENDS = ("success", "default_state", "cap")
 
 
 def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str, float | None]) -> pandas.DataFrame:
-    """Test accuracy per model with a 95 % Wilson interval (report, Tables 1 and 2).
+    """Test accuracy per model with a 95 % interval: Wilson's of one seed, else over seeds (report, Tables 1 and 2).
 
-    `predictions` holds, per model, a table for each seed with columns label and prediction; accuracy is over all
-    predictions of all seeds, and the interval is that of one seed's number of test images, since seeds share them.
+    `predictions` holds, per model, a table for each seed with columns label and prediction, of the same test images in
+    the same order; accuracy is over all predictions of all seeds.
     """
     rows = []
     for model, tables in predictions.items():
-        correct = sum(int((table["label"] == table["prediction"]).sum()) for table in tables)
-        images = len(tables[0])
-        interval = wilson(round(correct / len(tables)), images)
+        right = np.array([table["label"] == table["prediction"] for table in tables], np.float64)
+        ((estimate, low, high),) = _intervals(right[None], mean_of, _share)
         rows.append(
             {
                 "model": model,
                 "seeds": len(tables),
-                "test_images": images,
-                "accuracy": correct / (images * len(tables)),
-                "accuracy_low": interval.low,
-                "accuracy_high": interval.high,
+                "test_images": right.shape[1],
+                "accuracy": estimate,
+                "accuracy_low": max(low, 0.0),
+                "accuracy_high": min(high, 1.0),
                 "accuracy_published": published[model],
             }
         )
@@ -54,18 +57,17 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
     any wrong prediction. Means are over all attacked images, those included whose attack failed (with the change they
     had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
     are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so that its means are
-    over the images that it fooled. With several seeds an image's value is its mean over seeds, and the bootstrap draws
-    images.
+    over the images that it fooled. With several seeds, means and medians are means over seeds of those over images.
 
-    `censored` counts the attacked images that were not fooled. In medians (`median_<measure>`, of `MEDIANS`, over
-    images and seeds) these are larger than all others, so that a median, or a bound of its percentile bootstrap
-    interval over images, is infinite where half of the images were not fooled.
+    `censored` counts the attacked images that were not fooled. In medians (`median_<measure>`, of `MEDIANS`) these are
+    larger than all others, so that a median, or with one seed a bound of its interval, is infinite where half of the
+    images were not fooled; with several seeds it then has no interval (nan).
     """
     rows = []
     levels = {
         (attack, model, level): rows
         for (attack, model), tables in attacks.items()
-        for level, rows in pandas.concat(tables).groupby("required_confidence")
+        for level, rows in pandas.concat(tables, keys=range(len(tables)), names=["seed"]).groupby("required_confidence")
     }
     for (attack, model, level), records in levels.items():
         attacked = records[records["ended"] != "skipped"]
@@ -80,23 +82,60 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
             **{end: int(ended.get(end, 0)) for end in ENDS},
             "censored": len(attacked) - int(ended.get("success", 0)),
         }
-        images = attacked.groupby("image")
-        for measure in MEASURES:
-            interval = bootstrap_mean(images[measure].mean().dropna().to_numpy(dtype=float))
-            row[measure] = interval.estimate
-            row[f"{measure}_low"], row[f"{measure}_high"] = interval.low, interval.high
-        for measure in MEDIANS:
-            interval = _median(attacked, measure)
-            row[f"median_{measure}"] = interval.estimate
-            row[f"median_{measure}_low"], row[f"median_{measure}_high"] = interval.low, interval.high
+        *measured, fooled = _by_seed_and_image(attacked.assign(fooled=attacked["ended"] == "success"))
+        values = np.stack(measured)
+        medians = np.where(fooled == 0, math.inf, values[[MEASURES.index(measure) for measure in MEDIANS]])
+        found = zip(MEASURES, _intervals(values, mean_of, _mean), strict=True)
+        typical = zip((f"median_{name}" for name in MEDIANS), _intervals(medians, median_of, _median), strict=True)
+        for name, interval in (*found, *typical):
+            row[name], row[f"{name}_high"] = interval.estimate, interval.high
+            row[f"{name}_low"] = interval.low if name == "ssim" else max(interval.low, 0.0)
         row["zero_gradient_share"] = attacked["zero_gradients"].sum() / max(1, attacked["iterations"].sum())
         rows.append(row)
     return pandas.DataFrame(rows)
 
 
-def _median(attacked: pandas.DataFrame, measure: str) -> Interval:
-    """The median of a measure over attacked images and seeds, those that were not fooled being infinite."""
-    fooled = (attacked["ended"] == "success").to_numpy()
-    places, images = pandas.factorize(attacked["image"], sort=True)
-    values = np.where(fooled, attacked[measure].to_numpy(dtype=float), math.inf)
-    return over_images(pooled_median(values, places), (len(images),))
+def _by_seed_and_image(attacked: pandas.DataFrame) -> Values:
+    """`MEASURES` and `fooled` × seeds × images; nan where one was not attacked. The index begins with `seed`."""
+    columns = [*MEASURES, "fooled"]
+    if attacked.empty:
+        return np.full((len(columns), 1, 0), math.nan)
+    wide = attacked.droplevel(1).set_index("image", append=True)[columns].astype(float).unstack("image")
+    values: Values = wide.to_numpy().reshape(len(wide), len(columns), -1).swapaxes(0, 1)
+    return values
+
+
+def _intervals(
+    values: Values, statistic: Callable[[Values], Statistic], of_one: Callable[[Values], Interval]
+) -> list[Interval]:
+    """A statistic of each measure (measures × seeds × images): `of_one` of one seed's values, else over seeds.
+
+    Equal seeds count as one: a model that comes with its weights is the same for each.
+    """
+    if np.array_equal(values, np.broadcast_to(values[:, :1], values.shape), equal_nan=True):
+        values = values[:, :1]
+    measures, seeds, images = values.shape
+
+    def by_seed(counts: NDArray[np.int64]) -> Values:
+        return statistic(values.reshape(-1, images))(counts).reshape(len(counts), measures, seeds).swapaxes(1, 2)
+
+    if seeds < 2:
+        return [of_one(each[0]) for each in values]
+    errors = seed_error(by_seed, (images,), seeds)
+    observed = by_seed(np.ones((1, images), np.int64))[0].T
+    return [
+        of_one(each[0]) if error == 0 else OverSeeds(tuple(map(float, found)), float(error)).interval()
+        for each, found, error in zip(values, observed, errors, strict=True)
+    ]
+
+
+def _share(right: Values) -> Interval:
+    return wilson(int(right.sum()), right.size)
+
+
+def _mean(values: Values) -> Interval:
+    return bootstrap_mean(values[~np.isnan(values)])
+
+
+def _median(values: Values) -> Interval:
+    return over_images(median_of(values), (values.size,))

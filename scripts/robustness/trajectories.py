@@ -31,9 +31,10 @@ class Trajectories:
     """The state of an attack on N images with L required confidences (`levels`).
 
     Carried from step to step: `x` float32 (N, C, H, W) on the model's device, the current pixels; `iteration`, the
-    steps taken; `reward` float64, the last one; `unchanged`, for how many steps it has stood still; `zero_gradients`,
-    steps with a gradient of exactly zero; `met`, how many levels were reached; `over`, whether the attack has ended;
-    `exact`, whether decisions need a pass in float32 beside the one for the gradient. Each (N,) on the CPU.
+    steps taken; `watched` float64, what stands still in the default state; `unchanged`, for how many steps it has;
+    `zero_gradients`, steps with a gradient of exactly zero; `met`, how many levels were reached; `over`, whether the
+    attack has ended; `exact`, whether decisions need a pass in float32 beside the one for the gradient. Each (N,) on
+    the CPU.
 
     Found: `label_before` (N,), and for each level (N, L): `adversarial` float32 (N, L, C, H, W), `ended` (index into
     `ENDED`, −1 before), `iterations`, `label_after`, `confidence_after` float32, `zero_gradients_then`.
@@ -43,7 +44,7 @@ class Trajectories:
 
     x: Tensor
     iteration: NDArray[np.int64]
-    reward: NDArray[np.float64]
+    watched: NDArray[np.float64]
     unchanged: NDArray[np.int64]
     zero_gradients: NDArray[np.int64]
     met: NDArray[np.int64]
@@ -69,7 +70,7 @@ class Trajectories:
         return cls(
             x=images.clone(),
             iteration=zeros(count),
-            reward=np.full(count, np.nan),
+            watched=np.full(count, np.nan),
             unchanged=zeros(count),
             zero_gradients=zeros(count),
             met=zeros(count),

@@ -310,6 +310,29 @@ def test_a_constant_model_ends_in_the_default_state(reward: Any, direction: Any)
     assert (result.label_after == 1).all()
 
 
+def sure(x: Tensor) -> Tensor:
+    """So sure of class 0, which it sees in static, too, that a step changes its probability by less than 10⁻⁶."""
+    brightness = x.mean((1, 2, 3))
+    return torch.stack([40 * (brightness - 0.1), torch.zeros_like(brightness)], 1)
+
+
+def test_the_reports_rule_takes_a_very_sure_model_for_the_default_state() -> None:
+    images, labels = torch.full((3, 1, 6, 6), 0.9), torch.zeros(3, dtype=torch.int64)
+    spec = replace(SPEC, alpha=0.001, max_iterations=900)
+    result = run(Planted(sure), images, labels, spec)
+    assert (result.ended == DEFAULT_STATE).all()
+    assert (result.iterations == UNCHANGED_ITERATIONS).all()
+
+
+def test_the_cross_entropy_is_not_at_rest_while_the_logits_of_a_very_sure_model_move() -> None:
+    images, labels = torch.full((3, 1, 6, 6), 0.9), torch.zeros(3, dtype=torch.int64)
+    spec = replace(SPEC, reward="cross_entropy", alpha=0.001, max_iterations=900)
+    result = run(Planted(sure), images, labels, spec)
+    assert (result.ended == SUCCESS).all()
+    # From a brightness of 0.9 to where class 1 has a probability of 0.9: log-odds of log 9 at a slope of 40.
+    assert (result.iterations == math.ceil((0.8 + math.log(9) / 40) / 0.001)).all()
+
+
 def test_a_model_that_ignores_small_changes_but_sees_static_otherwise_runs_to_the_cap() -> None:
     def by_contrast(x: Tensor) -> Tensor:
         bright = (x.mean((1, 2, 3)) > 0.7).float()

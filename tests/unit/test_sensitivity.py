@@ -80,13 +80,16 @@ def at(parameter: str, value: float, *found: str) -> pandas.DataFrame:
     )
 
 
-def test_a_verdict_changes_where_it_is_another_than_at_the_next_lower_value() -> None:
-    tables = [at("alpha", 0.02, "holds", "undecided"), at("alpha", 0.005, "holds", "holds")]
-    tables.append(at("alpha", 0.01, "does not hold", "holds"))
+def test_a_verdict_changes_where_it_is_the_opposite_of_the_last_one_that_was_decided() -> None:
+    tables = [
+        at("alpha", 0.02, "holds", "undecided", "does not hold", "holds"),
+        at("alpha", 0.005, "holds", "holds", "holds", "undecided"),
+    ]
+    tables.append(at("alpha", 0.01, "does not hold", "holds", "undecided", "undecided"))
     table = over_values(tables, {"alpha": 0.01})
     by = {(row["claim"], row["value"]): row["changes"] for row in table.to_dict("records")}
     changing = {key for key, changes in by.items() if changes}
-    assert changing == {(1, 0.01), (1, 0.02), (2, 0.02)}
+    assert changing == {(1, 0.01), (1, 0.02), (3, 0.02)}
 
 
 def test_parameters_do_not_mix_and_the_configured_values_are_marked() -> None:

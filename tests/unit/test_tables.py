@@ -1,4 +1,4 @@
-"""The tables: what is counted, what is averaged, and that several seeds count as one set of images."""
+"""The tables: what is counted, what is averaged, and that several seeds are told from several images."""
 
 from __future__ import annotations
 
@@ -49,14 +49,37 @@ def test_accuracy_is_the_share_of_right_predictions_beside_the_published_one() -
     assert math.isnan(table["accuracy_published"][1])
 
 
-def test_accuracy_over_seeds_is_over_all_predictions_with_the_interval_of_one_test_set() -> None:
-    table = accuracy({"basic": [predictions(7), predictions(9)]}, {"basic": None})
-    alone = accuracy({"basic": [predictions(8)]}, {"basic": None})
-    assert table.loc[0, ["seeds", "test_images", "accuracy"]].tolist() == [2, 10, 0.8]
-    bounds = ["accuracy_low", "accuracy_high"]
-    assert table.loc[0, bounds].tolist() == alone.loc[0, bounds].tolist()
+BOUNDS = ["accuracy_low", "accuracy_high"]
+
+
+def test_the_interval_of_one_seeds_accuracy_is_wilsons() -> None:
+    table = accuracy({"basic": [predictions(8)]}, {"basic": None})
     # Wilson's score interval of 8 in 10, computed by hand.
-    assert table.loc[0, bounds].tolist() == pytest.approx([0.4902, 0.9433], abs=1e-4)
+    assert table.loc[0, BOUNDS].tolist() == pytest.approx([0.4902, 0.9433], abs=1e-4)
+
+
+def test_accuracy_over_seeds_is_over_all_predictions_and_its_interval_tells_of_other_seeds() -> None:
+    near, far = (
+        accuracy({"basic": [predictions(of, 1000) for of in each]}, {"basic": None})
+        for each in ([799, 800, 801], [700, 800, 900])
+    )
+    for table in (near, far):
+        assert table.loc[0, ["seeds", "test_images", "accuracy"]].tolist() == pytest.approx([3, 1000, 0.8])
+    # Student's t with two degrees of freedom, 4.303, times the standard error of 0.7, 0.8 and 0.9, 0.0577; and images.
+    assert far.loc[0, "accuracy_low"] < 0.8 - 4.303 * 0.0577
+    assert far.loc[0, "accuracy_high"] == 1
+    assert 0.7 < near.loc[0, "accuracy_low"] < 0.8 < near.loc[0, "accuracy_high"] < 0.9
+
+
+def test_seeds_that_are_the_same_network_count_as_one() -> None:
+    given = accuracy({"basic": [predictions(8), predictions(8)]}, {"basic": None})
+    once = accuracy({"basic": [predictions(8)]}, {"basic": None})
+    assert given.loc[0, BOUNDS].tolist() == once.loc[0, BOUNDS].tolist()
+    table = records(["success"] * 6)
+    twice, alone = row_of(table, table), row_of(table)
+    assert {name: twice[name] for name in alone if name.endswith(("_low", "_high"))} == {
+        name: alone[name] for name in alone if name.endswith(("_low", "_high"))
+    }
 
 
 # --- robustness ------------------------------------------------------------------------------------------------------
@@ -102,10 +125,24 @@ def test_a_median_is_infinite_where_half_of_the_images_were_not_fooled() -> None
     assert row["l2"] == pytest.approx(1.6 / 3)  # the mean is the report's: with the change that was reached
 
 
-def test_a_median_is_over_all_seeds_and_its_interval_draws_images() -> None:
-    low, high = records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6)
-    row = row_of(low, low, high)
-    assert (row["median_l2"], row["median_l2_low"], row["median_l2_high"]) == (1, 1, 1)
+def test_means_and_medians_of_several_seeds_have_the_interval_of_students_t() -> None:
+    seeds = [records(["success"] * 6, l2=[value] * 6) for value in (10.0, 11.0, 12.0)]
+    row = row_of(*seeds)
+    for name in ("l2", "median_l2"):
+        assert row[name] == pytest.approx(11)
+        # 4.303 with two degrees of freedom, and the standard error of 10, 11 and 12.
+        half = 4.303 / math.sqrt(3)
+        assert [row[f"{name}_low"], row[f"{name}_high"]] == pytest.approx([11 - half, 11 + half], rel=0.02)
+
+
+def test_a_change_is_never_below_zero_however_few_the_seeds() -> None:
+    assert row_of(records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6))["l2_low"] == 0
+
+
+def test_a_median_over_seeds_is_infinite_and_has_no_interval_where_half_of_a_seeds_images_were_not_fooled() -> None:
+    row = row_of(records(["success"] * 4), *[records(["cap"] * 3 + ["success"])] * 2)
+    assert (row["censored"], row["median_l2"]) == (6, math.inf)
+    assert math.isnan(row["median_l2_low"])
 
 
 def test_the_interval_of_a_median_narrows_with_the_images() -> None:
@@ -116,17 +153,12 @@ def test_the_interval_of_a_median_narrows_with_the_images() -> None:
     assert width[1] < width[0] / 2
 
 
-def test_an_image_counts_once_with_its_mean_over_seeds() -> None:
-    low, high = records(["success"] * 6, l2=[1.0] * 6), records(["success"] * 6, l2=[3.0] * 6)
-    row = row_of(low, high)
-    assert (row["seeds"], row["attacked"]) == (2, 12)
-    assert (row["l2"], row["l2_low"], row["l2_high"]) == (2, 2, 2)
-
-
-def test_an_image_that_one_seed_skips_has_the_value_of_the_other() -> None:
+def test_each_seed_counts_alike_with_the_images_that_it_attacked() -> None:
     first = records(["skipped", "success"], l2=[100.0, 1.0])
     second = records(["success", "success"], l2=[5.0, 3.0])
-    assert row_of(first, second)["l2"] == pytest.approx((5 + 2) / 2)
+    row = row_of(first, second)
+    assert (row["seeds"], row["attacked"]) == (2, 3)
+    assert row["l2"] == pytest.approx((1 + 4) / 2)
 
 
 def test_the_share_of_zero_gradients_is_of_all_steps_of_attacked_images() -> None:
@@ -172,7 +204,4 @@ def test_seeds_are_averaged_level_by_level() -> None:
         for low, high in ((1.0, 10.0), (3.0, 30.0))
     ]
     table = robustness({("report", "basic-clean"): seeds})
-    assert table[["seeds", "attacked", "l2", "l2_low", "l2_high"]].to_numpy().tolist() == [
-        [2, 4, 2, 2, 2],
-        [2, 4, 20, 20, 20],
-    ]
+    assert table[["seeds", "attacked", "l2"]].to_numpy().tolist() == [[2, 4, 2], [2, 4, 20]]

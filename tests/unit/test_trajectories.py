@@ -34,7 +34,7 @@ def test_a_state_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     assert loaded is not None
     for field in fields(Trajectories):
         before, after = getattr(saved, field.name), getattr(loaded, field.name)
-        assert np.array_equal(before, after, equal_nan=field.name == "reward"), field.name
+        assert np.array_equal(before, after, equal_nan=field.name == "watched"), field.name
         assert type(before) is type(after)
 
 

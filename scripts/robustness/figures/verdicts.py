@@ -138,7 +138,7 @@ def _legend(figure: Figure, high: float) -> None:
     for handle, mark in zip(handles, MARKS.values(), strict=True):
         handle.set_markerfacecolor(mark.colour if mark.filled else "white")
     handles.append(Line2D([], [], linestyle="", marker="|", color=style.INK, markersize=11, markeredgewidth=2.6))
-    handles[-1].set_label("verdict changes")
+    handles[-1].set_label("verdict turns")
     handles.append(Line2D([], [], linestyle="", marker="s", color=BAND, markersize=9))
     handles[-1].set_label("configured value")
     figure.legend(
