@@ -3,10 +3,13 @@ import hashlib
 
 
 def checked_attacks():
-    """The report's attack, and the one called `strong` where it is ours and has the same target."""
-    attacks = config["attacks"]
-    alike = "strong" in own_attacks() and attacks["strong"]["target"] == attacks["report"]["target"]
-    return ["report", *(["strong"] if alike else [])]
+    """The report's attack, and the one called `strong` where it is ours and has the same target, and a level in common."""
+    if "strong" not in own_attacks():
+        return ["report"]
+    report, strong = (config["attacks"][name] for name in ("report", "strong"))
+    levels = [{attack["confidence"], *attack["other_confidences"]} for attack in (report, strong)]
+    alike = report["target"] == strong["target"] and levels[0] & levels[1]
+    return ["report", "strong"] if alike else ["report"]
 
 
 def checked_records(wildcards):
