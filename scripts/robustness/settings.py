@@ -551,9 +551,10 @@ def _attack_problems(sound: _Sound, attack: str, studied: list[str]) -> Iterator
     target = sound.get(*here, "target")
     if target is None or target in TARGET_RULES:
         return
-    if not any(target in names for names in classes.values()):
+    if lacking := [dataset for dataset, names in classes.items() if target not in names]:
+        theirs = "one of its classes" if len(studied) == 1 else f"a class that {_listed(studied)} have"
         yield Problem(
             (*here, "target"),
-            f'attacks.{attack}.target is "{target}", which is no class of {_listed(studied, "or")}: '
-            f"use null, {_listed(TARGET_RULES, 'or')}, or one of their classes",
+            f'attacks.{attack}.target is "{target}", which is no class of {_listed(lacking, "or")}: '
+            f"use null, {', '.join(TARGET_RULES)}, or {theirs}",
         )

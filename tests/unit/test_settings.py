@@ -427,14 +427,30 @@ def test_a_confidence_is_held_against_the_classes_of_every_studied_dataset() -> 
     ]
 
 
-@pytest.mark.parametrize("target", [None, "next", "random", "least_likely", "7", "dog"])
-def test_an_attack_may_aim_at_a_rule_or_a_class_of_a_studied_dataset(target: str | None) -> None:
-    assert problems(attacks={"strong": {"target": target}}) == []
+@pytest.mark.parametrize(
+    ("study", "target"),
+    [
+        (["mnist", "cifar"], None),
+        (["mnist", "cifar"], "next"),
+        (["mnist", "cifar"], "random"),
+        (["mnist", "cifar"], "least_likely"),
+        (["mnist"], "7"),
+        (["cifar"], "dog"),
+    ],
+)
+def test_an_attack_may_aim_at_a_rule_or_a_class_of_every_studied_dataset(study: list[str], target: str | None) -> None:
+    assert problems(study=study, attacks={"strong": {"target": target}}) == []
 
 
-def test_an_attack_cannot_aim_at_a_class_that_no_studied_dataset_has() -> None:
-    sentence = only(problems(study=["mnist"], attacks={"strong": {"target": "dog"}}))
-    assert sentence.startswith('attacks.strong.target is "dog", which is no class of mnist: use null, next')
+def test_an_attack_cannot_aim_at_a_class_that_a_studied_dataset_lacks() -> None:
+    assert only(problems(study=["mnist"], attacks={"strong": {"target": "dog"}})) == (
+        'attacks.strong.target is "dog", which is no class of mnist: '
+        "use null, next, random, least_likely, or one of its classes"
+    )
+    assert only(problems(attacks={"strong": {"target": "7"}})) == (
+        'attacks.strong.target is "7", which is no class of cifar: '
+        "use null, next, random, least_likely, or a class that mnist and cifar have"
+    )
 
 
 def test_a_configuration_cannot_give_a_class_for_each_image() -> None:
