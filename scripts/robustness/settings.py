@@ -507,8 +507,16 @@ def _sweep_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             f"sensitivity.{dataset} cannot be judged: the report makes claims about {_listed(CLAIMED)} only; remove it",
         )
     key = ("sensitivity", dataset, "sigma")
+    if sound.get(*key) is None:
+        return
     kind = sound.get("datasets", dataset, "augmentation", "kind")
-    if sound.get(*key) is not None and kind not in (None, "gaussian_noise"):
+    if "augmentation" not in (sound.names("datasets", dataset) or ["augmentation"]):
+        yield Problem(
+            key,
+            f"{_dotted(key)} lists levels of Gaussian noise, but datasets.{dataset} has no augmentation: set "
+            f"{_dotted(key)} to null",
+        )
+    elif kind not in (None, "gaussian_noise"):
         yield Problem(
             key,
             f"{_dotted(key)} lists levels of Gaussian noise, but the kind of datasets.{dataset}.augmentation is "

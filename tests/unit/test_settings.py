@@ -688,6 +688,11 @@ def test_noisy_models_need_to_know_what_noise_is_and_others_do_not() -> None:
     )
     for name in ("basic-noisy", "resnet-noisy"):
         config["datasets"]["mnist"]["models"].pop(name)
+    assert only(check(config, SCHEMA)) == (
+        "sensitivity.mnist.sigma lists levels of Gaussian noise, but datasets.mnist has no augmentation: set "
+        "sensitivity.mnist.sigma to null"
+    )
+    config["sensitivity"]["mnist"]["sigma"] = None
     assert check(config, SCHEMA) == []
 
 
