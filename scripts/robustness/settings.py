@@ -27,6 +27,8 @@ DECIDERS = ("kind", "family", "library", "method", "weights", "factory")
 """Keys that decide which other keys an entry takes: an attack with a library or a method is a comparator."""
 CLAIMED = ("mnist", "cifar")
 """Datasets that the report makes claims about; robustness.claims says which."""
+TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
+"""Folders beside those of the datasets in the folder for results."""
 RESNET_PIXELS = range(25, 33)  # heights and widths that three halvings bring to 4, as robustness.models needs
 
 
@@ -409,10 +411,9 @@ def _reference(key: Key, name: str | None, what: str, names: list[str] | None, t
 
 def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
     here = ("datasets", dataset)
-    if dataset == "downloads":
-        yield Problem(
-            here, "datasets.downloads cannot have that name, which is a folder of its own: rename the dataset"
-        )
+    if dataset in TAKEN:
+        yield Problem(here, f"{_dotted(here)} cannot have that name, which is a folder of its own: rename the dataset")
+    yield from _file_name_problems(sound, here)
     yield from _reference((*here, "source"), sound.get(*here, "source"), "source", sound.names("sources"), "sources")
     size = sound.get(*here, "image_size")
     for model in sound.names(*here, "models") or []:
@@ -443,6 +444,21 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             f"datasets.{dataset}.attacked_images is {attacked}, but the test split has {test}: "
             f"attack fewer images, or raise datasets.{dataset}.split.test",
         )
+
+
+def _file_name_problems(sound: _Sound, here: tuple[str, ...]) -> Iterator[Problem]:
+    """Models of a dataset whose attacks could not be told apart by the names of their logs and saved states."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for attack in sound.names("attacks") or []:
+        for model in sound.names(*here, "models") or []:
+            name, key = f"{attack}-{model}", (*here, "models", model)
+            other, others = pairs.setdefault(name, (attack, _dotted(key)))
+            if other != attack:
+                yield Problem(
+                    key,
+                    f"the attack {other} on {others} and the attack {attack} on {_dotted(key)} would write files of "
+                    f"one name, {name}: rename an attack or a model",
+                )
 
 
 def _model_problems(sound: _Sound, here: tuple[str, ...], size: list[int] | None) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import CLAIMED, RESNET_PIXELS, check, checked, places, read_schema
+from robustness.settings import CLAIMED, RESNET_PIXELS, TAKEN, check, checked, places, read_schema
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
@@ -390,9 +390,28 @@ def test_resnet_pixels_are_those_that_the_network_takes() -> None:
                 torch_models.build(settings, image, 2)
 
 
-def test_a_dataset_cannot_be_called_like_the_downloads_folder() -> None:
-    sentence = only(problems(datasets={"downloads": DEFAULT["datasets"]["mnist"]}))
-    assert sentence.startswith("datasets.downloads cannot have that name")
+@pytest.mark.parametrize("name", ["benchmarks", "downloads", "logs", "run_time", "slurm_logs"])
+def test_a_dataset_cannot_be_called_like_another_folder_of_results(name: str) -> None:
+    sentence = only(problems(datasets={name: DEFAULT["datasets"]["mnist"]}))
+    assert sentence.startswith(f"datasets.{name} cannot have that name")
+
+
+def test_the_folders_of_results_are_those_that_the_workflow_writes_to() -> None:
+    files = [ROOT / "config.yaml", ROOT / "slurm" / "config.yaml", *(ROOT / "rules").rglob("*.smk")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert set(re.findall(r"(?:\{RESULTS\}|: results)/(\w+)(?=[/\"\s])", text)) == set(TAKEN)
+
+
+def test_attacks_and_models_whose_files_would_have_one_name_are_refused() -> None:
+    models = {"strong-basic": {"architecture": "basic", "data": "clean", "title": "Basic, for strong"}}
+    models["basic"] = models["strong-basic"] | {"title": "Basic"}
+    datasets, attack = {"mnist": {"models": models}}, DEFAULT["attacks"]["strong"]
+    assert problems(datasets=datasets) == []
+    assert problems(datasets=datasets, attacks={"report_strong": attack}) == []
+    assert only(problems(datasets=datasets, attacks={"report-strong": attack})) == (
+        "the attack report on datasets.mnist.models.strong-basic and the attack report-strong on "
+        "datasets.mnist.models.basic would write files of one name, report-strong-basic: rename an attack or a model"
+    )
 
 
 def test_no_more_images_are_attacked_than_tested() -> None:
