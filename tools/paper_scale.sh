@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The report at full size, one seed, on one GPU machine without a network. The same command again goes on where it was.
+# The report at full size on one GPU machine without a network. The same command again goes on where it was.
 #
 #   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
 #
@@ -12,7 +12,7 @@
 # A stage that fails stops no other, and makes the command fail at its end.
 # With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
 # overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
-# configuration.
+# configuration, such as '[0, 1]' (default: one seed).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,11 +21,12 @@ stop() {
   exit 1
 }
 
-WHEELS='' MIRROR='' CIFAR='' OUTPUT='' LAST=7 PLAN=()
+WHEELS='' MIRROR='' CIFAR='' OUTPUT='' LAST=7 PLAN=() QUIET=(rules progress)
 while [ $# -gt 0 ]; do
   case $1 in
     --plan)
       PLAN=(--dry-run)
+      QUIET=(rules) # what is left are the numbers of jobs
       shift
       continue
       ;;
@@ -47,6 +48,7 @@ done
 PYTHON=${PYTHON:-python3}
 VENV=results/paper-venv
 RESULTS=${RESULTS:-results/paper-jpeg}
+SEEDS=${SEEDS:-[0]}
 begun=$SECONDS
 
 # ---- Python ---------------------------------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ PY
 
 # A file, since lists on Snakemake's command line hold only text.
 settings=results/paper-run.yaml
-"$python" - "$settings" "$MIRROR" "$CIFAR" "${SEEDS:-[0]}" <<'PY'
+"$python" - "$settings" "$MIRROR" "$CIFAR" "$SEEDS" <<'PY'
 import json, sys
 from pathlib import Path
 
@@ -97,11 +99,12 @@ chosen["shard_images"] = 5000  # fewer jobs to start, where few GPUs share them
 Path(target).write_text(json.dumps(chosen), encoding="utf-8")  # JSON is YAML
 PY
 read -r -a more <<<"${MORE:-}"
+read -r -a seeds < <("$python" -c 'import json, sys; print(*json.loads(sys.argv[1]))' "$SEEDS")
 # Of the jobs that use a GPU one more than there are GPUs: while one computes, the next one starts up and waits.
 on_gpu=(train_model import_model evaluate_model attack_shard judge_attack transfer_attack attack_targets check_trust)
 gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')" + 1))
 run() {
-  "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet rules progress "${PLAN[@]}" \
+  "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet "${QUIET[@]}" "${PLAN[@]}" \
     --set-resources "${on_gpu[@]/%/:gpu=1}" --resources "gpu=$gpu_jobs" \
     --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
 }
@@ -132,13 +135,15 @@ stage() {
   kept "$name"
 }
 
-# attacked MODEL: what is needed of one of CIFAR-10's networks to know how robust it is.
+# attacked MODEL: what is needed of one of CIFAR-10's networks, with each seed, to know how robust it is.
 attacked() {
-  local attack data
+  local attack data seed
   for data in clean noisy; do
-    echo "$RESULTS/cifar/models/$1-$data/seed0/predictions.parquet"
-    for attack in report strong; do
-      echo "$RESULTS/cifar/attacks/$attack/$1-$data/seed0/measures.parquet"
+    for seed in "${seeds[@]}"; do
+      echo "$RESULTS/cifar/models/$1-$data/seed$seed/predictions.parquet"
+      for attack in report strong; do
+        echo "$RESULTS/cifar/attacks/$attack/$1-$data/seed$seed/measures.parquet"
+      done
     done
   done
 }

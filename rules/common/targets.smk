@@ -75,10 +75,10 @@ def judges_part(dataset, folder):
 
 
 def has_references(dataset):
-    """Whether others have measured what stands beside a dataset's models."""
+    """Whether others have measured what stands beside a dataset's models; they took any wrong class."""
     from robustness.references import references_of
 
-    return bool(references_of(dataset) and clean_models(dataset))
+    return bool(references_of(dataset) and clean_models(dataset) and untargeted_attacks())
 
 
 def speeds(dataset):

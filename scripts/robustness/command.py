@@ -67,7 +67,10 @@ def _explain(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full{where}: free some space and run the same command again; finished files are kept"
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return f"no permission to write{where}: make the folder writable, or set 'results' to another folder"
+        return (
+            f"no permission{where}: make it readable if the job reads it; if the job writes it, make its folder "
+            "writable, or set 'results' to another folder"
+        )
     return f"{error.strerror or error}{where}"
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robustness import claims_page, report_tables, trust, trust_page
+from robustness import claims_page, configured, report_tables, trust, trust_page
 from robustness.captions import Caption, caption
 from robustness.report_files import Dataset, Material, Picture, devices, versions
 from robustness.report_tables import Cell, Column, Table, at_goal, cell, interval, number, percent, words
@@ -253,13 +253,32 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
                 len(material.claims), told["weights_verdict"], told["verdict"]
             )
         )
-    seeds = len(spec["seeds"])
-    found.append(
-        Markup("Each network was trained once: nothing here says how much another training of it would differ.")
-        if seeds == 1
-        else Markup("Each network was trained with {} seeds.").format(seeds)
-    )
+    found.append(_trained(spec))
     return [sentence for sentence in found if sentence]
+
+
+def _trained(spec: Mapping[str, Any]) -> Markup:
+    """How often networks were trained, and which came with their weights, as no seed changes."""
+    from markupsafe import Markup
+
+    several = len(spec["datasets"]) > 1
+    given = [
+        Markup("<b>{}</b>").format(model["title"]) + (f" ({entry['title']})" if several else "")
+        for entry in spec["datasets"]
+        for model in entry["models"]
+        if configured.is_given(spec["config"]["datasets"][entry["name"]]["models"][model["name"]])
+    ]
+    seeds, unknown = len(spec["seeds"]), "nothing here says how much another training"
+    often = "once" if seeds == 1 else f"with {seeds} seeds"
+    if not given:
+        end = f": {unknown} of it would differ." if seeds == 1 else "."
+        return Markup("Each network was trained {}{}").format(often, end)
+    came = Markup(" and ").join(given) + f" came with {'its' if len(given) == 1 else 'their'} weights"
+    if len(given) == sum(len(entry["models"]) for entry in spec["datasets"]):
+        return came + f": {unknown} would differ."
+    if seeds == 1:
+        return came + f", and each other network was trained once: {unknown} would differ."
+    return came + f": {unknown} would differ. Each other network was trained {often}."
 
 
 def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence: float) -> Markup:

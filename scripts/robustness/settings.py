@@ -27,6 +27,8 @@ DECIDERS = ("kind", "family", "library", "method", "weights", "factory")
 """Keys that decide which other keys an entry takes: an attack with a library or a method is a comparator."""
 CLAIMED = ("mnist", "cifar")
 """Datasets that the report makes claims about; robustness.claims says which."""
+TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
+"""Folders beside those of the datasets in the folder for results."""
 RESNET_PIXELS = range(25, 33)  # heights and widths that three halvings bring to 4, as robustness.models needs
 
 
@@ -409,10 +411,9 @@ def _reference(key: Key, name: str | None, what: str, names: list[str] | None, t
 
 def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
     here = ("datasets", dataset)
-    if dataset == "downloads":
-        yield Problem(
-            here, "datasets.downloads cannot have that name, which is a folder of its own: rename the dataset"
-        )
+    if dataset in TAKEN:
+        yield Problem(here, f"{_dotted(here)} cannot have that name, which is a folder of its own: rename the dataset")
+    yield from _file_name_problems(sound, here)
     yield from _reference((*here, "source"), sound.get(*here, "source"), "source", sound.names("sources"), "sources")
     size = sound.get(*here, "image_size")
     for model in sound.names(*here, "models") or []:
@@ -443,6 +444,21 @@ def _dataset_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             f"datasets.{dataset}.attacked_images is {attacked}, but the test split has {test}: "
             f"attack fewer images, or raise datasets.{dataset}.split.test",
         )
+
+
+def _file_name_problems(sound: _Sound, here: tuple[str, ...]) -> Iterator[Problem]:
+    """Models of a dataset whose attacks could not be told apart by the names of their logs and saved states."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for attack in sound.names("attacks") or []:
+        for model in sound.names(*here, "models") or []:
+            name, key = f"{attack}-{model}", (*here, "models", model)
+            other, others = pairs.setdefault(name, (attack, _dotted(key)))
+            if other != attack:
+                yield Problem(
+                    key,
+                    f"the attack {other} on {others} and the attack {attack} on {_dotted(key)} would write files of "
+                    f"one name, {name}: rename an attack or a model",
+                )
 
 
 def _model_problems(sound: _Sound, here: tuple[str, ...], size: list[int] | None) -> Iterator[Problem]:
@@ -507,8 +523,16 @@ def _sweep_problems(sound: _Sound, dataset: str) -> Iterator[Problem]:
             f"sensitivity.{dataset} cannot be judged: the report makes claims about {_listed(CLAIMED)} only; remove it",
         )
     key = ("sensitivity", dataset, "sigma")
+    if sound.get(*key) is None:
+        return
     kind = sound.get("datasets", dataset, "augmentation", "kind")
-    if sound.get(*key) is not None and kind not in (None, "gaussian_noise"):
+    if "augmentation" not in (sound.names("datasets", dataset) or ["augmentation"]):
+        yield Problem(
+            key,
+            f"{_dotted(key)} lists levels of Gaussian noise, but datasets.{dataset} has no augmentation: set "
+            f"{_dotted(key)} to null",
+        )
+    elif kind not in (None, "gaussian_noise"):
         yield Problem(
             key,
             f"{_dotted(key)} lists levels of Gaussian noise, but the kind of datasets.{dataset}.augmentation is "
@@ -551,9 +575,10 @@ def _attack_problems(sound: _Sound, attack: str, studied: list[str]) -> Iterator
     target = sound.get(*here, "target")
     if target is None or target in TARGET_RULES:
         return
-    if not any(target in names for names in classes.values()):
+    if lacking := [dataset for dataset, names in classes.items() if target not in names]:
+        theirs = "one of its classes" if len(studied) == 1 else f"a class that {_listed(studied)} have"
         yield Problem(
             (*here, "target"),
-            f'attacks.{attack}.target is "{target}", which is no class of {_listed(studied, "or")}: '
-            f"use null, {_listed(TARGET_RULES, 'or')}, or one of their classes",
+            f'attacks.{attack}.target is "{target}", which is no class of {_listed(lacking, "or")}: '
+            f"use null, {', '.join(TARGET_RULES)}, or {theirs}",
         )

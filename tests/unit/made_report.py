@@ -47,8 +47,13 @@ def write_study(results: Path, censored: int = 3) -> dict[str, Any]:
         "mnist": [_model("plain", "Plain net"), _model("wild", HOSTILE, "noisy")],
         "own": [_model("lonely", "Lonely")],
     }
-    own = config["datasets"]["mnist"] | {"title": "Own <i>images</i>"}
-    config["datasets"] = {"mnist": config["datasets"]["mnist"], "own": own}
+    titles = {"mnist": config["datasets"]["mnist"]["title"], "own": "Own <i>images</i>"}
+    config["datasets"] = {
+        dataset: config["datasets"]["mnist"]
+        | {"title": titles[dataset]}
+        | {"models": {entry["name"]: {"architecture": "basic", "data": entry["data"]} for entry in entries}}
+        for dataset, entries in models.items()
+    }
     config["sensitivity"] = None
     for dataset, entries in models.items():
         _write_dataset(results / dataset, [entry["name"] for entry in entries], censored)

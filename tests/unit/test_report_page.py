@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import json
 import math
 import re
@@ -152,7 +153,43 @@ def test_the_summary_counts_attacks_checks_claims_and_seeds(text: str) -> None:
     assert "9 of 270 attacks did not fool" in said
     assert f"1 of 36 trust checks failed: the numbers of {HOSTILE} (MNIST) may belong to the attack" in said
     assert "Of the report’s 3 claims, about these weights 1 holds, 1 does not hold and 1 is undecided" in said
-    assert "Each network was trained once" in said
+    assert "Each network was trained once: nothing here says how much another training of it would differ." in said
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds", "told"),
+    [
+        ([], [0, 1], "Each network was trained with 2 seeds."),
+        (
+            ["lonely"],
+            [0],
+            "Lonely (Own <i>images</i>) came with its weights, and each other network was trained once: nothing here "
+            "says how much another training would differ.",
+        ),
+        (
+            ["lonely"],
+            [0, 1, 2],
+            "Lonely (Own <i>images</i>) came with its weights: nothing here says how much another training would "
+            "differ. Each other network was trained with 3 seeds.",
+        ),
+        (
+            ["plain", "wild", "lonely"],
+            [0, 1],
+            f"Plain net (MNIST) and {HOSTILE} (MNIST) and Lonely (Own <i>images</i>) came with their weights: nothing "
+            "here says how much another training would differ.",
+        ),
+    ],
+)
+def test_the_summary_tells_networks_that_were_trained_from_those_that_came_with_their_weights(
+    study: tuple[Path, dict[str, Any]], given: list[str], seeds: list[int], told: str
+) -> None:
+    results, spec = study
+    material = report_files.read(results, spec, TEMPLATE.parent, results)
+    spec = copy.deepcopy(spec) | {"seeds": seeds}
+    for dataset in spec["config"]["datasets"].values():
+        for name in set(given) & set(dataset["models"]):
+            dataset["models"][name] = {"factory": "a:b", "weights": "weights.pt"}
+    assert words(report_page.summary(material, spec)[-1]) == told
 
 
 @pytest.mark.parametrize(

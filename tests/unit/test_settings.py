@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import CLAIMED, RESNET_PIXELS, check, checked, places, read_schema
+from robustness.settings import CLAIMED, RESNET_PIXELS, TAKEN, check, checked, places, read_schema
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
@@ -390,9 +390,28 @@ def test_resnet_pixels_are_those_that_the_network_takes() -> None:
                 torch_models.build(settings, image, 2)
 
 
-def test_a_dataset_cannot_be_called_like_the_downloads_folder() -> None:
-    sentence = only(problems(datasets={"downloads": DEFAULT["datasets"]["mnist"]}))
-    assert sentence.startswith("datasets.downloads cannot have that name")
+@pytest.mark.parametrize("name", ["benchmarks", "downloads", "logs", "run_time", "slurm_logs"])
+def test_a_dataset_cannot_be_called_like_another_folder_of_results(name: str) -> None:
+    sentence = only(problems(datasets={name: DEFAULT["datasets"]["mnist"]}))
+    assert sentence.startswith(f"datasets.{name} cannot have that name")
+
+
+def test_the_folders_of_results_are_those_that_the_workflow_writes_to() -> None:
+    files = [ROOT / "config.yaml", ROOT / "slurm" / "config.yaml", *(ROOT / "rules").rglob("*.smk")]
+    text = "".join(path.read_text(encoding="utf-8") for path in files)
+    assert set(re.findall(r"(?:\{RESULTS\}|: results)/(\w+)(?=[/\"\s])", text)) == set(TAKEN)
+
+
+def test_attacks_and_models_whose_files_would_have_one_name_are_refused() -> None:
+    models = {"strong-basic": {"architecture": "basic", "data": "clean", "title": "Basic, for strong"}}
+    models["basic"] = models["strong-basic"] | {"title": "Basic"}
+    datasets, attack = {"mnist": {"models": models}}, DEFAULT["attacks"]["strong"]
+    assert problems(datasets=datasets) == []
+    assert problems(datasets=datasets, attacks={"report_strong": attack}) == []
+    assert only(problems(datasets=datasets, attacks={"report-strong": attack})) == (
+        "the attack report on datasets.mnist.models.strong-basic and the attack report-strong on "
+        "datasets.mnist.models.basic would write files of one name, report-strong-basic: rename an attack or a model"
+    )
 
 
 def test_no_more_images_are_attacked_than_tested() -> None:
@@ -427,14 +446,30 @@ def test_a_confidence_is_held_against_the_classes_of_every_studied_dataset() -> 
     ]
 
 
-@pytest.mark.parametrize("target", [None, "next", "random", "least_likely", "7", "dog"])
-def test_an_attack_may_aim_at_a_rule_or_a_class_of_a_studied_dataset(target: str | None) -> None:
-    assert problems(attacks={"strong": {"target": target}}) == []
+@pytest.mark.parametrize(
+    ("study", "target"),
+    [
+        (["mnist", "cifar"], None),
+        (["mnist", "cifar"], "next"),
+        (["mnist", "cifar"], "random"),
+        (["mnist", "cifar"], "least_likely"),
+        (["mnist"], "7"),
+        (["cifar"], "dog"),
+    ],
+)
+def test_an_attack_may_aim_at_a_rule_or_a_class_of_every_studied_dataset(study: list[str], target: str | None) -> None:
+    assert problems(study=study, attacks={"strong": {"target": target}}) == []
 
 
-def test_an_attack_cannot_aim_at_a_class_that_no_studied_dataset_has() -> None:
-    sentence = only(problems(study=["mnist"], attacks={"strong": {"target": "dog"}}))
-    assert sentence.startswith('attacks.strong.target is "dog", which is no class of mnist: use null, next')
+def test_an_attack_cannot_aim_at_a_class_that_a_studied_dataset_lacks() -> None:
+    assert only(problems(study=["mnist"], attacks={"strong": {"target": "dog"}})) == (
+        'attacks.strong.target is "dog", which is no class of mnist: '
+        "use null, next, random, least_likely, or one of its classes"
+    )
+    assert only(problems(attacks={"strong": {"target": "7"}})) == (
+        'attacks.strong.target is "7", which is no class of cifar: '
+        "use null, next, random, least_likely, or a class that mnist and cifar have"
+    )
 
 
 def test_a_configuration_cannot_give_a_class_for_each_image() -> None:
@@ -672,6 +707,11 @@ def test_noisy_models_need_to_know_what_noise_is_and_others_do_not() -> None:
     )
     for name in ("basic-noisy", "resnet-noisy"):
         config["datasets"]["mnist"]["models"].pop(name)
+    assert only(check(config, SCHEMA)) == (
+        "sensitivity.mnist.sigma lists levels of Gaussian noise, but datasets.mnist has no augmentation: set "
+        "sensitivity.mnist.sigma to null"
+    )
+    config["sensitivity"]["mnist"]["sigma"] = None
     assert check(config, SCHEMA) == []
 
 

@@ -30,7 +30,7 @@ from made_data import (
 )
 
 from robustness.errors import UserError
-from robustness.sources import cifar_python, image_folder, packaged, reading
+from robustness.sources import cifar_python, folder, image_folder, packaged, reading
 from robustness.sources import idx as idx_source
 from robustness.sources.images import SourceImages, split
 from robustness.sources.verified import VerifiedFile, read_verified
@@ -346,6 +346,48 @@ def test_an_archive_that_cannot_be_read_is_named(tmp_path: Path, content: bytes,
     (tmp_path / "images.archive").write_bytes(content)
     with pytest.raises(UserError, match=f"images.archive is .*{word}|images.archive is a {word}"):
         read_folder(tmp_path / "images.archive")
+
+
+def altered(content: bytes) -> bytes:
+    return content[:-1] + bytes([content[-1] ^ 1])
+
+
+IMAGE = "train/cat/0.png"
+CHANGES: dict[str, Any] = {
+    "altered": lambda tree: {**tree, IMAGE: altered(tree[IMAGE])},
+    "added": lambda tree: {**tree, "test/dog/2.png": tree[IMAGE]},
+    "removed": lambda tree: without(tree, IMAGE),
+    "renamed": lambda tree: {**without(tree, IMAGE), "train/cat/7.png": tree[IMAGE]},
+    "moved to another class": lambda tree: {**without(tree, IMAGE), "train/dog/7.png": tree[IMAGE]},
+    "swapped": lambda tree: {**tree, IMAGE: tree["train/dog/0.png"], "train/dog/0.png": tree[IMAGE]},
+}
+
+
+@pytest.mark.parametrize("read_whole", [folder.READ_WHOLE, 0], ids=["contents", "times"])
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_digest_of_a_folder_changes_with_each_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, read_whole: int
+) -> None:
+    monkeypatch.setattr(folder, "READ_WHOLE", read_whole)
+    before, after = tmp_path / "before", tmp_path / "after"
+    write_tree(before, image_tree())
+    write_tree(after, change(image_tree()))
+    for path in before.rglob("*.png"):  # what did not change has its time still
+        if (other := after / path.relative_to(before)).exists() and path.read_bytes() == other.read_bytes():
+            os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    assert folder.digest(before) != folder.digest(after)
+
+
+def test_a_copy_of_a_folder_has_its_digest_unless_it_is_too_large_to_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write_tree(tmp_path / "first", image_tree())
+    second = write_tree(tmp_path / "second", {**image_tree(), "README.md": b"no image"})
+    for path in second.rglob("*.png"):
+        os.utime(path, (1, 1))
+    assert folder.digest(first) == folder.digest(second)
+    monkeypatch.setattr(folder, "READ_WHOLE", 0)
+    assert folder.digest(first) != folder.digest(second)
 
 
 # --- packaged images -------------------------------------------------------------------------------------------------

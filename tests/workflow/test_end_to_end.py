@@ -293,6 +293,9 @@ def test_without_an_untargeted_attack_of_ours_there_is_nothing_to_compare(fresh:
     jobs = fresh.plan(f"{DIGITS}/tables", overlay={"attacks": COMPARATORS["attacks"] | targeted})
     assert "compare_shard" in counts(jobs)  # for the table of robustness
     assert "compare_attacks" not in counts(jobs)
+    assert "tabulate_references" in counts(fresh.plan("results/mnist/tables", config=None))
+    jobs = fresh.plan("results/mnist/tables", config=None, overlay={"attacks": targeted})
+    assert "tabulate_references" not in counts(jobs)
 
 
 def test_the_reports_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from running import Copy, copied
+from running import Copy, copied, counts
 
 OWN_NETWORK = """
 from torch import nn
@@ -119,3 +120,21 @@ def test_every_table_and_figure_is_made_of_own_images(tmp_path: Path, kind: Kind
     said = re.sub(r"<[^>]*>", "", (figures / "mean_change.svg").read_text(encoding="utf-8"))
     assert "small" in said
     assert f"{2 * len(kind.classes)} test images" in said
+
+
+def test_images_are_prepared_again_when_one_of_their_folder_changes_and_not_when_it_is_copied(tmp_path: Path) -> None:
+    copy, kind, target = copied(tmp_path), KINDS[0], "results/tiny/own/data/train.safetensors"
+    images = copy.path("my-images")
+    write_images(images, kind)
+    copy.path("own_network.py").write_text(OWN_NETWORK)
+    copy.run(target, overlay=overlay(kind)).succeeded()
+    shutil.copytree(images, tmp_path / "again", copy_function=shutil.copyfile)
+    shutil.rmtree(images)
+    (tmp_path / "again").rename(images)
+    (images / "README.md").write_text("not an image")
+    assert copy.plan(target, overlay=overlay(kind)) == []
+    shutil.copyfile(images / "train/cat/1.png", images / "train/cat/0.png")
+    assert counts(copy.plan(target, overlay=overlay(kind))) == {"prepare_data": 1}
+    copy.run(target, overlay=overlay(kind)).succeeded()
+    shutil.copyfile(images / "train/cat/1.png", images / "train/cat/more.png")
+    assert counts(copy.plan(target, overlay=overlay(kind))) == {"prepare_data": 1}

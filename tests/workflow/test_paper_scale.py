@@ -71,6 +71,19 @@ def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) 
     assert seen.stdout.strip()
 
 
+def test_each_stage_has_all_seeds_that_are_asked_for(copy: Copy) -> None:
+    ended = paper_scale(copy, "--plan", "--last", "3", SEEDS="[2, 5]")
+    assert ended.returncode == 0, ended.stdout
+    stages = re.findall(r"^== (\S+)\n(.*?)(?=^== )", ended.stdout, re.MULTILINE | re.DOTALL)
+    jobs = {name: re.findall(r"^(train_model|attack_shard) +(\d+)$", said, re.MULTILINE) for name, said in stages}
+    planned = {name: {rule: int(number) for rule, number in found} for name, found in jobs.items()}
+    assert planned == {  # of models and, for attacks, twice as many
+        "1-mnist": {"train_model": 4 * 2, "attack_shard": 8 * 2},
+        "2-cifar-resnet": {"train_model": 2 * 2, "attack_shard": 4 * 2},
+        "3-cifar-deep-resnet": {"train_model": 4 * 2, "attack_shard": 8 * 2},
+    }
+
+
 def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(copy: Copy) -> None:
     ended = paper_scale(copy, "--output", "out", "--last", "1", CORES="2")
     assert ended.returncode == 0, ended.stdout

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustness.errors import UserError
+from robustness.sources.folder import image_files, is_image
 from robustness.sources.images import SourceImages
 
 PARTS = ("train", "test")
-EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 NAMED_FILES = 5  # how many damaged files a sentence names
 
 
@@ -82,10 +82,8 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """The name, with / between folders, and content of each image file in a folder or archive."""
     if path.is_dir():
-        for file in sorted(path.rglob("*")):
-            name = file.relative_to(path).as_posix()
-            if _is_image(name) and file.is_file():
-                yield name, file.read_bytes()
+        for name, file in image_files(path).items():
+            yield name, file.read_bytes()
         return
     if not path.exists():
         raise UserError(f"{path} does not exist: set the source's 'path' to a folder or a tar or zip archive")
@@ -105,7 +103,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
 def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(path) as archive:
         for member in archive:  # in the order of the archive: jumping back would unpack it from the start again
-            file = archive.extractfile(member) if member.isfile() and _is_image(member.name) else None
+            file = archive.extractfile(member) if member.isfile() and is_image(member.name) else None
             if file is not None:
                 yield member.name, file.read()
 
@@ -113,14 +111,8 @@ def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
 def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if not member.is_dir() and _is_image(member.filename):
+            if not member.is_dir() and is_image(member.filename):
                 yield member.filename, archive.read(member)
-
-
-def _is_image(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and path.suffix.lower() in EXTENSIONS
 
 
 def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
