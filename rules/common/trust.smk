@@ -6,9 +6,9 @@ def checked_attacks():
     """The report's attack, and the one called `strong` where it is ours and has the same target, and a level in common."""
     if "strong" not in own_attacks():
         return ["report"]
-    report, strong = (config["attacks"][name] for name in ("report", "strong"))
-    levels = [{attack["confidence"], *attack["other_confidences"]} for attack in (report, strong)]
-    alike = report["target"] == strong["target"] and levels[0] & levels[1]
+    attacks = [config["attacks"][name] for name in ("report", "strong")]
+    levels = [{attack["confidence"], *attack["other_confidences"]} for attack in attacks]
+    alike = attacks[0]["target"] == attacks[1]["target"] and levels[0] & levels[1]
     return ["report", "strong"] if alike else ["report"]
 
 
