@@ -24,8 +24,8 @@ CARLINI_WAGNER = (
     "IEEE Symposium on Security and Privacy, 2017"
 )
 FMN = (
-    "Unpublished, measured for this project in 2026 with the library adv-lib; the attack: M. Pintor, F. Roli, W. Brendel "
-    "and B. Biggio: Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints. NeurIPS, 2021"
+    "Unpublished, measured for this project in 2026 with the library adv-lib; the attack: M. Pintor, F. Roli, W. "
+    "Brendel and B. Biggio: Fast Minimum-norm Adversarial Attacks through Adaptive Norm Constraints. NeurIPS, 2021"
 )
 DDN = (
     "Unpublished, measured for this project in 2026 with the library adv-lib; the attack: J. Rony, L. G. Hafemann, "
