@@ -43,7 +43,7 @@ MARKS = {
 
 
 def over_values(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
-    """A tile for each claim and value with the verdict's mark and the estimate; a bar where the verdict changes.
+    """A tile for each claim and value with the verdict's mark and the estimate; a bar where the verdict turns.
 
     `table` has a row per parameter, value and claim (`robustness.sensitivity.over_values`). The column of the
     configured value is framed. Raises `UserError` for a verdict that has no mark, or an empty table.
@@ -160,13 +160,13 @@ def _named(parameters: Sequence[str]) -> str:
 
 
 def _read(table: pd.DataFrame) -> str:
-    """What the tiles say, and for which claims the verdict changes."""
+    """What the tiles say, and for which claims the verdict turns."""
     changing = sorted(set(table.loc[table["changes"], "claim"]))
     claims = f"claim{'s' if len(changing) > 1 else ''} {style.listed([str(claim) for claim in changing])}"
     return (
         "Verdicts are about these weights (tests over images, Holm's correction within a column). Numbers: of a "
         "claim's comparisons the one that is furthest from holding, with its 95 % interval. "
-    ) + (f"The verdict changes for {claims}." if changing else "No verdict changes.")
+    ) + (f"The verdict turns for {claims}." if changing else "No verdict turns into its opposite.")
 
 
 def _not_fooled(table: pd.DataFrame) -> str:
