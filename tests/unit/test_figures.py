@@ -322,7 +322,7 @@ def test_drawing_leaves_the_global_settings_alone(every_figure):
 def test_bars_write_values_units_and_how_many_were_fooled(table, spec):
     said = words(bars.robustness_bars(table, spec))
     assert "mean change per pixel (|x′ − x|, pixels in [0, 1])" in said
-    for expected in ("0.142", "12 of 490 fooled", "95 % bootstrap"):
+    for expected in ("0.142", "12 of 490 fooled", "95 % interval"):
         assert expected in said
     assert "Basic classifier, noisy: 470 ended in the default state and 8 ended at the cap" in said
     spec["dataset"]["image_size"] = [3, 32, 32]
@@ -385,6 +385,13 @@ def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
     table.loc[3, ["attacked", "success"]] = 0
     table.loc[3, ["mean_change", "mean_change_low", "mean_change_high"]] = np.nan
     assert "no image was classified correctly" in words(bars.robustness_bars(table, spec))
+
+
+def test_a_bar_without_an_interval_has_its_value_and_no_whisker(table, spec):
+    table[["mean_change_low", "mean_change_high"]] = np.nan
+    figure = bars.robustness_bars(table, spec)
+    assert f"{table.loc[0, 'mean_change']:.3g}" in words(figure)
+    assert not any(type(each).__name__ == "ErrorbarContainer" for each in figure.axes[0].containers)
 
 
 def test_bars_are_those_of_their_required_confidence(table, spec, tmp_path):

@@ -25,7 +25,8 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
 
     `table` has a row per attack, model and required confidence with counts of images (`attacked`, `success`,
     `default_state`, `cap`) and the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image
-    could be attacked has no bar and says so. Raises `UserError` when a row or the measure is missing.
+    could be attacked has no bar and says so; one without an interval (nan) has no whisker. Raises `UserError` when a
+    row or the measure is missing.
     """
     import seaborn
 
@@ -37,7 +38,7 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     with style.theme():
         figure = style.blank(style.COLUMN_WIDTH, 0.75 + 0.42 * len(rows))
         axes = figure.subplots()
-        reach = max((row[f"{measure}_high"] for row in rows if row["attacked"] > 0), default=1.0)
+        reach = max((_end(row, measure) for row in rows if row["attacked"] > 0), default=1.0)
         for place, (model, row) in enumerate(zip(spec["models"], rows, strict=True)):
             _bar(axes, place, row, measure, style.look(model, spec["architectures"]))
             _tick_label(axes, place, model["title"], _fooled(row))
@@ -51,7 +52,7 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
         axes.set_xlabel(_axis_label(measure, spec["dataset"]))
         seaborn.despine(ax=axes, left=True)
         axes.axvline(0, color=style.GREY, linewidth=0.8)
-        measured = "Bars: mean over attacked images; whiskers: its 95 % bootstrap interval."
+        measured = "Bars: mean over attacked images; whiskers: its 95 % interval."
         style.caption(
             figure,
             f"{spec['dataset']['title']}: {TITLES[measure]}",
@@ -87,7 +88,7 @@ def _bar(axes: Axes, place: int, row: pd.Series, measure: str, look: style.Look)
     value, low, high = row[measure], row[f"{measure}_low"], row[f"{measure}_high"]
     axes.barh(place, value, height=0.62, color=look.fill, edgecolor=look.edge, hatch=look.hatch, linewidth=0.8)
     # A white whisker beneath the dark one: it is read on a dark bar as well as beside it.
-    for colour, extra in (("white", 1.2), (style.INK, 0.0)):
+    for colour, extra in () if math.isnan(high) else (("white", 1.2), (style.INK, 0.0)):
         axes.errorbar(
             value,
             place,
@@ -98,8 +99,19 @@ def _bar(axes: Axes, place: int, row: pd.Series, measure: str, look: style.Look)
             capthick=1.0 + extra,
         )
     axes.annotate(
-        _written(value), (high, place), xytext=(5, 0), textcoords="offset points", va="center", fontweight="bold"
+        _written(value),
+        (_end(row, measure), place),
+        xytext=(5, 0),
+        textcoords="offset points",
+        va="center",
+        fontweight="bold",
     )
+
+
+def _end(row: pd.Series, measure: str) -> float:
+    """Where a bar with its whisker ends."""
+    value, high = float(row[measure]), float(row[f"{measure}_high"])
+    return value if math.isnan(high) else high
 
 
 def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
