@@ -59,7 +59,7 @@ def claims_spec(wildcards):
 
 
 def claims_page_spec(wildcards):
-    """What the page of claims says of this configuration: scale, datasets, seeds and how images were attacked."""
+    """What the page of claims says of this configuration, scale, datasets, seeds and attack; a digest of its templates."""
     datasets = [
         {
             "name": name,
@@ -68,7 +68,8 @@ def claims_page_spec(wildcards):
         }
         for name in claim_datasets()
     ]
-    return as_param({"scale": config["scale"], "seeds": len(config["seeds"]), "datasets": datasets})
+    texts = digest_of([page_template("claims"), page_template("parts")])
+    return as_param({"scale": config["scale"], "seeds": len(config["seeds"]), "datasets": datasets, "texts": texts})
 
 
 def robustness_curves_spec(wildcards):
