@@ -1,20 +1,6 @@
 # Inputs and specs of rules/claims.smk.
 
 
-ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
-CLAIM_DATASETS = ("mnist", "cifar")  # the report's; importing robustness.claims here would slow down every start
-
-
-def report_measures(wildcards):
-    """The measures of the report's attack on all models and seeds of a dataset."""
-    return measures_of(wildcards.dataset, ["report"])
-
-
-def claim_datasets():
-    """The datasets that the report's claims are about, as far as they are studied."""
-    return [dataset for dataset in config["study"] if dataset in CLAIM_DATASETS]
-
-
 def claim_datasets_with(name):
     """The datasets among `claim_datasets` that have a table of that name: without judges there is no believability."""
     return [dataset for dataset in claim_datasets() if name != "believability" or has_judges(dataset)]

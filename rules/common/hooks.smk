@@ -1,4 +1,5 @@
 # What rules/hooks.smk says: at the start, at the end, and of failures.
+import os
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,17 @@ def failure(started):
     from robustness.run_summary import failures
 
     return said(failures(as_jobs(workflow.scheduler.failed), started))
+
+
+def check_writable():
+    """Stop with a sentence where the folder for results cannot be written to; Snakemake would show a traceback."""
+    from snakemake.exceptions import WorkflowError
+
+    folder = Path(RESULTS).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WorkflowError(f"cannot write to {folder}: make it writable, or set 'results' to another folder")
 
 
 def not_trustworthy(dataset):
