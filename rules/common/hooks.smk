@@ -16,11 +16,13 @@ def announcement():
     if jobs:
         lines += [f"To do: {kinds_of(jobs)}.", duration(jobs, earlier_seconds(jobs), cores)]
     lines.append(f"Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.")
-    lines += [
-        f"{dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
-        for dataset in config["study"]
-        if not has_judges(dataset)
-    ]
+    for dataset in config["study"]:
+        if not has_judges(dataset):
+            lines.append(
+                f"{dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
+            )
+        elif not transfers(dataset):
+            lines.append(f"{dataset} has one model, and no other to fool with its images: no transfer.")
     if scale["name"] != "paper":
         lines.append("The report's own sizes: add --configfile scales/paper.yaml.")
     return said(lines)
