@@ -81,7 +81,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """The name, with / between folders, and content of each image file in a folder or archive."""
     if path.is_dir():
         for name, file in image_files(path).items():
-            yield name, file.read_bytes()
+            yield name, Path(file).read_bytes()
         return
     if not path.exists():
         raise UserError(f"{path} does not exist: set the source's 'path' to a folder or a tar or zip archive")
