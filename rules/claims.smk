@@ -35,8 +35,6 @@ rule write_claims_page:
     """Write the table of claims as a page that can be read in a browser."""
     input:
         table=rules.assess_claims.output,
-        template=page_template("claims"),
-        parts=page_template("parts"),
     output:
         f"{RESULTS}/claims.html",
     log:
@@ -48,8 +46,9 @@ rule write_claims_page:
     params:
         *src("write_claims_page"),
         spec=claims_page_spec,
+        template=page_template("claims"),
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --template {input.template:q}"
+        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
 
 

@@ -1,20 +1,6 @@
 # Inputs and specs of rules/claims.smk.
 
 
-ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
-CLAIM_DATASETS = ("mnist", "cifar")  # the report's; importing robustness.claims here would slow down every start
-
-
-def report_measures(wildcards):
-    """The measures of the report's attack on all models and seeds of a dataset."""
-    return measures_of(wildcards.dataset, ["report"])
-
-
-def claim_datasets():
-    """The datasets that the report's claims are about, as far as they are studied."""
-    return [dataset for dataset in config["study"] if dataset in CLAIM_DATASETS]
-
-
 def claim_attacks():
     """The attacks that claims are answered from: the report's, then the others of ours that take any wrong class."""
     return ["report", *(name for name in untargeted_attacks() if name != "report")]
@@ -64,7 +50,7 @@ def claims_spec(wildcards):
 
 
 def claims_page_spec(wildcards):
-    """What the page of claims says of this configuration: scale, datasets, seeds and how images were attacked."""
+    """What the page of claims says of this configuration, scale, datasets, seeds and attack; a digest of its templates."""
     datasets = [
         {
             "name": name,
@@ -73,7 +59,8 @@ def claims_page_spec(wildcards):
         }
         for name in claim_datasets()
     ]
-    return as_param({"scale": config["scale"], "seeds": len(config["seeds"]), "datasets": datasets})
+    texts = digest_of([page_template("claims"), page_template("parts")])
+    return as_param({"scale": config["scale"], "seeds": len(config["seeds"]), "datasets": datasets, "texts": texts})
 
 
 def robustness_curves_spec(wildcards):

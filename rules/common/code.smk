@@ -1,4 +1,5 @@
 # What of the code a job depends on, as params: scripts with the library modules they import, own networks, page templates.
+import hashlib
 import os
 from pathlib import Path
 
@@ -48,5 +49,10 @@ def code_option(wildcards):
 
 
 def page_template(name):
-    """The path of a page's template; no input, for the reason that `src` gives."""
+    """The path of a page's template; no input, for the reason that `src` gives: the page's spec has its `digest_of`."""
     return Path(os.path.relpath(Path(workflow.basedir, "report", f"{name}.html.j2")))
+
+
+def digest_of(paths):
+    """16 hexadecimal digits that change with what stands in the files."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]

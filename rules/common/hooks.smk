@@ -1,4 +1,5 @@
 # What rules/hooks.smk says: at the start, at the end, and of failures.
+import os
 import shutil
 from pathlib import Path
 
@@ -15,11 +16,13 @@ def announcement():
     if jobs:
         lines += [f"To do: {kinds_of(jobs)}.", duration(jobs, earlier_seconds(jobs), cores)]
     lines.append(f"Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.")
-    lines += [
-        f"{dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
-        for dataset in config["study"]
-        if not has_judges(dataset)
-    ]
+    for dataset in config["study"]:
+        if not has_judges(dataset):
+            lines.append(
+                f"{dataset} has one network, and none to judge or to fool with its images: no believability, no transfer."
+            )
+        elif not transfers(dataset):
+            lines.append(f"{dataset} has one model, and no other to fool with its images: no transfer.")
     if scale["name"] != "paper":
         lines.append("The report's own sizes: add --configfile scales/paper.yaml.")
     return said(lines)
@@ -38,6 +41,17 @@ def failure(started):
     from robustness.run_summary import failures
 
     return said(failures(as_jobs(workflow.scheduler.failed), started))
+
+
+def check_writable():
+    """Stop with a sentence where the folder for results cannot be written to; Snakemake would show a traceback."""
+    from snakemake.exceptions import WorkflowError
+
+    folder = Path(RESULTS).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise WorkflowError(f"cannot write to {folder}: make it writable, or set 'results' to another folder")
 
 
 def not_trustworthy(dataset):

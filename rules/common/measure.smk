@@ -6,17 +6,6 @@ def predictions(wildcards):
     return of_every_network(wildcards.dataset, "models/{model}/seed{seed}/predictions.parquet")
 
 
-def attack_records(wildcards):
-    """The records of an attack's shards on one model, in the order of the images."""
-    folder = f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{wildcards.model}/seed{wildcards.seed}"
-    return [f"{folder}/{shard}.parquet" for shard in shards(wildcards.dataset, wildcards.attack)]
-
-
-def attack_images(wildcards):
-    """The images that `attack_records` belong to."""
-    return [path.replace(".parquet", ".safetensors") for path in attack_records(wildcards)]
-
-
 def all_measures(wildcards):
     """The measures of all attacks, models and seeds of a dataset."""
     return measures_of(wildcards.dataset, config["attacks"])

@@ -1,4 +1,5 @@
-# Names that rules share: the configuration's datasets, models, networks and attacks, and which of them are of a kind.
+# Names that rules share: the configuration's datasets, models, networks and attacks, which of them are of a kind, what is
+# swept, and the files that belong to them.
 import json
 import re
 
@@ -60,6 +61,11 @@ def measures_of(dataset, attacks):
     return [path for name in names for path in of_every_network(dataset, name)]
 
 
+def report_measures(wildcards):
+    """The measures of the report's attack on all models and seeds of a dataset."""
+    return measures_of(wildcards.dataset, ["report"])
+
+
 def dataset_of(kind):
     """A regular expression for `dataset` in the path of a model that is `trained` or `given`; it looks at the model.
 
@@ -82,6 +88,13 @@ def small(dataset):
 def large(dataset):
     """The dataset that a small one belongs to; any other as it is."""
     return dataset.partition("/")[0]
+
+
+def claim_datasets():
+    """The datasets that the report's claims are about, as far as they are studied."""
+    from robustness.settings import CLAIMED
+
+    return [dataset for dataset in config["study"] if dataset in CLAIMED]
 
 
 def source_of(dataset):
@@ -144,3 +157,52 @@ def shards(dataset, attack="report"):
     """The ranges of test images that make up an attack: `<start>-<stop>`, so that more images only add ranges."""
     total, size = attacked_images(dataset, attack), config["shard_images"]
     return [f"{start}-{min(start + size, total)}" for start in range(0, total, size)]
+
+
+def attack_records(wildcards):
+    """The records of an attack's shards on one model, in the order of the images."""
+    folder = f"{RESULTS}/{wildcards.dataset}/attacks/{wildcards.attack}/{wildcards.model}/seed{wildcards.seed}"
+    return [f"{folder}/{shard}.parquet" for shard in shards(wildcards.dataset, wildcards.attack)]
+
+
+def attack_images(wildcards):
+    """The images that `attack_records` belong to."""
+    return [path.replace(".parquet", ".safetensors") for path in attack_records(wildcards)]
+
+
+def sensitivity_of(dataset):
+    """What is swept for a dataset; empty where nothing is."""
+    return (config["sensitivity"] or {}).get(dataset) or {}
+
+
+def configured_values(dataset):
+    """The step, and the noise level where the noise has one, that everything but the sweep uses."""
+    entry = config["datasets"][dataset]
+    values = {"alpha": entry["alpha"], "sigma": entry.get("augmentation", {}).get("sigma")}
+    return {parameter: float(value) for parameter, value in values.items() if value is not None}
+
+
+def swept_values(dataset):
+    """The values of each swept parameter, in rising order, with the configured one: `{"alpha": [0.005, 0.01]}`."""
+    sweep = sensitivity_of(dataset)
+    listed = {"alpha": sweep.get("alpha") or [], "sigma": (sweep.get("sigma") or {}).get("values", [])}
+    return {
+        parameter: sorted({float(value) for value in [*values, configured_values(dataset)[parameter]]})
+        for parameter, values in listed.items()
+        if values
+    }
+
+
+def swept_images(dataset):
+    """How many test images are attacked at each value."""
+    return min(sensitivity_of(dataset)["attacked_images"], config["datasets"][dataset]["attacked_images"])
+
+
+def with_alpha(dataset, alpha):
+    """The name of the report's attack with another step; just that of the attack for the configured one."""
+    return "report" if alpha == configured_values(dataset)["alpha"] else f"report-alpha={alpha}"
+
+
+def swept_attacks():
+    """The names of the report's attack with all steps that are swept."""
+    return [with_alpha(name, alpha) for name in config["study"] for alpha in swept_values(name).get("alpha", [])]

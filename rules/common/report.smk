@@ -1,5 +1,4 @@
 # Inputs and specs of rules/report.smk.
-import hashlib
 import json
 import os
 import shlex
@@ -60,6 +59,6 @@ def report_spec(wildcards):
                 }
                 for name in config["study"]
             ],
-            "texts": hashlib.sha256(b"".join(path.read_bytes() for path in texts)).hexdigest()[:16],
+            "texts": digest_of(texts),
         }
     )

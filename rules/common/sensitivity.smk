@@ -1,32 +1,4 @@
-# What is swept, the small datasets that this adds, and the inputs and specs of rules/sensitivity.smk.
-
-
-def sensitivity_of(dataset):
-    """What is swept for a dataset; empty where nothing is."""
-    return (config["sensitivity"] or {}).get(dataset) or {}
-
-
-def configured_values(dataset):
-    """The step, and the noise level where the noise has one, that everything but the sweep uses."""
-    entry = config["datasets"][dataset]
-    values = {"alpha": entry["alpha"], "sigma": entry.get("augmentation", {}).get("sigma")}
-    return {parameter: float(value) for parameter, value in values.items() if value is not None}
-
-
-def swept_values(dataset):
-    """The values of each swept parameter, in rising order, with the configured one: `{"alpha": [0.005, 0.01]}`."""
-    sweep = sensitivity_of(dataset)
-    listed = {"alpha": sweep.get("alpha") or [], "sigma": (sweep.get("sigma") or {}).get("values", [])}
-    return {
-        parameter: sorted({float(value) for value in [*values, configured_values(dataset)[parameter]]})
-        for parameter, values in listed.items()
-        if values
-    }
-
-
-def swept_images(dataset):
-    """How many test images are attacked at each value."""
-    return min(sensitivity_of(dataset)["attacked_images"], config["datasets"][dataset]["attacked_images"])
+# The small datasets that a sweep over noise levels adds, and the inputs and specs of rules/sensitivity.smk.
 
 
 def add_small_datasets():
@@ -58,16 +30,6 @@ def with_sigma(dataset, model, sigma):
 
     clean = configured.data(model_entries(dataset)[model]) == "clean"
     return model if clean else f"{model}-sigma={sigma}"
-
-
-def with_alpha(dataset, alpha):
-    """The name of the report's attack with another step; just that of the attack for the configured one."""
-    return "report" if alpha == configured_values(dataset)["alpha"] else f"report-alpha={alpha}"
-
-
-def swept_attacks():
-    """The names of the report's attack with all steps that are swept."""
-    return [with_alpha(name, alpha) for name in config["study"] for alpha in swept_values(name).get("alpha", [])]
 
 
 def swept_measures(wildcards):

@@ -42,17 +42,6 @@ def check_given_weights():
                 raise WorkflowError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
 
 
-def check_writable():
-    """Stop with a sentence where the folder for results cannot be written to; Snakemake would show a traceback."""
-    from snakemake.exceptions import WorkflowError
-
-    folder = Path(RESULTS).absolute()
-    while not folder.exists():
-        folder = folder.parent
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise WorkflowError(f"cannot write to {folder}: make it writable, or set 'results' to another folder")
-
-
 def set_environment():
     """Let jobs use the Python that runs Snakemake, and tell them where downloaded files and own code lie.
 

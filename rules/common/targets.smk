@@ -1,6 +1,9 @@
 # The files that targets consist of: tables, figures and pages of a dataset.
 
 
+ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
+
+
 def tables(dataset):
     """The tables of a dataset."""
     names = ["models", "accuracy", "robustness", "rank_agreement", "trust"]
@@ -21,8 +24,7 @@ def figures(dataset):
     for label in config["datasets"][dataset]["example_classes"]:
         names += [f"examples_{label}", f"differences_{label}"]
     names += ["sensitivity"] if swept_values(dataset) else []
-    paths = [f"{RESULTS}/{dataset}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
-    return paths + judges_part(dataset, "figures")
+    return pictures(dataset, *names) + judges_part(dataset, "figures")
 
 
 def pictures(dataset, *names):
@@ -41,13 +43,9 @@ def trust_target(dataset):
 
 
 def sensitivity(dataset):
-    """The table and the figure of what is swept for a dataset."""
-    if not swept_values(dataset):
-        return []
-    return [
-        f"{RESULTS}/{dataset}/tables/sensitivity.csv",
-        *(f"{RESULTS}/{dataset}/figures/sensitivity.{suffix}" for suffix in ("svg", "png")),
-    ]
+    """The table and the figure of what is swept for a dataset; none where nothing is."""
+    parts = [f"{RESULTS}/{dataset}/tables/sensitivity.csv", *pictures(dataset, "sensitivity")]
+    return parts if swept_values(dataset) else []
 
 
 def believability(dataset):

@@ -1,5 +1,4 @@
 # Inputs and specs of rules/trust.smk.
-import hashlib
 
 
 def checked_attacks():
@@ -48,8 +47,8 @@ def trust_page_spec(wildcards):
     """The names and titles of the models, what the page says of the settings, and a digest of its template."""
     name = wildcards.dataset
     words = (attack_in_words(name, "report"), noise_in_words(name), attacked_in_words(name))
-    digest = hashlib.sha256(page_template("trust").read_bytes()).hexdigest()[:16]
-    return figure_spec(name, *words, images=config["trust"]["images"], template=digest)
+    template = digest_of([page_template("trust")])
+    return figure_spec(name, *words, images=config["trust"]["images"], template=template)
 
 
 def required_trust_spec(wildcards):

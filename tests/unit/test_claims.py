@@ -338,8 +338,6 @@ def test_claims_name_models_and_datasets_of_the_configuration() -> None:
 
     configured = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["datasets"]
     assert {name: tuple(configured[name]["models"]) for name in MODELS} == MODELS
-    rules = (ROOT / "rules" / "common" / "claims.smk").read_text(encoding="utf-8")
-    assert f"CLAIM_DATASETS = {json.dumps(tuple(MODELS)).replace('[', '(').replace(']', ')')}" in rules
 
 
 # --- the script and the page -----------------------------------------------------------------------------------------

@@ -179,8 +179,8 @@ def test_a_damaged_archive_is_named(length: int) -> None:
 # --- image folders ---------------------------------------------------------------------------------------------------
 
 
-def read_folder(path: Path, *classes: str, **settings: Any) -> SourceImages:
-    return image_folder.read({"path": str(path), **settings}, classes or ("cat", "dog"))
+def read_folder(path: Path, *classes: str) -> SourceImages:
+    return image_folder.read({"path": str(path)}, classes or ("cat", "dog"))
 
 
 def arrays(images: SourceImages) -> list[list[Any]]:
@@ -252,13 +252,10 @@ def test_a_folder_around_train_and_test_is_allowed(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
-@pytest.mark.parametrize(("channels", "depth"), [(None, 1), (1, 1), (3, 3)])
-def test_gray_images_have_one_channel_unless_three_are_asked_for(
-    tmp_path: Path, channels: int | None, depth: int
-) -> None:
+def test_gray_images_have_one_channel(tmp_path: Path) -> None:
     gray = image_file(random_images(1, 6, 8)[0])
     write_tree(tmp_path, dict.fromkeys(image_tree(), gray))
-    assert read_folder(tmp_path, channels=channels).test_images.shape == (4, depth, 6, 8)
+    assert read_folder(tmp_path).test_images.shape == (4, 1, 6, 8)
 
 
 def test_one_image_in_colour_makes_all_rgb(tmp_path: Path) -> None:
@@ -266,9 +263,6 @@ def test_one_image_in_colour_makes_all_rgb(tmp_path: Path) -> None:
     images = read_folder(tmp_path)
     assert images.train_images.shape == (6, 3, 6, 8)
     assert np.array_equal(images.train_images[0, 0], images.train_images[0, 2])
-    assert read_folder(tmp_path, channels=1).train_images.shape == (6, 1, 6, 8)
-    with pytest.raises(UserError, match=r"'channels' of the source .* is 4"):
-        read_folder(tmp_path, channels=4)
 
 
 def test_images_of_another_size_are_named_with_both_sizes(tmp_path: Path) -> None:

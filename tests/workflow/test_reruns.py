@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from running import DIGITS, Copy, Job, changed, counts, missing
+from running import DIGITS, TINY, Copy, Job, changed, counts, missing
 
 OTHER_NETWORKS = {"judge_attack", "tabulate_believability", "transfer_attack", "tabulate_transfer"}
 TARGETS = {"attack_targets", "tabulate_targets"}
@@ -232,6 +232,23 @@ def test_more_images_in_the_checks_repeat_them_and_what_shows_their_verdict(fini
 def test_an_edited_template_writes_its_page_again(finished: Copy) -> None:
     with changed(finished.path("report/trust.html.j2")):
         assert counts(finished.plan()) == {"write_trust_page": 1}
+
+
+def test_the_page_of_claims_follows_its_templates_and_not_the_folder_that_they_lie_in(
+    fresh: Copy, tmp_path: Path
+) -> None:
+    page, copy = "results/tiny/claims.html", fresh.duplicate(tmp_path / "workflow")
+    config = copy.path(TINY)
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace("study: [digits, colours]", "study: [digits]"), encoding="utf-8")
+    copy.run(page).succeeded()
+    for template in ("claims", "parts"):
+        with changed(copy.path(f"report/{template}.html.j2"), "\nmore"):
+            assert counts(copy.plan(page)) == {"write_claims_page": 1}
+    elsewhere = tmp_path / "elsewhere"
+    for part in ("results", ".snakemake", "tests"):
+        shutil.copytree(copy.path(part), elsewhere / part)
+    assert copy.plan("--snakefile", str(copy.path("Snakefile")), "--directory", str(elsewhere), page) == []
 
 
 def test_a_title_redraws_figures_and_pages_only(finished: Copy) -> None:

@@ -8,28 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import os
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path
 
-EXTENSIONS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 READ_WHOLE = 10_000_000
 """Bytes of images up to which a digest reads them; it is taken at each start of Snakemake, which must not take long."""
 
 
 def is_image(name: str) -> bool:
     """Whether a file is an image, by its name with / between folders, and neither it nor a folder of it is hidden."""
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return not hidden and path.suffix.lower() in EXTENSIONS
+    parts = [part for part in name.split("/") if part != "."]
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
+    return not hidden and name.lower().endswith(EXTENSIONS)
 
 
-def image_files(folder: Path) -> dict[str, Path]:
-    """The image files in a folder, by their names in it with / between folders, in the order of these."""
-    found = {}
-    for parent, _, names in os.walk(folder):
-        above = Path(parent).relative_to(folder).as_posix()
-        for name in names:
-            found[name if above == "." else f"{above}/{name}"] = Path(parent, name)
-    return {name: found[name] for name in sorted(found) if is_image(name) and found[name].is_file()}
+def image_files(folder: Path) -> dict[str, os.DirEntry[str]]:
+    """The image files in a folder, by their names in it with / between folders, in the order of these.
+
+    A folder that is a link is passed over. Raises `OSError` for a folder that cannot be read.
+    """
+    return dict(sorted(_image_files(str(folder), "")))
+
+
+def _image_files(folder: str, above: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{above}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _image_files(entry.path, f"{name}/")
+            elif is_image(name) and entry.is_file():
+                yield name, entry
 
 
 def digest(folder: Path) -> str:
@@ -46,5 +55,5 @@ def digest(folder: Path) -> str:
         time = "" if whole else stats[name].st_mtime_ns
         found.update(f"{name}\0{stats[name].st_size}\0{time}\0".encode(errors="surrogateescape"))
         if whole:
-            found.update(file.read_bytes())
+            found.update(Path(file).read_bytes())
     return found.hexdigest()[:16]

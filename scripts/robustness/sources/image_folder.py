@@ -42,15 +42,13 @@ class _Place:
 def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     """The images, (N, C, H, W), of the folder or archive at `source["path"]`; labels follow the order of `classes`.
 
-    `source["channels"]`, 1 or 3, makes all images gray or RGB; without it they are gray if every one of them is.
-    Hidden files and files that are no images by their extension are passed over.
+    All are gray if every one of them is, and RGB if one is not. Hidden files and files that are no images by their
+    extension are passed over.
 
     Raises `UserError` when the folders are not the `classes`, a class lacks images, or an image is damaged or of
     another size than the first.
     """
-    path, channels = Path(source["path"]), source.get("channels")
-    if channels not in (None, 1, 3):
-        raise UserError(f"'channels' of the source {path} is {channels}: it can be 1 (gray) or 3 (RGB)")
+    path = Path(source["path"])
     images: dict[_Place, NDArray[np.uint8]] = {}
     damaged: list[str] = []
     wrappers: set[tuple[str, ...]] = set()
@@ -60,7 +58,7 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
             continue
         wrappers.add(wrapper)
         try:
-            images[place] = _decode(content, channels)
+            images[place] = _decode(content)
         except Exception as error:  # Pillow raises many kinds for damaged files, by their format
             damaged.append(f"{place} ({error})")
     if damaged:
@@ -83,7 +81,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """The name, with / between folders, and content of each image file in a folder or archive."""
     if path.is_dir():
         for name, file in image_files(path).items():
-            yield name, file.read_bytes()
+            yield name, Path(file).read_bytes()
         return
     if not path.exists():
         raise UserError(f"{path} does not exist: set the source's 'path' to a folder or a tar or zip archive")
@@ -130,15 +128,14 @@ def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
-def _decode(content: bytes, channels: int | None) -> NDArray[np.uint8]:
+def _decode(content: bytes) -> NDArray[np.uint8]:
     """The pixels of an image file: (H, W) if it is gray, (H, W, 3) if not."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:
         if image.mode.startswith(("I", "F")):  # Pillow would clip these, not scale them
             raise ValueError("more than 8 bits per channel")
-        gray = image.mode in ("1", "L", "LA", "La") if channels is None else channels == 1
-        return np.asarray(image.convert("L" if gray else "RGB"))
+        return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB"))
 
 
 def _arrays(
