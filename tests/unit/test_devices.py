@@ -44,8 +44,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     pretend(monkeypatch, "GPU-a", "GPU-b")
-    threads = torch.get_num_threads()
+    matmul, cudnn, threads = torch.backends.cuda.matmul, torch.backends.cudnn, torch.get_num_threads()
+    before = matmul.allow_tf32, cudnn.allow_tf32
     yield tmp_path
+    matmul.allow_tf32, cudnn.allow_tf32 = before
     torch.set_num_threads(threads)
 
 
@@ -56,6 +58,13 @@ def test_without_a_gpu_the_cpu_computes_with_the_given_threads(monkeypatch: pyte
             assert device == torch.device("cpu")
             assert torch.get_num_threads() == threads
     assert devices.describe(device) == "cpu"
+
+
+def test_float32_is_float32_on_a_leased_gpu_whatever_it_was_before() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    with devices.leased(1):
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cudnn.allow_tf32
 
 
 def test_two_leases_hold_different_gpus_and_a_returned_one_is_free_again() -> None:
