@@ -35,7 +35,15 @@ def leased(threads: int) -> Iterator[torch.device]:
     with ExitStack() as held:
         index = _lease(visible_gpus(), held)
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-        yield torch.device("cuda", index)
+        device = torch.device("cuda", index)
+        held.callback(_emptied, device)
+        yield device
+
+
+def _emptied(device: torch.device) -> None:
+    """Give memory back that PyTorch keeps for later; the next job measures how much is free when its lease begins."""
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
 
 
 def visible_gpus() -> list[str]:
