@@ -106,14 +106,15 @@ run() {
     --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
 }
 
-# kept STAGE: what is small of the results, as one archive.
+# kept STAGE: what is small of the results, as one archive; nothing where there are none yet.
 kept() {
-  [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] || return 0
-  mkdir -p "$OUTPUT"
-  find "$RESULTS" -type f -size -2M \( -name '*.csv' -o -name '*.json' -o -name '*.svg' -o -name '*.png' \
-    -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) -print0 |
-    tar --null --files-from=- -czf "$OUTPUT/$1.tar.gz.part"
-  mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
+  [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] && [ -d "$RESULTS" ] || return 0
+  # Joined by &&, since a shell that asks whether a function succeeds does not stop inside of it.
+  mkdir -p "$OUTPUT" &&
+    find "$RESULTS" -type f -size -2M \( -name '*.csv' -o -name '*.json' -o -name '*.svg' -o -name '*.png' \
+      -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) -print0 |
+    tar --null --files-from=- -czf "$OUTPUT/$1.tar.gz.part" &&
+    mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
 }
 
 # stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached. One that fails stops no other.
@@ -129,7 +130,7 @@ stage() {
     echo "== $name: FAILED after $((SECONDS - started)) s: the messages above name the log" >&2
     failed+=("$name")
   fi
-  kept "$name"
+  kept "$name" || failed+=("$name-archive")
 }
 
 # attacked MODEL: what is needed of one of CIFAR-10's networks to know how robust it is.
@@ -157,7 +158,7 @@ if [ -z "${PLAN[*]}" ] && [ "$LAST" -ge 7 ]; then
   echo "== 7-training-speed"
   "$python" benchmarks/training.py --configfile scales/paper.yaml "${more[@]}" --table "$RESULTS/run_time/training.csv" ||
     failed+=(7-training-speed)
-  kept 7-training-speed
+  kept 7-training-speed || failed+=(7-training-speed-archive)
 fi
 [ ${#failed[@]} -eq 0 ] || stop "not everything could be made (${failed[*]}): the same command tries the rest again"
 echo "== all done, $((SECONDS - begun)) s since the start; results in $RESULTS"

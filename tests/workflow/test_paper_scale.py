@@ -86,6 +86,20 @@ def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_comp
     assert made == {path: path.stat().st_mtime_ns for path in copy.path("results/paper-tiny").rglob("*.safetensors")}
 
 
+def test_a_stage_that_fails_before_there_are_results_stops_no_other(copy: Copy) -> None:
+    ended = paper_scale(copy, "--output", "out", "--last", "2", MORE="missing.yaml")
+    assert ended.returncode == 1
+    assert re.findall(r"^== (\S+): FAILED after", ended.stdout, re.MULTILINE) == ["1-mnist", "2-cifar-resnet"]
+    assert "paper_scale: not everything could be made (1-mnist 2-cifar-resnet): the same command" in ended.stdout
+
+
+def test_an_archive_that_cannot_be_written_is_named_and_stops_no_stage(copy: Copy) -> None:
+    copy.path("results/paper-tiny").mkdir(parents=True)
+    ended = paper_scale(copy, "--output", "cifar.tar.xz/out", "--last", "2", MORE="missing.yaml")
+    assert ended.returncode == 1
+    assert "(1-mnist 1-mnist-archive 2-cifar-resnet 2-cifar-resnet-archive): the same command" in ended.stdout
+
+
 def test_a_stage_that_does_not_exist_is_refused(copy: Copy) -> None:
     ended = paper_scale(copy, "--last", "8")
     assert (ended.returncode, ended.stdout) == (1, "paper_scale: --last must name a stage from 1 to 7, not '8'\n")
