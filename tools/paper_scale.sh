@@ -8,7 +8,7 @@
 # results/paper-venv, in which that Python's packages are visible and what they lack is installed; PyTorch is not
 # touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
 # the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
-# and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
+# and puts what is small (pages, tables, figures, logs, histories: no weights) as an archive into --output's folder.
 # A stage that fails stops no other, and makes the command fail at its end.
 # With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
 # overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
@@ -106,13 +106,14 @@ run() {
     --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
 }
 
-# kept STAGE: what is small of the results, as one archive; nothing where there are none yet.
+# kept STAGE: what is small of the results, as one archive: pages below 20 MiB, the rest below 2 MiB each, in KiB since
+# find rounds sizes up to whole units. Nothing where there are no results yet.
 kept() {
   [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] && [ -d "$RESULTS" ] || return 0
   # Joined by &&, since a shell that asks whether a function succeeds does not stop inside of it.
   mkdir -p "$OUTPUT" &&
-    find "$RESULTS" -type f -size -2M \( -name '*.csv' -o -name '*.json' -o -name '*.svg' -o -name '*.png' \
-      -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) -print0 |
+    find "$RESULTS" -type f \( -name '*.html' -size -20480k -o -size -2048k \( -name '*.csv' -o -name '*.json' \
+      -o -name '*.svg' -o -name '*.png' -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) \) -print0 |
     tar --null --files-from=- -czf "$OUTPUT/$1.tar.gz.part" &&
     mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
 }

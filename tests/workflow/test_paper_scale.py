@@ -71,6 +71,18 @@ def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) 
     assert seen.stdout.strip()
 
 
+def test_an_archive_holds_pages_and_what_is_small(copy: Copy) -> None:
+    results = copy.path("results/paper-tiny")
+    results.mkdir(parents=True)
+    sizes = {"report.html": 9 << 20, "a.csv": 100, "b.csv": (3 << 20) // 2, "c.csv": 3 << 20, "d.html": 21 << 20}
+    for name, size in (sizes | {"weights.safetensors": 100}).items():
+        results.joinpath(name).write_bytes(bytes(size))
+    paper_scale(copy, "--output", "out", "--last", "1", MORE="missing.yaml")
+    with tarfile.open(copy.path("out/1-mnist.tar.gz")) as archive:
+        names = sorted(Path(name).name for name in archive.getnames())
+    assert names == ["a.csv", "b.csv", "report.html"]
+
+
 def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(copy: Copy) -> None:
     ended = paper_scale(copy, "--output", "out", "--last", "1", CORES="2")
     assert ended.returncode == 0, ended.stdout
