@@ -3,12 +3,13 @@
 #
 #   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
 #
-# Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer), named by PYTHON (default: python3). Reads the
-# wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (docs/paper-scale.md). Makes
-# results/paper-venv, in which that Python's packages are visible and what they lack is installed; PyTorch is not
-# touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
-# the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
-# and puts what is small (pages, tables, figures, logs, histories: no weights) as an archive into --output's folder.
+# Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer) and has pip, named by PYTHON (default: python3).
+# Reads the wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files
+# (docs/paper-scale.md). Makes results/paper-venv, in which that Python's packages are visible and what they lack is
+# installed; PyTorch is not touched. Then it computes in an order that leaves something useful whenever it is stopped:
+# MNIST, CIFAR-10's ResNet, the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage
+# it says how long it took and puts what is small (pages, tables, figures, logs, histories: no weights) as an archive into
+# --output's folder.
 # A stage that fails stops no other, and makes the command fail at its end.
 # With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
 # overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
@@ -53,7 +54,12 @@ begun=$SECONDS
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
 "$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
+# Whatever the machine's files and variables say: vendors' containers pin versions for all of pip (PIP_CONSTRAINT).
+pip() {
+  PIP_CONFIG_FILE=/dev/null "$PYTHON" -m pip --isolated "$@"
+}
 if [ ! -e "$VENV/installed" ]; then
+  pip --version >/dev/null || stop "'$PYTHON' has no pip"
   rm -rf "$VENV"
   "$PYTHON" -m venv --without-pip "$VENV"
   # Not --system-site-packages: the Python that has PyTorch may itself be an environment, whose packages that would miss.
@@ -66,9 +72,10 @@ listed = [folder for folder in [*sys.path, *folders] if folder.endswith("-packag
 (target,) = Path(sys.argv[1]).glob("lib/python*/site-packages")
 (target / "beside.pth").write_text("\n".join(dict.fromkeys(listed)) + "\n", encoding="utf-8")
 PY
-  "$PYTHON" -m pip --python "$VENV/bin/python" install --quiet --no-index --find-links "$WHEELS" \
+  pip --python "$VENV/bin/python" install --quiet --no-index --find-links "$WHEELS" \
     --disable-pip-version-check --no-warn-conflicts -r tools/paper_scale.txt ||
-    stop "the wheels in $WHEELS do not suffice: collect them for this Python, without fewer packages"
+    stop "pip failed, for the reason above; where it found no version, the wheels in $WHEELS do not suffice: collect" \
+      "them for this Python, without fewer packages"
   touch "$VENV/installed"
 fi
 python=$VENV/bin/python

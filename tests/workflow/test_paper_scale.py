@@ -53,6 +53,26 @@ def test_a_python_without_pytorch_is_refused_before_anything_is_made(copy: Copy,
     assert not copy.path("results").exists()
 
 
+def test_a_python_without_pip_is_refused_before_anything_is_made(copy: Copy, tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    script = f'#!/bin/sh\ncase "$*" in "-m pip"*) exit 1 ;; esac\nexec "{sys.executable}" "$@"\n'
+    bare.write_text(script, encoding="utf-8")
+    bare.chmod(0o755)
+    ended = paper_scale(copy, PYTHON=str(bare))
+    assert (ended.returncode, ended.stdout) == (1, f"paper_scale: '{bare}' has no pip\n")
+    assert not copy.path("results").exists()
+
+
+def test_what_the_machine_tells_pip_does_not_count(copy: Copy, tmp_path: Path) -> None:
+    constraint, settings = tmp_path / "constraint.txt", tmp_path / "pip.conf"
+    constraint.write_text("numpy==1.0\n", encoding="utf-8")
+    settings.write_text(f"[install]\nconstraint = {constraint}\n", encoding="utf-8")
+    told = {"PIP_CONSTRAINT": str(constraint), "PIP_TARGET": str(tmp_path / "target"), "PIP_CONFIG_FILE": str(settings)}
+    ended = paper_scale(copy, "--plan", "--last", "1", **told)
+    assert ended.returncode == 0, ended.stdout
+    assert copy.path("results/paper-venv/installed").exists()
+
+
 def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) -> None:
     ended = paper_scale(copy, "--plan")
     assert ended.returncode == 0, ended.stdout
