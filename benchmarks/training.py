@@ -166,7 +166,7 @@ def main() -> None:
     config = settings(options.configfile)
     os.environ["ROBUSTNESS_PYTHON_PATH"] = config["python_path"]
     with devices.leased(options.threads) as device:
-        torch.backends.cudnn.benchmark = True  # as train_model.py does
+        torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True  # as train_model.py does
         dtype, size = (torch.bfloat16, 8192) if device.type == "cuda" else (torch.float32, 1024)
         found = networks(config, device, options)
         seconds: dict[str, list[float]] = {each.name: [] for each in found}

@@ -23,6 +23,7 @@ from robustness.command import parser, run, settings
 from robustness.files import read_tensors, write_tensors
 from robustness.gradients import frozen
 from robustness.memory import fitting_batch_size
+from robustness.pixels import from_bytes
 from robustness.progress import Progress
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.records import write_records
@@ -65,7 +66,7 @@ def main(options: argparse.Namespace) -> None:
 
             result = attack(
                 model,
-                torch.from_numpy(pixels).to(device).float().div_(255),
+                torch.from_numpy(from_bytes(pixels)).to(device),
                 torch.from_numpy(labels).to(device),
                 image_ids.to(device),
                 spec,

@@ -23,6 +23,7 @@ from robustness.files import read_tensors
 from robustness.gradients import frozen
 from robustness.measures import mean_change, norms
 from robustness.memory import fitting_batch_size
+from robustness.pixels import from_bytes
 from robustness.progress import Progress
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.records import read_columns, write_records
@@ -56,11 +57,11 @@ def main(options: argparse.Namespace) -> None:
         inputs = (options.weights, options.test, options.predictions)
         shaped_by = (options.spec, code_digest(), *map(file_digest, inputs), device.type)
         store = Store(options.checkpoint, digest_of(*shaped_by), options.save_every)
-        original = torch.from_numpy(pixels).float().div_(255)
+        original = from_bytes(pixels)
         with Progress(title, len(labels), "images") as progress:
             result = attack(
                 model,
-                original.to(device),
+                torch.from_numpy(original).to(device),
                 torch.from_numpy(labels).to(device),
                 torch.from_numpy(chosen.images).to(device),
                 spec,
@@ -72,7 +73,7 @@ def main(options: argparse.Namespace) -> None:
                 store=store,
             )
         provenance = stamp(options.spec, devices.describe(device))
-    write_records(options.records, _columns(result, spec, chosen, original.numpy(), labels), {"provenance": provenance})
+    write_records(options.records, _columns(result, spec, chosen, original, labels), {"provenance": provenance})
     store.remove()
 
 

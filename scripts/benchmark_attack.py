@@ -23,6 +23,7 @@ from robustness.attack_spec import read_spec
 from robustness.command import parser, run, settings
 from robustness.files import read_tensors, write_text
 from robustness.hardware import cpu_name, matmul_peaks
+from robustness.pixels import from_bytes
 from robustness.speed import gflop_per_evaluation, measure, readable, summarise
 
 _LOG = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
     with devices.leased(options.threads) as device:
         measurement = measure(
             model,
-            torch.from_numpy(pixels).to(device).float().div_(255),
+            torch.from_numpy(from_bytes(pixels)).to(device),
             torch.from_numpy(labels).to(device),
             torch.arange(len(labels), device=device),
             read_spec(entry, models.classes(options.weights), title),

@@ -21,6 +21,7 @@ from robustness.command import parser, run, settings
 from robustness.files import read_tensors, write_text
 from robustness.gradients import frozen
 from robustness.memory import fitting_batch_size
+from robustness.pixels import from_bytes
 from robustness.records import read_arrays
 from robustness.trust_checks import Evidence, Images, Records, Subject
 
@@ -85,7 +86,7 @@ def gathered(
         return torch.from_numpy(array).to(device)
 
     def originals(ids: NDArray[np.int64], target: NDArray[np.int64]) -> Images:
-        return Images(tensor(pixels[ids]).float().div_(255), tensor(ids), labels[ids], target)
+        return Images(tensor(from_bytes(pixels[ids])), tensor(ids), labels[ids], target)
 
     invalid, (first, final, stopped) = _read(adversarial, [first_chosen, last_chosen, at_cap])
     return Evidence(

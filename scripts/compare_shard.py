@@ -18,6 +18,7 @@ from robustness import devices, models
 from robustness.command import parser, run
 from robustness.comparators import compare
 from robustness.files import read_tensors, write_tensors
+from robustness.pixels import from_bytes
 from robustness.progress import Progress
 from robustness.provenance import stamp
 from robustness.records import write_records
@@ -52,7 +53,7 @@ def main(options: argparse.Namespace) -> None:
 
             result = compare(
                 model,
-                torch.from_numpy(pixels).to(device).float().div_(255),
+                torch.from_numpy(from_bytes(pixels)).to(device),
                 torch.from_numpy(labels).to(device),
                 spec["attack"]["method"],
                 spec["attack"]["steps"],

@@ -29,7 +29,6 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     pixels, labels = read_tensors(options.test, "images", "labels")
     with devices.leased(options.threads) as device:
-        torch.backends.cudnn.allow_tf32 = False  # float32, as the attack decides in
         model = models.placed(models.load(options.weights), device)
         images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
         confidence, prediction = training.evaluate(model, images).logits.softmax(1).max(1)

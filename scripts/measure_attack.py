@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from robustness.command import parser, run
 from robustness.files import read_tensors
 from robustness.measures import measure
+from robustness.pixels import from_bytes
 from robustness.provenance import stamp
 from robustness.records import read_records, write_records
 
@@ -40,9 +41,7 @@ def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[An
     """The measures of one shard, row by row of its records."""
     image, adversarial = read_tensors(shard, "image", "adversarial")
     (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
-    # The attack divides by 255 in float32 too, so an untouched pixel differs by exactly nothing.
-    original = pixels[image - image.min()].astype(np.float32) / np.float32(255)
-    return measure(original, adversarial, threshold)
+    return measure(from_bytes(pixels[image - image.min()]), adversarial, threshold)
 
 
 if __name__ == "__main__":

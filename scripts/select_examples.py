@@ -16,6 +16,7 @@ from robustness.command import parser, run
 from robustness.errors import UserError
 from robustness.examples import first_example
 from robustness.files import read_tensors, write_tensors
+from robustness.pixels import from_bytes
 from robustness.provenance import stamp
 from robustness.records import read_records
 
@@ -44,7 +45,7 @@ def main(options: argparse.Namespace) -> None:
     write_tensors(
         options.examples,
         {
-            "original": np.stack(originals).astype(np.float32) / np.float32(255),
+            "original": from_bytes(np.stack(originals)),
             "adversarial": np.stack(
                 [[_adversarial(paths, image, confidence) for paths in by_model] for image in images]
             ),

@@ -55,6 +55,8 @@ def main(options: argparse.Namespace) -> None:
         summary, recipe = models.summarise(model, shape), Recipe(**spec["training"], augmentation=spec["augmentation"])
         flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
         torch.backends.cudnn.benchmark = True  # all batches have one size, for which the fastest kernels are tried out
+        # For the validation images after each epoch, which decide nothing; training itself computes in bfloat16.
+        torch.backends.cudnn.allow_tf32 = True
         history = train(
             model,
             train_images,

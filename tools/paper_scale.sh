@@ -3,12 +3,13 @@
 #
 #   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
 #
-# Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer), named by PYTHON (default: python3). Reads the
-# wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files (docs/paper-scale.md). Makes
-# results/paper-venv, in which that Python's packages are visible and what they lack is installed; PyTorch is not
-# touched. Then it computes in an order that leaves something useful whenever it is stopped: MNIST, CIFAR-10's ResNet,
-# the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage it says how long it took
-# and puts what is small (tables, figures, logs, histories: no weights, no images) as an archive into --output's folder.
+# Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer) and has pip, named by PYTHON (default: python3).
+# Reads the wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files
+# (docs/paper-scale.md). Makes results/paper-venv, in which that Python's packages are visible and what they lack is
+# installed; PyTorch is not touched. Then it computes in an order that leaves something useful whenever it is stopped:
+# MNIST, CIFAR-10's ResNet, the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage
+# it says how long it took and puts what is small (pages, tables, figures, logs, histories: no weights) as an archive into
+# --output's folder.
 # A stage that fails stops no other, and makes the command fail at its end.
 # With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
 # overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
@@ -55,7 +56,12 @@ begun=$SECONDS
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
 "$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
+# Whatever the machine's files and variables say: vendors' containers pin versions for all of pip (PIP_CONSTRAINT).
+pip() {
+  PIP_CONFIG_FILE=/dev/null "$PYTHON" -m pip --isolated "$@"
+}
 if [ ! -e "$VENV/installed" ]; then
+  pip --version >/dev/null || stop "'$PYTHON' has no pip"
   rm -rf "$VENV"
   "$PYTHON" -m venv --without-pip "$VENV"
   # Not --system-site-packages: the Python that has PyTorch may itself be an environment, whose packages that would miss.
@@ -68,9 +74,10 @@ listed = [folder for folder in [*sys.path, *folders] if folder.endswith("-packag
 (target,) = Path(sys.argv[1]).glob("lib/python*/site-packages")
 (target / "beside.pth").write_text("\n".join(dict.fromkeys(listed)) + "\n", encoding="utf-8")
 PY
-  "$PYTHON" -m pip --python "$VENV/bin/python" install --quiet --no-index --find-links "$WHEELS" \
+  pip --python "$VENV/bin/python" install --quiet --no-index --find-links "$WHEELS" \
     --disable-pip-version-check --no-warn-conflicts -r tools/paper_scale.txt ||
-    stop "the wheels in $WHEELS do not suffice: collect them for this Python, without fewer packages"
+    stop "pip failed, for the reason above; where it found no version, the wheels in $WHEELS do not suffice: collect" \
+      "them for this Python, without fewer packages"
   touch "$VENV/installed"
 fi
 python=$VENV/bin/python
@@ -109,14 +116,16 @@ run() {
     --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
 }
 
-# kept STAGE: what is small of the results, as one archive.
+# kept STAGE: what is small of the results, as one archive: pages below 20 MiB, the rest below 2 MiB each, in KiB since
+# find rounds sizes up to whole units. Nothing where there are no results yet.
 kept() {
-  [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] || return 0
-  mkdir -p "$OUTPUT"
-  find "$RESULTS" -type f -size -2M \( -name '*.csv' -o -name '*.json' -o -name '*.svg' -o -name '*.png' \
-    -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) -print0 |
-    tar --null --files-from=- -czf "$OUTPUT/$1.tar.gz.part"
-  mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
+  [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] && [ -d "$RESULTS" ] || return 0
+  # Joined by &&, since a shell that asks whether a function succeeds does not stop inside of it.
+  mkdir -p "$OUTPUT" &&
+    find "$RESULTS" -type f \( -name '*.html' -size -20480k -o -size -2048k \( -name '*.csv' -o -name '*.json' \
+      -o -name '*.svg' -o -name '*.png' -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) \) -print0 |
+    tar --null --files-from=- -czf "$OUTPUT/$1.tar.gz.part" &&
+    mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
 }
 
 # stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached. One that fails stops no other.
@@ -132,7 +141,7 @@ stage() {
     echo "== $name: FAILED after $((SECONDS - started)) s: the messages above name the log" >&2
     failed+=("$name")
   fi
-  kept "$name"
+  kept "$name" || failed+=("$name-archive")
 }
 
 # attacked MODEL: what is needed of one of CIFAR-10's networks, with each seed, to know how robust it is.
@@ -162,7 +171,7 @@ if [ -z "${PLAN[*]}" ] && [ "$LAST" -ge 7 ]; then
   echo "== 7-training-speed"
   "$python" benchmarks/training.py --configfile scales/paper.yaml "${more[@]}" --table "$RESULTS/run_time/training.csv" ||
     failed+=(7-training-speed)
-  kept 7-training-speed
+  kept 7-training-speed || failed+=(7-training-speed-archive)
 fi
 [ ${#failed[@]} -eq 0 ] || stop "not everything could be made (${failed[*]}): the same command tries the rest again"
 echo "== all done, $((SECONDS - begun)) s since the start; results in $RESULTS"

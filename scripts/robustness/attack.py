@@ -14,6 +14,7 @@ Results do not depend on how the work was divided. Randomness is a function of (
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -147,9 +148,10 @@ def _step_until_all_ended(run: _Run, batch_size: int, store: Store | None) -> No
     x = _take(state.x, rows)
     steps = 0
     while len(rows):
-        try:
+        done = None
+        with suppress(torch.OutOfMemoryError):
             done = run.step(rows, x)
-        except torch.OutOfMemoryError:
+        if done is None:  # only here, where the error is gone: its traceback held all that the step had computed
             batch_size = run.halved(len(rows))
             _put(state.x, rows, x)
             rows, waiting = rows[:batch_size], np.concatenate([rows[batch_size:], waiting])

@@ -25,7 +25,8 @@ _LOG = logging.getLogger(__name__)
 def leased(threads: int) -> Iterator[torch.device]:
     """Yield the device to compute on, held until the block ends; the CPU runs with `threads` threads.
 
-    Waits while all visible GPUs are held by other jobs.
+    Waits while all visible GPUs are held by other jobs. On a GPU float32 means float32: PyTorch's own default is TF32
+    for convolutions, and that of some vendors' containers is TF32 for all. What may be coarser asks for it.
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
@@ -33,7 +34,16 @@ def leased(threads: int) -> Iterator[torch.device]:
         return
     with ExitStack() as held:
         index = _lease(visible_gpus(), held)
-        yield torch.device("cuda", index)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        device = torch.device("cuda", index)
+        held.callback(_emptied, device)
+        yield device
+
+
+def _emptied(device: torch.device) -> None:
+    """Give memory back that PyTorch keeps for later; the next job measures how much is free when its lease begins."""
+    torch.cuda.synchronize(device)
+    torch.cuda.empty_cache()
 
 
 def visible_gpus() -> list[str]:

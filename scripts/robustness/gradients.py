@@ -174,11 +174,17 @@ def _tensor_cores(allowed: bool) -> Iterator[None]:
         matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
-def _computing(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context in which passes through the network have this precision (see `AttackSpec.gradients`)."""
-    if precision == "bfloat16":
-        return torch.autocast(device.type, torch.bfloat16)
-    return _tensor_cores(precision == "tf32") if device.type == "cuda" else nullcontext()
+def _float32_products(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context in which products of float32 have this precision (see `AttackSpec.gradients`).
+
+    A backward pass looks at it when it is made, not when its forward pass was.
+    """
+    return _tensor_cores(precision != "float32") if device.type == "cuda" else nullcontext()
+
+
+def _cast(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context of a forward pass in this precision; the backward pass follows it."""
+    return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def reward_gradient(
@@ -195,10 +201,21 @@ def reward_gradient(
     """
     count = len(x)
     x = _filled(model, x).detach().requires_grad_()
-    with _computing(x.device, spec.gradients):
-        logits = model(x)
-    log_p = _log_softmax(logits[:count])
-    rows = np.arange(count)
+    with _float32_products(x.device, spec.gradients):
+        with _cast(x.device, spec.gradients):
+            logits = model(x)
+        log_p = _log_softmax(logits[:count])
+        seed = torch.from_numpy(_by_logits(log_p, aimed, spec)).to(logits)
+        if count < len(x):
+            seed = functional.pad(seed, (0, 0, 0, len(x) - count))
+        # As a scalar: given the seed, autograd imports sympy to compare two shapes, most of a second in every job.
+        (gradient,) = torch.autograd.grad((logits * seed).sum(), x)
+    return log_p, gradient[:count]
+
+
+def _by_logits(log_p: NDArray[np.floating], aimed: NDArray[np.int64], spec: AttackSpec) -> NDArray[np.floating]:
+    """The gradient (B, K) of each image's reward by its logits; see `reward_gradient`."""
+    rows = np.arange(len(log_p))
     p = np.exp(log_p)
     own = p[rows, aimed]
     p[rows, aimed] = 0
@@ -207,12 +224,7 @@ def reward_gradient(
         p *= own[:, None]
     if spec.target is not None:
         np.negative(p, out=p)
-    seed = torch.from_numpy(p).to(logits)
-    if count < len(x):
-        seed = functional.pad(seed, (0, 0, 0, len(x) - count))
-    # As a scalar: given the seed, autograd imports sympy to compare two shapes, most of a second in every job.
-    (gradient,) = torch.autograd.grad((logits * seed).sum(), x)
-    return log_p, gradient[:count]
+    return p
 
 
 def _log_softmax(logits: Tensor) -> NDArray[np.floating]:
@@ -237,7 +249,7 @@ def _filled(model: nn.Module, x: Tensor) -> Tensor:
 @torch.no_grad()
 def log_probabilities(model: nn.Module, x: Tensor) -> NDArray[np.floating]:
     """Log-probabilities (B, K) of images x (B, C, H, W), from float32 logits whatever precision gradients have."""
-    with _computing(x.device, "float32"):
+    with _float32_products(x.device, "float32"):
         return _log_softmax(model(_filled(model, x))[: len(x)])
 
 

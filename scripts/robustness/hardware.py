@@ -43,8 +43,7 @@ def _wait(device: torch.device) -> None:
 def matmul_peaks(device: torch.device) -> dict[str, float | None]:
     """FLOP per second of products of large matrices by type; bfloat16 on a GPU alone, since many CPUs only emulate it.
 
-    float32 products use TF32 where PyTorch is set so, which it is not by default; its convolutions on a GPU are, so
-    that they can pass the peak of float32.
+    float32 products do not use TF32 (see `devices.leased`), so that gradients in TF32 can pass the peak of float32.
     """
     on_gpu = device.type == "cuda"
     size = 8192 if on_gpu else 1024

@@ -19,6 +19,7 @@ from robustness import models
 from robustness.files import read_tensors
 from robustness.gradients import frozen, log_probabilities
 from robustness.models import memory_format
+from robustness.pixels import from_bytes
 from robustness.randomness import random_signs
 from robustness.records import read_columns
 from robustness.rescaling import rescaled
@@ -50,8 +51,7 @@ def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Pat
         )
         rows = np.flatnonzero((level == confidence) & (ended == "success"))
         (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
-        # The attack divides by 255 in float32 too, so an untouched pixel differs by exactly nothing.
-        original = pixels[image[rows] - image.min()].astype(np.float32) / np.float32(255)
+        original = from_bytes(pixels[image[rows] - image.min()])
         changed = read_tensors(images, "adversarial")[0][rows]
         parts.append((image[rows], label[rows], after[rows], original, changed))
     return Fooled(*(np.concatenate(column) for column in zip(*parts, strict=True)))

@@ -263,7 +263,7 @@ class Evaluation:
 def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
     """The model's logits, loss and accuracy on all `images`, in evaluation mode and float32.
 
-    PyTorch's default lets a GPU's convolutions use TF32.
+    On a GPU convolutions use TF32 where the script allows it (see `devices.leased`).
     """
     model.eval()
     rows = torch.arange(len(images.labels), device=images.labels.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -734,6 +735,25 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved_until_it_does() -> None
         assert torch.equal(getattr(whole, name), getattr(result, name)), name
     assert result.needed == whole.needed
     assert max(sizes[35:]) <= 20
+
+
+def test_what_a_step_had_computed_is_gone_when_memory_that_did_not_suffice_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, images = frozen(perceptron(), CPU), random_images(16)
+    computed: list[weakref.ref[Tensor]] = []
+    held: list[bool] = []
+
+    def forward(_: nn.Module, arguments: tuple[Tensor]) -> None:
+        if len(arguments[0]) == 16:
+            activations = 2 * arguments[0]
+            computed.append(weakref.ref(activations))
+            raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: held.append(computed[-1]() is not None))
+    model.register_forward_pre_hook(forward)
+    attack(model, images, torch.zeros(16).long(), torch.arange(16), SPEC, seed=1, batch_size=16)
+    assert held == [False]
 
 
 def test_a_device_too_small_for_one_image_is_named() -> None:

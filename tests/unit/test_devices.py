@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from robustness import devices
 
@@ -43,9 +44,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine with two GPUs and locks of its own."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
     pretend(monkeypatch, "GPU-a", "GPU-b")
-    threads = torch.get_num_threads()
+    matmul, cudnn, threads = torch.backends.cuda.matmul, torch.backends.cudnn, torch.get_num_threads()
+    before = matmul.allow_tf32, cudnn.allow_tf32
     yield tmp_path
+    matmul.allow_tf32, cudnn.allow_tf32 = before
     torch.set_num_threads(threads)
 
 
@@ -56,6 +60,13 @@ def test_without_a_gpu_the_cpu_computes_with_the_given_threads(monkeypatch: pyte
             assert device == torch.device("cpu")
             assert torch.get_num_threads() == threads
     assert devices.describe(device) == "cpu"
+
+
+def test_float32_is_float32_on_a_leased_gpu_whatever_it_was_before() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    with devices.leased(1):
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cudnn.allow_tf32
 
 
 def test_two_leases_hold_different_gpus_and_a_returned_one_is_free_again() -> None:
@@ -72,6 +83,36 @@ def test_two_leases_hold_different_gpus_and_a_returned_one_is_free_again() -> No
 def test_a_lease_ends_with_an_error_in_its_block() -> None:
     with pytest.raises(RuntimeError), devices.leased(1):
         raise RuntimeError
+    with devices.leased(1) as device:
+        assert device == torch.device("cuda", 0)
+
+
+def test_memory_is_given_back_before_another_job_can_have_the_gpu(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    def given_back() -> None:
+        (lock,) = machine.glob("*/GPU-a.lock")
+        with pytest.raises(Timeout):
+            FileLock(lock).acquire(blocking=False)
+        heard.append("memory given back")
+
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: heard.append(f"{device} has done its work"))
+    monkeypatch.setattr(torch.cuda, "empty_cache", given_back)
+    with devices.leased(1):
+        assert not heard
+    assert heard == ["cuda:0 has done its work", "memory given back"]
+
+
+def test_a_gpu_that_fails_in_the_end_is_given_back_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(_: torch.device) -> None:
+        raise RuntimeError("CUDA error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(torch.cuda, "synchronize", failing)
+        with pytest.raises(RuntimeError, match="CUDA error"), devices.leased(1):
+            pass
     with devices.leased(1) as device:
         assert device == torch.device("cuda", 0)
 

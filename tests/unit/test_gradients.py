@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from robustness import gradients
-from robustness.gradients import frozen
+from robustness.attack_spec import AttackSpec
+from robustness.gradients import frozen, log_probabilities, reward_gradient
 from robustness.models import ImageShape, build, memory_format
 
 torch.set_num_threads(1)
@@ -108,3 +111,65 @@ def test_a_frozen_model_agrees_with_the_one_that_it_was_made_from(family: str) -
 def test_images_lie_as_the_model_reads_them_fastest() -> None:
     assert memory_format(nn.Linear(3, 3)) == torch.contiguous_format
     assert memory_format(nn.Sequential(nn.Conv2d(1, 1, 3))) == torch.channels_last
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+class Noting(torch.autograd.Function):
+    """Hands images on, and notes whether TF32 is allowed where they pass, for matrix products and for convolutions."""
+
+    seen: list[tuple[str, bool, bool]]
+
+    @staticmethod
+    def note(when: str) -> None:
+        allowed = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        Noting.seen.append((when, *allowed))
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        Noting.note("forward")
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        Noting.note("backward")
+        return gradient
+
+
+class Noted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(Noting.apply(x).flatten(1))
+
+
+@pytest.fixture
+def settings_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Settings of precision are made as on a GPU; they begin with PyTorch's own defaults."""
+    made = gradients._float32_products
+    monkeypatch.setattr(gradients, "_float32_products", lambda _, precision: made(torch.device("cuda"), precision))
+    monkeypatch.setattr(Noting, "seen", [], raising=False)
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32, cudnn.allow_tf32 = False, True
+    yield
+    matmul.allow_tf32, cudnn.allow_tf32 = before
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("float32", False), ("tf32", True)])
+def test_a_gradient_is_computed_in_one_precision_there_and_back(
+    settings_of_a_gpu: None, precision: Any, allowed: bool
+) -> None:
+    spec = AttackSpec("probability", "sign", alpha=0.01, confidence=0.9, max_iterations=10, gradients=precision)
+    reward_gradient(Noted(), torch.rand(2, 1, 2, 2), np.array([0, 1]), spec)
+    assert Noting.seen == [("forward", allowed, allowed), ("backward", allowed, allowed)]
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
+
+
+def test_what_decides_is_computed_in_float32(settings_of_a_gpu: None) -> None:
+    log_probabilities(Noted(), torch.rand(2, 1, 2, 2))
+    assert Noting.seen == [("forward", False, False)]

@@ -15,6 +15,8 @@ import pandas
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import attack_shard
 import attack_targets
@@ -344,6 +346,37 @@ def test_a_skipped_image_was_not_changed(study: Path) -> None:
     untouched = table["iterations"] == 0
     assert (table.loc[untouched, "l0"] == 0).all()
     assert (table.loc[~untouched, "l0"] > 0).all()
+
+
+class Reciprocals(TorchFunctionMode):
+    """Tensors are divided by a number as a GPU does it: multiplied with its reciprocal."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in (Tensor.div, Tensor.div_, Tensor.true_divide, torch.div) and not isinstance(args[1], Tensor):
+            product = Tensor.mul_ if function is Tensor.div_ else torch.mul
+            return product(args[0], 1 / args[1])
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(("script", "attack"), [(attack_shard, "attack"), (compare_shard, "compare")])
+def test_an_attack_starts_from_the_pixels_that_its_result_is_held_against_however_a_device_divides(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: ModuleType, attack: str
+) -> None:
+    class Begun(Exception):
+        pass
+
+    def begin(_: nn.Module, images: Tensor, *__: Any, **___: Any) -> None:
+        raise Begun(images)
+
+    monkeypatch.setattr(script, attack, begin)
+    settings = ATTACK if script is attack_shard else {"method": "fmn", "steps": 40}
+    flags = ["--weights", study / "basic-clean" / "w", "--test", study / "test", "--start", 3, "--stop", 30]
+    flags += ["--records", tmp_path / "records", "--adversarial", tmp_path / "images"]
+    flags += ["--checkpoint", tmp_path / "state"] if script is attack_shard else []
+    with Reciprocals(), pytest.raises(Begun) as begun:
+        call(script, {"attack": settings, "seed": 1, "title": "t"}, *flags)
+    (images,) = begun.value.args
+    assert (images.numpy() == original(study, np.arange(3, 30))).all()
 
 
 def test_tables_have_a_row_for_each_model_and_that_of_robustness_for_each_level(study: Path) -> None:

@@ -53,6 +53,26 @@ def test_a_python_without_pytorch_is_refused_before_anything_is_made(copy: Copy,
     assert not copy.path("results").exists()
 
 
+def test_a_python_without_pip_is_refused_before_anything_is_made(copy: Copy, tmp_path: Path) -> None:
+    bare = tmp_path / "python"
+    script = f'#!/bin/sh\ncase "$*" in "-m pip"*) exit 1 ;; esac\nexec "{sys.executable}" "$@"\n'
+    bare.write_text(script, encoding="utf-8")
+    bare.chmod(0o755)
+    ended = paper_scale(copy, PYTHON=str(bare))
+    assert (ended.returncode, ended.stdout) == (1, f"paper_scale: '{bare}' has no pip\n")
+    assert not copy.path("results").exists()
+
+
+def test_what_the_machine_tells_pip_does_not_count(copy: Copy, tmp_path: Path) -> None:
+    constraint, settings = tmp_path / "constraint.txt", tmp_path / "pip.conf"
+    constraint.write_text("numpy==1.0\n", encoding="utf-8")
+    settings.write_text(f"[install]\nconstraint = {constraint}\n", encoding="utf-8")
+    told = {"PIP_CONSTRAINT": str(constraint), "PIP_TARGET": str(tmp_path / "target"), "PIP_CONFIG_FILE": str(settings)}
+    ended = paper_scale(copy, "--plan", "--last", "1", **told)
+    assert ended.returncode == 0, ended.stdout
+    assert copy.path("results/paper-venv/installed").exists()
+
+
 def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) -> None:
     ended = paper_scale(copy, "--plan")
     assert ended.returncode == 0, ended.stdout
@@ -84,6 +104,18 @@ def test_each_stage_has_all_seeds_that_are_asked_for(copy: Copy) -> None:
     }
 
 
+def test_an_archive_holds_pages_and_what_is_small(copy: Copy) -> None:
+    results = copy.path("results/paper-tiny")
+    results.mkdir(parents=True)
+    sizes = {"report.html": 9 << 20, "a.csv": 100, "b.csv": (3 << 20) // 2, "c.csv": 3 << 20, "d.html": 21 << 20}
+    for name, size in (sizes | {"weights.safetensors": 100}).items():
+        results.joinpath(name).write_bytes(bytes(size))
+    paper_scale(copy, "--output", "out", "--last", "1", MORE="missing.yaml")
+    with tarfile.open(copy.path("out/1-mnist.tar.gz")) as archive:
+        names = sorted(Path(name).name for name in archive.getnames())
+    assert names == ["a.csv", "b.csv", "report.html"]
+
+
 def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(copy: Copy) -> None:
     ended = paper_scale(copy, "--output", "out", "--last", "1", CORES="2")
     assert ended.returncode == 0, ended.stdout
@@ -97,6 +129,20 @@ def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_comp
     again = paper_scale(copy, "--last", "1", CORES="2")
     assert again.returncode == 0, again.stdout
     assert made == {path: path.stat().st_mtime_ns for path in copy.path("results/paper-tiny").rglob("*.safetensors")}
+
+
+def test_a_stage_that_fails_before_there_are_results_stops_no_other(copy: Copy) -> None:
+    ended = paper_scale(copy, "--output", "out", "--last", "2", MORE="missing.yaml")
+    assert ended.returncode == 1
+    assert re.findall(r"^== (\S+): FAILED after", ended.stdout, re.MULTILINE) == ["1-mnist", "2-cifar-resnet"]
+    assert "paper_scale: not everything could be made (1-mnist 2-cifar-resnet): the same command" in ended.stdout
+
+
+def test_an_archive_that_cannot_be_written_is_named_and_stops_no_stage(copy: Copy) -> None:
+    copy.path("results/paper-tiny").mkdir(parents=True)
+    ended = paper_scale(copy, "--output", "cifar.tar.xz/out", "--last", "2", MORE="missing.yaml")
+    assert ended.returncode == 1
+    assert "(1-mnist 1-mnist-archive 2-cifar-resnet 2-cifar-resnet-archive): the same command" in ended.stdout
 
 
 def test_a_stage_that_does_not_exist_is_refused(copy: Copy) -> None:
