@@ -13,13 +13,23 @@
 # A stage that fails stops no other, and makes the command fail at its end.
 # With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
 # overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
-# configuration, such as '[0, 1]' (default: one seed).
+# configuration, such as '[0, 1]' (default: one seed). Options and PYTHON may be relative to the folder that the command is
+# called from.
 set -euo pipefail
+HERE=$PWD
 cd "$(dirname "$0")/.."
 
 stop() {
   echo "paper_scale: $*" >&2
   exit 1
+}
+
+# from_here PATH: a path as the caller means it, whose folder is no longer the current one.
+from_here() {
+  case $1 in
+    '' | /*) echo "$1" ;;
+    *) echo "$HERE/$1" ;;
+  esac
 }
 
 WHEELS='' MIRROR='' CIFAR='' OUTPUT='' LAST=7 PLAN=() QUIET=(rules progress)
@@ -31,10 +41,10 @@ while [ $# -gt 0 ]; do
       shift
       continue
       ;;
-    --wheels) WHEELS=${2:-} ;;
-    --mirror) MIRROR=${2:-} ;;
-    --cifar) CIFAR=${2:-} ;;
-    --output) OUTPUT=${2:-} ;;
+    --wheels) WHEELS=$(from_here "${2:-}") ;;
+    --mirror) MIRROR=$(from_here "${2:-}") ;;
+    --cifar) CIFAR=$(from_here "${2:-}") ;;
+    --output) OUTPUT=$(from_here "${2:-}") ;;
     --last) LAST=${2:-} ;;
     *) stop "unknown option $1; known are --wheels, --mirror, --cifar, --output, --last and --plan" ;;
   esac
@@ -47,6 +57,7 @@ done
 [[ $LAST =~ ^[1-7]$ ]] || stop "--last must name a stage from 1 to 7, not '$LAST'"
 
 PYTHON=${PYTHON:-python3}
+[[ $PYTHON != */* ]] || PYTHON=$(from_here "$PYTHON") # a mere name is looked up
 VENV=results/paper-venv
 RESULTS=${RESULTS:-results/paper-jpeg}
 SEEDS=${SEEDS:-[0]}

@@ -26,14 +26,24 @@ def copy(tmp_path: Path) -> Copy:
     return made
 
 
-def paper_scale(copy: Copy, *more: str, without: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+def paper_scale(
+    copy: Copy, *more: str, without: str = "", here: Path | None = None, **settings: str
+) -> subprocess.CompletedProcess[str]:
     given = {"--wheels": "wheels", "--mirror": "mirror", "--cifar": "cifar.tar.xz"}
     flags = [word for name, value in given.items() if name != without for word in (name, value)]
     environment = os.environ | TINY | settings
-    command = ["tools/paper_scale.sh", *flags, *more]
+    command = [copy.path("tools/paper_scale.sh"), *flags, *more]
     return subprocess.run(
-        command, cwd=copy.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=here or copy.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def made_python(folder: Path, script: str) -> str:
+    """The path of a made Python, which is a shell's script."""
+    made = folder / "python"
+    made.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    made.chmod(0o755)
+    return str(made)
 
 
 @pytest.mark.parametrize("option", ["--wheels", "--mirror", "--cifar"])
@@ -44,21 +54,28 @@ def test_an_option_that_is_missing_is_named(copy: Copy, option: str) -> None:
 
 
 def test_a_python_without_pytorch_is_refused_before_anything_is_made(copy: Copy, tmp_path: Path) -> None:
-    bare = tmp_path / "python"
-    bare.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n', encoding="utf-8")
-    bare.chmod(0o755)
-    ended = paper_scale(copy, PYTHON=str(bare))
+    ended = paper_scale(copy, PYTHON=made_python(tmp_path, f'exec "{sys.executable}" -I -S "$@"'))
     assert ended.returncode == 1
     assert "cannot import torch: name the Python that can" in ended.stdout
     assert not copy.path("results").exists()
 
 
+def test_names_are_those_of_the_folder_that_the_command_is_called_from(copy: Copy, tmp_path: Path) -> None:
+    here = tmp_path / "elsewhere"
+    here.mkdir()
+    for name in ("wheels", "mirror", "cifar.tar.xz"):
+        copy.path(name).rename(here / name)
+    made_python(here, f'exec "{sys.executable}" "$@"')
+    copy.path("results/paper-tiny").mkdir(parents=True)
+    ended = paper_scale(copy, "--output", "out", "--last", "1", here=here, PYTHON="./python", MORE="missing.yaml")
+    assert "not everything could be made (1-mnist)" in ended.stdout
+    assert (here / "out" / "1-mnist.tar.gz").exists()
+    assert not copy.path("out").exists()
+
+
 def test_a_python_without_pip_is_refused_before_anything_is_made(copy: Copy, tmp_path: Path) -> None:
-    bare = tmp_path / "python"
-    script = f'#!/bin/sh\ncase "$*" in "-m pip"*) exit 1 ;; esac\nexec "{sys.executable}" "$@"\n'
-    bare.write_text(script, encoding="utf-8")
-    bare.chmod(0o755)
-    ended = paper_scale(copy, PYTHON=str(bare))
+    bare = made_python(tmp_path, f'case "$*" in "-m pip"*) exit 1 ;; esac\nexec "{sys.executable}" "$@"')
+    ended = paper_scale(copy, PYTHON=bare)
     assert (ended.returncode, ended.stdout) == (1, f"paper_scale: '{bare}' has no pip\n")
     assert not copy.path("results").exists()
 
