@@ -11,9 +11,11 @@ import json
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from robustness import usage
 from robustness.errors import UserError
 from robustness.progress import drawn_elsewhere
 
@@ -31,7 +33,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
     """Parse the command line, set up logging, call `main`; exit 1 with a sentence on a `UserError`.
 
-    Any other exception is a defect: its traceback goes to the log file and to the terminal.
+    Any other exception is a defect: its traceback goes to the log file and to the terminal. What the script used
+    (`robustness.usage`) is written beside the log.
     """
     options = arguments.parse_args()
     try:
@@ -46,6 +49,10 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     except Exception:
         logging.getLogger(__name__).exception("this is a defect of the workflow, not of your input")
         sys.exit(1)
+    finally:
+        if options.log is not None:
+            with suppress(OSError):  # a full disk has been reported by then, or is the next job's to report
+                usage.write(options.log)
 
 
 def _set_up_logging(path: Path | None) -> None:

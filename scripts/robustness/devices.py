@@ -18,6 +18,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from robustness import usage
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -68,8 +70,9 @@ def _lease(names: list[str], held: ExitStack) -> int:
                 continue
             held.callback(lock.release)
             if waited:
-                # `robustness.run_time` looks for these words, to tell a job's work from its wait.
-                _LOG.info("waited %.1f s for a free GPU", time.monotonic() - started)
+                seconds = time.monotonic() - started
+                usage.waited(seconds)
+                _LOG.info("waited %.1f s for a free GPU", seconds)
             return index
         waited = True
         time.sleep(0.2)

@@ -1,7 +1,8 @@
 """How long the jobs of a run took, from the `benchmark:` files that Snakemake wrote beside the results.
 
-Reads those files, the jobs' logs, which say how long a job waited for a GPU, and the cards of the trained models,
-which name the device; returns a table. Times are wall seconds of single jobs: side by side they overlap.
+Reads those files, what each job wrote beside its log about its computing and waiting (`robustness.usage`), and the
+cards of the trained models, which name the device; returns a table. Times are wall seconds of single jobs: side by side
+they overlap.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from robustness import usage
 from robustness.errors import UserError
 from robustness.files import read_json
 from robustness.formats import check_format
@@ -41,7 +43,8 @@ def run_times(
         attack, model = (_named("/".join(name), known) for known in (attacks, models))
         log = results / dataset / "logs" / path.relative_to(folder).with_suffix(".log")
         seconds, cpu = _times(path)
-        waited = min(seconds, _waited(log))
+        used = usage.read(log) or {"cpu_seconds": cpu, "waited_seconds": 0.0}
+        waited, cpu = min(seconds, used["waited_seconds"]), used["cpu_seconds"]
         jobs.setdefault((rule, attack, model), []).append((seconds - waited, waited, cpu))
 
     def place(key: tuple[str, str | None, str | None]) -> tuple[str, int, int]:
@@ -73,15 +76,6 @@ def _named(stem: str, known: Sequence[str]) -> str | None:
     """Which of the `known` names stands in a file's name between hyphens; the longest where several do."""
     found = [name for name in known if re.search(rf"(?:^|[-/]){re.escape(name)}(?:[-/]|$)", stem)]
     return max(found, key=len, default=None)
-
-
-def _waited(log: Path) -> float:
-    """Seconds that a job waited for a free GPU, as its log says; 0 where there is no log or no such line."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return 0.0
-    return sum(float(number) for number in re.findall(r"waited ([\d.]+) s for a free GPU", text))
 
 
 def _times(path: Path) -> tuple[float, float]:

@@ -28,9 +28,10 @@ def job(results: Path, name: str, seconds: float, cpu: str = "1.5", waited: floa
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{HEAD}{seconds}\t0:00:01\t1\t1\t1\t1\t0\t0\t50\t{cpu}\n", encoding="utf-8")
     if waited is not None:
-        log = results / "mnist" / "logs" / f"{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(f"2021-01-01 INFO waited {waited} s for a free GPU\n", encoding="utf-8")
+        account = results / "mnist" / "logs" / f"{name}.usage.json"
+        account.parent.mkdir(parents=True, exist_ok=True)
+        used = {"cpu_seconds": 4.5, "max_rss_mb": 100.0, "waited_seconds": waited}
+        account.write_text(json.dumps(used), encoding="utf-8")
 
 
 def rows(results: Path) -> dict[tuple[str, str | None, str | None], dict[str, Any]]:
@@ -66,6 +67,18 @@ def test_waiting_for_a_gpu_is_no_work(tmp_path: Path) -> None:
     job(tmp_path, "train_model/resnet-seed1", 10.0, waited=0.5)
     row = rows(tmp_path)["train_model", None, "resnet"]
     assert (row["seconds"], row["longest"], row["waited"]) == (27.0, 17.5, 13.0)
+
+
+def test_the_job_knows_its_computing_better_than_who_started_it(tmp_path: Path) -> None:
+    job(tmp_path, "train_model/resnet-seed0", 30.0, cpu="0.01", waited=0.0)
+    assert rows(tmp_path)["train_model", None, "resnet"]["cpu_seconds"] == 4.5
+
+
+def test_a_damaged_account_is_named(tmp_path: Path) -> None:
+    job(tmp_path, "prepare_data", 1.0, waited=0.0)
+    (tmp_path / "mnist" / "logs" / "prepare_data.usage.json").write_text('{"cpu_seconds": 1}', encoding="utf-8")
+    with pytest.raises(UserError, match=r"prepare_data\.usage\.json is damaged"):
+        rows(tmp_path)
 
 
 def test_a_job_too_short_for_its_cpu_time_counts_with_its_wall_time(tmp_path: Path) -> None:
