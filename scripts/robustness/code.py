@@ -1,13 +1,18 @@
 """Which files a script's code consists of, and a digest of each that comments and layout do not change.
 
-Reads Python files and runs none; writes nothing. Exists so that Snakemake, which asks whether a result is out of date,
-and a job, which asks whether a checkpoint belongs to the code that runs, get the same answer.
+Reads Python files and runs none. Exists so that Snakemake, which asks whether a result is out of date, and a job, which
+asks whether a checkpoint belongs to the code that runs, get the same answer. What it finds out about a file is kept in
+`.snakemake` until the file changes, since reading the syntax trees of all files takes a second.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import time
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +21,14 @@ from robustness.errors import UserError
 
 LIBRARY = Path(__file__).parent
 
+Facts = tuple[str, frozenset[tuple[int, str]]]
+"""The digest of a file, and its `imports`."""
+
+_KEPT = Path(".snakemake", "digests.json")
+"""In the folder that Snakemake and its jobs run in; where it is missing, nothing is kept."""
+_SETTLED = 2.0
+"""Seconds after a change for which a file is read again: its times may not tell two changes apart."""
+
 
 def described(*scripts: Path) -> list[str]:
     """`<name> <digest>` for each script, then for each module of the library that they import, wherever these lie."""
@@ -23,7 +36,9 @@ def described(*scripts: Path) -> list[str]:
     names = [(path.name, path) for path in scripts] + [
         (str(path.relative_to(LIBRARY.parent)), path) for path in modules
     ]
-    return [f"{name} {digest(path)}" for name, path in names]
+    lines = [f"{name} {digest(path)}" for name, path in names]
+    _keep()
+    return lines
 
 
 def imported(path: Path) -> frozenset[Path]:
@@ -44,12 +59,12 @@ def digest(path: Path) -> str:
     They stand for the syntax tree, less docstrings: a comment, a line break or another quotation mark leaves them as
     they are. What a docstring says reaches no result; `--help` alone shows one.
     """
-    return _facts(path.name, path.read_bytes())[0]
+    return _facts_of(path)[0]
 
 
 def imports(path: Path) -> frozenset[tuple[int, str]]:
     """What a file imports, at its start or in a function: the dots in front, and a name with each package above it."""
-    return _facts(path.name, path.read_bytes())[1]
+    return _facts_of(path)[1]
 
 
 def files_of(name: str, folder: Path) -> set[Path]:
@@ -59,13 +74,67 @@ def files_of(name: str, folder: Path) -> set[Path]:
 
 
 def _direct_imports(path: Path) -> frozenset[Path]:
-    names = [name for dots, name in imports(path) if not dots and name.split(".")[0] == LIBRARY.name]
-    return frozenset(file for name in names for file in files_of(name, LIBRARY.parent))
+    return _library_files(frozenset(name for dots, name in imports(path) if not dots))
 
 
 @cache
-def _facts(name: str, content: bytes) -> tuple[str, frozenset[tuple[int, str]]]:
-    """The digest of a file's content, and its `imports`."""
+def _library_files(names: frozenset[str]) -> frozenset[Path]:
+    """The files of the library among what these names import."""
+    own = [name for name in names if name.split(".")[0] == LIBRARY.name]
+    return frozenset(file for name in own for file in files_of(name, LIBRARY.parent))
+
+
+def _facts_of(path: Path) -> Facts:
+    """The facts of a file: those that are kept if its size and its times are as they were, else read anew."""
+    found = path.stat()
+    key = json.dumps([str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns])
+    kept = _kept()
+    if key in kept:
+        digits, names = kept[key]
+        return digits, frozenset((dots, name) for dots, name in names)
+    facts = _read(path.name, path.read_bytes())
+    if time.time() - max(found.st_mtime, found.st_ctime) > _SETTLED:
+        kept[key] = [facts[0], sorted(facts[1])]
+        _unsaved.append(key)
+    return facts
+
+
+_unsaved: list[str] = []
+"""Keys of facts that are not in the file yet."""
+
+
+@cache
+def _kept() -> dict[str, Any]:
+    """All facts that are kept, by path, size and times; none where they were found by other code than this."""
+    try:
+        content = json.loads(_KEPT.read_text(encoding="utf-8"))
+        return dict(content["facts"]) if content["code"] == _own_digest() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _keep() -> None:
+    """Write what is new into the file, whole; it saves time and is not needed, so that what fails is passed over."""
+    if not _unsaved or not _KEPT.parent.is_dir():
+        return
+    kept = _kept()
+    latest = {json.loads(key)[0]: key for key in kept}  # of a file that changed, the facts found last
+    written = _KEPT.with_name(f"{_KEPT.name}.{os.getpid()}")
+    with suppress(OSError):
+        content = {"code": _own_digest(), "facts": {key: kept[key] for key in latest.values()}}
+        written.write_text(json.dumps(content), encoding="utf-8")
+        written.replace(_KEPT)
+        _unsaved.clear()
+
+
+@cache
+def _own_digest() -> str:
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+@cache
+def _read(name: str, content: bytes) -> Facts:
+    """The facts of a file's content."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:

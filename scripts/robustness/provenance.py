@@ -10,11 +10,12 @@ import hashlib
 import json
 import platform
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from robustness.code import LIBRARY, described
+from robustness.code import LIBRARY, described, imported, imports
 from robustness.formats import FORMAT
 
 _PACKAGES = {
@@ -35,7 +36,7 @@ _PACKAGES = {
 
 
 def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
-    """What to store beside a result: spec, code digest, versions of the imported packages, and device."""
+    """What to store beside a result: spec, code digest, versions of the packages that the code names, and device."""
     return {
         "format": FORMAT,
         "spec": spec,
@@ -50,8 +51,12 @@ def code_digest() -> str:
 
     Of the whole library where no script runs.
     """
+    return digest_of(described(*_running()))
+
+
+def _running() -> list[Path]:
     script = Path(sys.argv[0])
-    return digest_of(described(*([script] if script.suffix == ".py" else sorted(LIBRARY.rglob("*.py")))))
+    return [script] if script.suffix == ".py" else sorted(LIBRARY.rglob("*.py"))
 
 
 def digest_of(*parts: Any) -> str:
@@ -66,11 +71,16 @@ def file_digest(path: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
+    """The version of each of `_PACKAGES` that the running code names and that is installed.
+
+    By what the code says, not by what this process has imported: a fork (`robustness.forkserver`) has imported more.
+    """
+    scripts = _running()
+    files = {*scripts, *(module for script in scripts for module in imported(script))}
+    named = {name.split(".")[0] for file in files for dots, name in imports(file) if not dots}
     found = {}
     for package, module in _PACKAGES.items():
-        if module in sys.modules:
-            try:
+        if module in named:
+            with suppress(PackageNotFoundError):
                 found[package] = version(package)
-            except PackageNotFoundError:
-                continue
     return found

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -112,6 +116,58 @@ def test_a_description_names_each_file_and_not_where_it_lies(tmp_path: Path) -> 
 
 def test_no_result_can_depend_on_a_docstring() -> None:
     for path in code.LIBRARY.parent.rglob("*.py"):
-        text = path.read_text(encoding="utf-8").replace("parser(__doc__)", "")
+        text = path.read_text(encoding="utf-8").replace("parser(__doc__)", "").replace("description=__doc__", "")
         assert "__doc__" not in text, path
         assert "import inspect" not in text, path
+
+
+def test_what_is_known_of_a_file_is_kept_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "program.py"
+    path.write_text("import json\n", encoding="utf-8")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path; from robustness import code;"
+        "code._read = None if sys.argv[2] == 'kept' else code._read; print(*code.described(Path('program.py')))"
+    )
+
+    def described_anew(how: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, str(code.LIBRARY.parent), how]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    time.sleep(code._SETTLED + 0.1)
+    first = described_anew("read").stdout
+    assert first
+    assert described_anew("kept").stdout == first
+    path.write_text("import yaml\n", encoding="utf-8")
+    assert "NoneType" in described_anew("kept").stderr
+    assert described_anew("read").stdout not in ("", first)
+
+
+def test_a_file_that_has_just_changed_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "program.py"
+    times = set()
+    found = set()
+    for text in ("a = 1\n", "a = 2\n", "a = 3\n"):
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(10**18, 10**18))  # as if the clock were too coarse to tell the changes apart
+        times.add(path.stat().st_mtime_ns)
+        found.add(tuple(described(path)))
+    assert len(times) == 1
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"code": 1}', "\x00\xff"])
+def test_a_damaged_file_of_what_is_known_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    (tmp_path / ".snakemake").mkdir()
+    (tmp_path / ".snakemake" / "digests.json").write_text(content, encoding="latin-1")
+    monkeypatch.chdir(tmp_path)
+    code._kept.cache_clear()
+    try:
+        assert code._kept() == {}
+    finally:
+        code._kept.cache_clear()

@@ -26,9 +26,10 @@ def stamped(tmp_path: Path, modules: str = "provenance", more: str = "") -> dict
     return json.loads(printed)
 
 
-def test_a_stamp_says_what_made_a_result() -> None:
+def test_a_stamp_says_what_made_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy as np
 
+    monkeypatch.setattr(sys, "argv", [str(LIBRARY.parent / "evaluate_model.py")])
     found = stamp({"alpha": 0.1}, "NVIDIA H100")
     assert found["spec"] == {"alpha": 0.1}
     assert found["device"] == "NVIDIA H100"
@@ -37,7 +38,7 @@ def test_a_stamp_says_what_made_a_result() -> None:
     assert found["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
 
 
-def test_a_stamp_names_only_packages_that_were_imported(tmp_path: Path) -> None:
+def test_a_stamp_names_the_packages_that_the_code_names_whatever_this_process_has_imported(tmp_path: Path) -> None:
     assert set(stamped(tmp_path)["versions"]) == {"python"}
     assert "numpy" in stamped(tmp_path, "provenance, files")["versions"]
 
