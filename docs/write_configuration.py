@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness.settings import DECIDERS, allowed, parts, read_schema  # noqa: E402
+from robustness.settings import DECIDERS, allowed, parts, read_yaml  # noqa: E402
 
 INTRODUCTION = """\
 # Every key of the configuration
@@ -158,7 +158,7 @@ def _values(keys: list[str], config: Any, name: str) -> Iterator[tuple[str, Any]
 
 def main() -> None:
     """Write the page."""
-    schema = read_schema(ROOT / "schemas" / "config.schema.yaml")
+    schema = read_yaml(ROOT / "schemas" / "config.schema.yaml")
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     PAGE.write_text(page(schema, config), encoding="utf-8")
 

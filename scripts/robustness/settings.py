@@ -8,16 +8,19 @@ exists, an example class is one of the classes) is checked here in Python.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from robustness import configured
+from robustness.code import described
 from robustness.errors import UserError
 
 Key = tuple[str | int, ...]
@@ -43,24 +46,52 @@ class Problem:
 def checked(config: Mapping[str, Any], schema_path: Path) -> None:
     """Return when `config` is sound under the schema at `schema_path`.
 
-    Raises `UserError` with one line for each problem, or when the schema itself is missing or is no YAML.
+    Raises `UserError` with one line for each problem, or when the schema itself is missing or is no YAML. A sound
+    configuration is noted in `.snakemake`, and is not checked again while schema and checks stay the same.
     """
-    problems = check(config, read_schema(schema_path))
+    key = _key(config, schema_path)
+    sound = _noted()
+    if key in sound:
+        return
+    problems = check(config, read_yaml(schema_path))
     if problems:
         raise UserError("\n".join(problems))
+    if key is not None and _SOUND.parent.is_dir():
+        with suppress(OSError):
+            _SOUND.write_text("\n".join([key, *sound][:_MOST_NOTED]), encoding="utf-8")
 
 
-def read_schema(path: Path) -> dict[str, Any]:
-    """The schema at `path`; raises `UserError` when it is missing or is no YAML."""
+_SOUND = Path(".snakemake", "sound_configurations.txt")
+_MOST_NOTED = 20
+
+
+def _key(config: Mapping[str, Any], schema_path: Path) -> str | None:
+    """What stands for a configuration, the schema and the code that checks; None for what JSON cannot say."""
+    try:
+        content = json.dumps(config, sort_keys=True) + schema_path.read_text(encoding="utf-8")
+    except (OSError, TypeError, ValueError):
+        return None
+    return hashlib.sha256("\n".join([content, *described(Path(__file__))]).encode()).hexdigest()
+
+
+def _noted() -> list[str]:
+    try:
+        return _SOUND.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in one of the repository's own YAML files; raises `UserError` when it is missing or is none."""
     import yaml
 
     try:
-        schema = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read ({error}): restore it from the repository") from None
-    if not isinstance(schema, dict):
-        raise UserError(f"{path} holds no schema: restore it from the repository")
-    return schema
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no keys and values: restore it from the repository")
+    return content
 
 
 def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 import yaml
 
-from robustness.settings import check, places, read_schema
+from robustness.settings import check, places, read_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SCHEMA = read_schema(ROOT / "schemas" / "config.schema.yaml")
+SCHEMA = read_yaml(ROOT / "schemas" / "config.schema.yaml")
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])

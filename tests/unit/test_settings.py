@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import CLAIMED, RESNET_PIXELS, TAKEN, check, checked, places, read_schema
+from robustness.settings import CLAIMED, RESNET_PIXELS, TAKEN, check, checked, places, read_yaml
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
-SCHEMA = read_schema(SCHEMA_PATH)
+SCHEMA = read_yaml(SCHEMA_PATH)
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 COMPARATORS = yaml.safe_load((ROOT / "scales" / "comparators.yaml").read_text(encoding="utf-8"))
 JPEG = yaml.safe_load((ROOT / "scales" / "paper-jpeg.yaml").read_text(encoding="utf-8"))
