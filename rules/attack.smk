@@ -24,7 +24,7 @@ rule attack_shard:
         spec=attack_spec,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
-        "exec python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
         " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"
 
@@ -50,6 +50,6 @@ rule compare_shard:
         *src("compare_shard"),
         spec=compare_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
         " --adversarial {output.adversarial:q} --threads {threads} --log {log:q}"

@@ -27,7 +27,7 @@ rule assess_claims:
         *src("assess_claims"),
         spec=claims_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --predictions {input.predictions:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --predictions {input.predictions:q}"
         " --judged {input.judged:q} --trust {input.trust:q} --table {output:q} --log {log:q}"
 
 
@@ -48,7 +48,7 @@ rule write_claims_page:
         spec=claims_page_spec,
         template=page_template("claims"),
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
 
 
@@ -74,7 +74,7 @@ rule tabulate_rank_agreement:
         *src("tabulate_rank_agreement"),
         spec=rank_agreement_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule plot_robustness_curves:
@@ -103,5 +103,5 @@ rule plot_robustness_curves:
         *src("plot_robustness_curves"),
         spec=robustness_curves_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -20,7 +20,7 @@ rule download_data:
         *src("download_data"),
         spec=download_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
 
 
 rule prepare_data:
@@ -42,7 +42,7 @@ rule prepare_data:
         spec=data_spec,
         manifest=manifest_option,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} {params.manifest:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} {params.manifest:q}"
         " --train {output.train:q} --validation {output.validation:q} --test {output.test:q} --log {log:q}"
 
 
@@ -62,4 +62,4 @@ rule sample_augmentation:
         *src("sample_augmentation"),
         spec=augmentation_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"

@@ -26,7 +26,7 @@ rule plot_bars:
         *src("plot_bars"),
         spec=bars_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --trust {input.trust:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -54,7 +54,7 @@ rule plot_examples:
         *src("plot_examples"),
         spec=pictures_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -82,7 +82,7 @@ rule plot_differences:
         *src("plot_differences"),
         spec=pictures_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -109,7 +109,7 @@ rule plot_training_noise:
         *src("plot_training_noise"),
         spec=noise_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --samples {input.samples:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --samples {input.samples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -137,7 +137,7 @@ rule plot_training_curves:
         spec=curves_spec,
         models=history_models,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -164,7 +164,7 @@ rule plot_architecture:
         *src("plot_architecture"),
         spec=architecture_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -191,5 +191,5 @@ rule plot_skip_connection:
         *src("plot_skip_connection"),
         spec=architecture_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -25,7 +25,7 @@ rule judge_attack:
         *src("judge_attack"),
         spec=judge_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --weights {input.weights:q} --judged {output:q}"
         " --threads {threads} --log {log:q}"
 
@@ -53,7 +53,7 @@ rule transfer_attack:
         *src("transfer_attack"),
         spec=transfer_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --measures {input.measures:q} --weights {input.weights:q}"
         " --transferred {output:q} --threads {threads} --log {log:q}"
 
@@ -78,7 +78,7 @@ rule attack_targets:
         spec=targeted_spec,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/targeted-{{model}}-seed{{seed}}.safetensors",
     shell:
-        "exec python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --predictions {input.predictions:q} --records {output:q} --checkpoint {params.checkpoint:q}"
         " --threads {threads} --log {log:q}"
 
@@ -106,7 +106,7 @@ rule tabulate_believability:
         *src("tabulate_believability"),
         spec=report_table_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --judged {input.judged:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --judged {input.judged:q} --measures {input.measures:q}"
         " --table {output:q} --log {log:q}"
 
 
@@ -133,7 +133,7 @@ rule tabulate_transfer:
         *src("tabulate_transfer"),
         spec=report_table_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --transferred {input.transferred:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --transferred {input.transferred:q} --measures {input.measures:q}"
         " --table {output:q} --log {log:q}"
 
 
@@ -159,7 +159,7 @@ rule tabulate_targets:
         *src("tabulate_targets"),
         spec=targeted_table_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --records {input.records:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --records {input.records:q} --table {output:q} --log {log:q}"
 
 
 rule plot_believability:
@@ -186,7 +186,7 @@ rule plot_believability:
         *src("plot_believability"),
         spec=report_figure_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -214,7 +214,7 @@ rule plot_transfer:
         *src("plot_transfer"),
         spec=report_figure_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -242,7 +242,7 @@ rule plot_targets:
         *src("plot_targets"),
         spec=targeted_figure_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 

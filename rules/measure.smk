@@ -20,7 +20,7 @@ rule measure_attack:
         *src("measure_attack"),
         spec=measure_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --measures {output:q} --log {log:q}"
 
 
@@ -46,7 +46,7 @@ rule tabulate_accuracy:
         *src("tabulate_accuracy"),
         spec=accuracy_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
         " --log {log:q}"
 
 
@@ -72,7 +72,7 @@ rule tabulate_robustness:
         *src("tabulate_robustness"),
         spec=robustness_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule compare_attacks:
@@ -97,7 +97,7 @@ rule compare_attacks:
         *src("tabulate_comparison"),
         spec=comparison_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule select_examples:
@@ -118,5 +118,5 @@ rule select_examples:
         *src("select_examples"),
         spec=examples_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
         " --adversarial {input.adversarial:q} --examples {output:q} --log {log:q}"

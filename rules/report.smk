@@ -24,5 +24,5 @@ rule render_report:
         template=page_template("study"),
         results=Path(RESULTS),
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"

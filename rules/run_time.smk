@@ -18,7 +18,7 @@ rule tabulate_run_time:
         times=times_so_far,  # not inputs: a job whose time is missing need not run again
         results=Path(RESULTS),
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --results {params.results:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --results {params.results:q} --table {output:q} --log {log:q}"
 
 
 rule plot_run_time:
@@ -43,5 +43,5 @@ rule plot_run_time:
         *src("plot_run_time"),
         spec=run_time_figure_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

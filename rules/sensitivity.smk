@@ -23,7 +23,7 @@ rule judge_swept_value:
         *src("judge_swept_value"),
         spec=swept_verdict_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --verdicts {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --verdicts {output:q} --log {log:q}"
 
 
 rule tabulate_sensitivity:
@@ -48,7 +48,7 @@ rule tabulate_sensitivity:
         *src("tabulate_sensitivity"),
         spec=sensitivity_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --verdicts {input.verdicts:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --verdicts {input.verdicts:q} --table {output:q} --log {log:q}"
 
 
 rule plot_sensitivity:
@@ -75,7 +75,7 @@ rule plot_sensitivity:
         *src("plot_sensitivity"),
         spec=sensitivity_figure_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -101,7 +101,7 @@ rule tabulate_references:
         *src("tabulate_references"),
         spec=references_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 for dataset in config["study"]:

@@ -20,5 +20,5 @@ rule benchmark_attack:
         *src("benchmark_attack"),
         spec=speed_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --table {output:q} --threads {threads} --log {log:q}"

@@ -26,7 +26,7 @@ rule describe_models:
         spec=models_spec,
         code=own_code(),
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {output.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {output.table:q}"
         " --architectures {output.architectures:q} --log {log:q}"
 
 
@@ -55,7 +55,7 @@ rule train_model:
         code=code_option,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
-        "exec python {params[0]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
         " --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
 
@@ -82,7 +82,7 @@ rule import_model:
         spec=import_spec,
         code=code_option,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --given {input.given:q} --validation {input.validation:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --given {input.given:q} --validation {input.validation:q}"
         " --weights {output.weights:q} --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
 
 
@@ -103,5 +103,5 @@ rule evaluate_model:
     params:
         *src("evaluate_model"),
     shell:
-        "python {params[0]:q} --weights {input.weights:q} --test {input.test:q} --predictions {output:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --weights {input.weights:q} --test {input.test:q} --predictions {output:q}"
         " --threads {threads} --log {log:q}"

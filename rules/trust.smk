@@ -22,7 +22,7 @@ rule check_trust:
         *src("check_trust"),
         spec=trust_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --records {input.records:q} --adversarial {input.adversarial:q} --table {output:q} --threads {threads}"
         " --log {log:q}"
 
@@ -48,7 +48,7 @@ rule tabulate_trust:
     params:
         *src("tabulate_trust"),
     shell:
-        "python {params[0]:q} --checks {input.checks:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --checks {input.checks:q} --table {output:q} --log {log:q}"
 
 
 rule write_trust_page:
@@ -74,7 +74,7 @@ rule write_trust_page:
         spec=trust_page_spec,
         template=page_template("trust"),
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
 
 
@@ -95,5 +95,5 @@ rule require_trust:
         *src("require_trust"),
         spec=required_trust_spec,
     shell:
-        "python {params[0]:q} --spec {params.spec:q} --table {input.table:q} --page {input.page:q} --passed {output:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --page {input.page:q} --passed {output:q}"
         " --log {log:q}"

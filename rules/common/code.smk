@@ -5,18 +5,19 @@ from pathlib import Path
 
 
 def src(script):
-    """The path of `scripts/<script>.py`, then a digest of it and of each library module that it imports, as params.
+    """The paths of `scripts/start_job.py`, which starts a job's program, and of the program `scripts/<script>.py`; then
+    a digest of the program and of each library module that it imports. All as params.
 
     Not as inputs: those are compared byte by byte and by path, so that a comment or a moved repository would train every
-    model again. Of params Snakemake shows the ones that changed, and passes over the first, which is no plain value.
+    model again. Of params Snakemake shows the ones that changed, and passes over the paths, which are no plain values.
     """
     from robustness.code import described
     from robustness.errors import UserError
     from snakemake.exceptions import WorkflowError
 
-    path = Path(workflow.basedir, "scripts", f"{script}.py")
+    start, path = (Path(workflow.basedir, "scripts", f"{name}.py") for name in ("start_job", script))
     try:
-        return [Path(os.path.relpath(path)), *described(path)]
+        return [Path(os.path.relpath(start)), Path(os.path.relpath(path)), *described(path)]
     except UserError as error:
         raise WorkflowError(str(error)) from None
 

@@ -68,6 +68,26 @@ def not_trustworthy(dataset):
     return [f"Not trustworthy in {dataset}: {models}. See {pages(dataset)[0]}"] if failed else []
 
 
+def jobs_are_forked():
+    """Whether the jobs of this run are forked from one process: many local ones, all in Snakemake's own environment."""
+    from robustness.forkserver import is_wanted
+
+    local = workflow.local_exec and not workflow.deployment_settings.deployment_method
+    return local and is_wanted(len(programs_of_jobs()))
+
+
+def programs_of_jobs():
+    """The program of each job of this run: the second param of its rule (`src`)."""
+    return [job.rule.params[1] for job in workflow.dag.needrun_jobs() if not job.is_norun]
+
+
+def modules_of_jobs():
+    """What the process that jobs are forked from imports for them."""
+    from robustness.forkserver import modules_for
+
+    return modules_for(programs_of_jobs())
+
+
 def as_jobs(jobs):
     """What the library needs to know of Snakemake's jobs, less those that only name a group of files."""
     from robustness.run_summary import Job

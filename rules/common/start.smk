@@ -5,20 +5,19 @@ import shutil
 import sys
 from pathlib import Path
 
-import yaml
-
 
 def check_configuration():
     """Stop with one sentence per mistake in the configuration, then put its keys into the order of config.yaml."""
     from robustness.errors import UserError
-    from robustness.settings import checked
+    from robustness.settings import checked, read_yaml
     from snakemake.exceptions import WorkflowError
 
     try:
         checked(config, Path(workflow.basedir) / "schemas" / "config.schema.yaml")
+        base = read_yaml(Path(workflow.basedir, "config.yaml"))
     except UserError as error:
         raise WorkflowError(str(error)) from None
-    _in_order(config, yaml.safe_load(Path(workflow.basedir, "config.yaml").read_text(encoding="utf-8")))
+    _in_order(config, base)
     check_given_weights()
 
 

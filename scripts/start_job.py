@@ -1,0 +1,98 @@
+"""Run one of the workflow's programs: `python -IS scripts/start_job.py PROGRAM ARGUMENT…`.
+
+Where a fork server runs (`robustness.forkserver`), the program runs in a fork of it, which has imported what programs
+import; else this process becomes `python PROGRAM ARGUMENT…`. Either way this process has the program's output, its exit
+status, and passes on the signals that it gets. Imports as little as it can: rules start it once for each job.
+"""
+
+import os
+import sys
+
+ADDRESS = "ROBUSTNESS_FORKSERVER"
+"""The environment variable with the address of the fork server; unset where there is none."""
+
+
+def run_in_fork(address: str, command: list[str]) -> int | None:
+    """The wait status of `command`, run by the fork server at `address`; None where no server took it."""
+    import array
+    import json
+    import signal
+    import socket
+    import struct
+    from contextlib import suppress
+
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.connect(f"\0{address}")
+            _, user, _ = struct.unpack("iII", server.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        except OSError:
+            return None
+        if user != os.getuid():
+            return None
+
+        def pass_on(number: int, _: object) -> None:
+            with suppress(OSError):  # the job has just ended
+                server.send(bytes([number]))
+            if number == signal.SIGTSTP:
+                os.kill(os.getpid(), signal.SIGSTOP)
+
+        ignored = []
+        for name in ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "TSTP", "CONT"):
+            number = signal.Signals[f"SIG{name}"]
+            if signal.getsignal(number) == signal.SIG_IGN:
+                ignored.append(number)
+            else:
+                signal.signal(number, pass_on)
+        umask = os.umask(0)
+        os.umask(umask)
+        request = json.dumps(
+            {
+                "command": command,
+                "folder": os.getcwd(),  # noqa: PTH109  # pathlib takes longer to import than all the rest
+                "environment": dict(os.environ),
+                "umask": umask,
+                "ignored": ignored,
+            }
+        ).encode()
+        streams = array.array("i", [0, 1, 2])
+        try:
+            server.sendmsg([struct.pack("I", len(request))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, streams)])
+            server.sendall(request)
+            begun = server.recv(1)
+        except OSError:
+            return None
+        if not begun:
+            return None
+        answer = b""
+        with suppress(OSError):
+            answer = server.recv(4, socket.MSG_WAITALL)
+        if len(answer) < 4:
+            sys.exit("the process that watched this job was killed, and the job with it: run the same command again")
+        return int(struct.unpack("i", answer)[0])
+
+
+def end_like(status: int) -> None:
+    """End this process as one with this wait status ended."""
+    import resource
+    import signal
+
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if number not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status))
+
+
+def main() -> None:
+    """Run the program that the command line names."""
+    address = os.environ.get(ADDRESS)
+    status = run_in_fork(address, sys.argv[1:]) if address else None
+    if status is None:
+        os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+    end_like(status)
+
+
+if __name__ == "__main__":
+    main()
