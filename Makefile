@@ -9,10 +9,11 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WHEELS ?= wheels
 TARGET ?= 3.12
+FIRST := examples_7 mean_change
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators demo fetch test test-slurm lint format report snakemake-report docs bench bench-training \
+.PHONY: help install comparators first-look demo fetch test test-slurm lint format report snakemake-report docs bench bench-training \
   bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
@@ -31,6 +32,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attacks ours are compared with
 	$(BIN)/pip install -q --no-deps adv-lib==0.2.8
+
+first-look: $(STAMP) ## two figures in about a minute, of hardly trained networks: what comes out
+	$(BIN)/snakemake --cores $(CORES) $(FIRST:%=results/first-look/mnist/figures/%.png) \
+	  --configfile scales/demo.yaml scales/first-look.yaml
 
 demo: $(STAMP) ## the whole experiment in small, without a download
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml

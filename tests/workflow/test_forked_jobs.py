@@ -1,0 +1,100 @@
+"""Jobs that are forked from one process: the same results as without, and nothing is left of the process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from running import DIGITS, Copy, copied
+
+from robustness.forkserver import SWITCH
+
+OWN_EACH_TIME = ("benchmarks", "logs")
+"""Folders whose files hold times."""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What every file below a folder of results holds, less the times in it."""
+    return {
+        str(path.relative_to(folder)): without_seconds(path) if path.name == "history.csv" else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not set(OWN_EACH_TIME) & set(path.relative_to(folder).parts)
+    }
+
+
+def without_seconds(history: Path) -> bytes:
+    """A history of training less its last column."""
+    lines = [line.rpartition(b",") for line in history.read_bytes().splitlines()]
+    assert lines[0][2] == b"seconds"
+    return b"\n".join(before for before, _, _ in lines)
+
+
+def servers_of(snakemake: int) -> list[psutil.Process]:
+    """The processes that jobs of this Snakemake are forked from."""
+    found = psutil.Process(snakemake).children(recursive=True)
+    return [process for process in found if any(part.endswith("serve_jobs.py") for part in process.cmdline())]
+
+
+def server_of(snakemake: int) -> psutil.Process:
+    """The same, waited for."""
+    deadline = time.monotonic() + 120
+    while not (found := servers_of(snakemake)):
+        assert time.monotonic() < deadline, "no process to fork jobs from"
+        time.sleep(0.05)
+    return found[0]
+
+
+def test_forked_jobs_write_the_same_bytes_as_jobs_that_are_not(
+    finished: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "no")
+    plain = copied(tmp_path)
+    plain.run(DIGITS).succeeded()
+    there, here = contents(finished.path(DIGITS)), contents(plain.path(DIGITS))
+    assert there.keys() == here.keys()
+    assert [name for name in there if there[name] != here[name]] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_run_goes_on_when_the_process_that_forks_dies(finished: Copy, tmp_path: Path, number: signal.Signals) -> None:
+    copy = finished.duplicate(tmp_path)
+    figures = f"{DIGITS}/figures"
+    for path in copy.path(figures).iterdir():
+        path.unlink()
+    process = copy.start(figures)
+    os.kill(server_of(process.pid).pid, number)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert contents(copy.path(figures)) == contents(finished.path(figures))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_the_process_that_forks_ends_with_snakemake_however_that_ends(
+    finished: Copy, tmp_path: Path, number: signal.Signals
+) -> None:
+    copy = finished.duplicate(tmp_path)
+    for path in copy.path(f"{DIGITS}/figures").iterdir():
+        path.unlink()
+    process = copy.start(f"{DIGITS}/figures")
+    server = server_of(process.pid)
+    process.send_signal(number)
+    process.communicate(timeout=300)
+    server.wait(timeout=60)
+
+
+def test_a_run_of_few_jobs_forks_none(finished: Copy, tmp_path: Path) -> None:
+    copy = finished.duplicate(tmp_path)
+    copy.path(f"{DIGITS}/figures/mean_change.svg").unlink()
+    process = copy.start(f"{DIGITS}/figures")
+    while process.poll() is None:
+        try:
+            assert servers_of(process.pid) == []
+        except psutil.NoSuchProcess:
+            break
+        time.sleep(0.05)
+    process.communicate(timeout=300)
+    assert process.returncode == 0
