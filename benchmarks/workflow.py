@@ -2,8 +2,8 @@
 
 Runs whole processes and writes to folders of its own (results/bench); prints a table of minimum, median and maximum
 seconds, and the median in units. A unit is what `python -c "import torch"` takes on the same machine in the same
-minutes: one run of it before and after each command. Dry-runs are compared with a Snakefile of one rule that has as many jobs with as many
-files, the two in turn. `make bench` runs it.
+minutes: one run of it before and after each command. Dry-runs are compared with a Snakefile of one rule that has as
+many jobs with as many files, the two in turn. `make bench` runs it.
 """
 
 from __future__ import annotations
