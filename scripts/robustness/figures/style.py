@@ -106,10 +106,13 @@ def with_trust(spec: Mapping[str, Any], table: Path) -> dict[str, Any]:
 @contextmanager
 def theme() -> Iterator[None]:
     """Fonts, line widths and reproducible SVG, for the figures made or saved within; leaves no global state."""
-    import seaborn
     from matplotlib import rc_context
 
     ours: dict[str, Any] = {
+        "axes.axisbelow": True,
+        "lines.solid_capstyle": "round",
+        "patch.edgecolor": "white",
+        "patch.force_edgecolor": True,
         "font.family": "sans-serif",
         "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
         "font.size": TEXT_SIZE,
@@ -137,7 +140,7 @@ def theme() -> Iterator[None]:
         "svg.fonttype": "none",  # text stays text: it can be searched and edited
         "svg.hashsalt": "robustness",  # element ids are otherwise random
     }
-    with rc_context({**seaborn.axes_style("ticks"), **ours}):
+    with rc_context(ours):
         yield
 
 
