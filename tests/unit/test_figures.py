@@ -8,13 +8,15 @@ import math
 import re
 import subprocess
 import sys
-from itertools import combinations, permutations, product
+from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
@@ -309,6 +311,26 @@ def test_the_same_input_gives_the_same_bytes(every_figure, tmp_path):
             style.save(figure, tmp_path / turn / f"{name}.svg", tmp_path / turn / f"{name}.png")
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
+
+
+def test_svg_and_png_show_the_same_area(table, spec, tmp_path):
+    style.save(bars.robustness_bars(rows(table), spec), tmp_path / "a.svg", tmp_path / "a.png")
+    wide, high = map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', (tmp_path / "a.svg").read_text())[0])
+    pixels = mpl.image.imread(tmp_path / "a.png")
+    assert pixels.shape[:2] == pytest.approx((high / 72 * 220, wide / 72 * 220), abs=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.sampled_from(["a", "model", "W" * 40, "i" * 60, "“seven”", "x"]), min_size=1).map(" ".join),
+    st.sampled_from([0.3, 1.0, 3.0]),
+)
+def test_lines_are_as_full_as_they_can_be_and_no_wider(text, width):
+    lines = style.wrap(text, width, 8).split("\n")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(style.text_width(line, 8) <= width for line in lines)
+    for line, following in pairwise(lines):
+        assert style.text_width(f"{line} {following.split(' ')[0]}", 8) > width
 
 
 def test_svg_keeps_text_as_text_and_every_figure_states_its_settings(every_figure, tmp_path):

@@ -27,6 +27,8 @@ NORMS = {"linf": "L∞", "l2": "L2"}
 SIDE_BY_SIDE = 5  # models: with more the two matrices of transfer stand one above the other
 WRITTEN = 20  # classes: with more the cells of a targeted heat map have no room for text
 NOISE = "random signs"
+WITHIN: dict[str, Any] = {"in_layout": False}
+"""Text of a cell, which the layout need not measure: it stays within."""
 
 
 def transfer_matrices(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
@@ -82,7 +84,9 @@ def _transfer_matrix(
     for place, row in enumerate(cells):
         for column, cell in enumerate(row):
             if not cell["images"]:
-                axes.text(column, place, "no image", ha="center", va="center", color=style.GREY, fontsize=small)
+                axes.text(
+                    column, place, "no image", ha="center", va="center", color=style.GREY, fontsize=small, **WITHIN
+                )
                 continue
             colour = _ink(shown, cell["fooled"])
             interval = f"{100 * cell['fooled_low']:.0f} to {100 * cell['fooled_high']:.0f} %"
@@ -97,6 +101,8 @@ def _transfer_matrix(
                 color=colour,
                 fontweight="bold",
                 fontsize=small + 1,
+                annotation_clip=False,
+                **WITHIN,
             )
             axes.annotate(
                 f"{interval}\n{mistake}",
@@ -108,11 +114,20 @@ def _transfer_matrix(
                 color=colour,
                 fontsize=small - 0.5,
                 linespacing=1.0,
+                annotation_clip=False,
+                **WITHIN,
             )
         noise = cells[place][place]["fooled_by_noise"]
         if not math.isnan(noise):
             axes.text(
-                place, count, f"{100 * noise:.0f} %", ha="center", va="center", color=_ink(shown, noise), fontsize=small
+                place,
+                count,
+                f"{100 * noise:.0f} %",
+                ha="center",
+                va="center",
+                color=_ink(shown, noise),
+                fontsize=small,
+                **WITHIN,
             )
     axes.axhline(count - 0.5, color="white", linewidth=4)
     axes.set_xticks(range(count), [_narrow(model["title"], side) for model in models])
@@ -242,6 +257,7 @@ def _write_cells(
             fontweight="normal" if all_reached else "bold",
             linespacing=1.1,
             bbox=None if known else box,
+            **WITHIN,
         )
 
 
