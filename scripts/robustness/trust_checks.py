@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from robustness.attack import attack
 from robustness.attack_spec import SUCCESS, AttackSpec
-from robustness.gradients import log_probabilities, reward_gradient
+from robustness.gradients import log_probabilities, reward_gradient, smallest_batch
 from robustness.measures import mean_change
 from robustness.randomness import random_signs
 from robustness.tighten import Goal
@@ -167,6 +167,17 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
         batch_size(subject, evidence),
     ]
     return checks + ([rewards_agree(evidence.attacks)] if len(evidence.attacks) > 1 else [])
+
+
+def evaluations(subject: Subject, evidence: Evidence) -> int:
+    """About how many images `all_checks` gives to the model; more where an attack takes longer than it did before."""
+    images, spec = len(evidence.sample), subject.spec
+    once = 6 * images
+    bounded = len(BUDGETS) * images * (BOUNDED_STEPS + 2)
+    halved = 2 * int(evidence.steps[evidence.fooled_last].sum())
+    alone = min(ALONE, images) * (ALONE_STEPS + 1) * (1 + smallest_batch(subject.model, evidence.sample.pixels.device))
+    longer = len(evidence.never) * sum(UNBOUNDED_STEPS.values()) + len(evidence.stopped) * spec.max_iterations
+    return once + bounded + halved + alone + longer
 
 
 # ---- from the records -----------------------------------------------------------------------------------------------

@@ -158,6 +158,14 @@ def test_a_linear_model_passes_every_check(tmp_path: Path, reward: Any, directio
     assert list(checks) == list(QUESTIONS)
 
 
+def test_the_evaluations_of_all_checks_are_known_before_about(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, linear())
+    given: list[int] = []
+    subject.model.register_forward_hook(lambda model, inputs, outputs: given.append(len(outputs)))
+    trust_checks.all_checks(subject, evidence)
+    assert trust_checks.evaluations(subject, evidence) == pytest.approx(sum(given), rel=0.3)
+
+
 def test_a_sound_model_with_few_images_passes_every_check(tmp_path: Path) -> None:
     assert failed(tmp_path, linear(), pictures(count=3)) == set()
 
