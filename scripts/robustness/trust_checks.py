@@ -253,12 +253,13 @@ def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
     # An attack that changed nothing leaves a budget of its step to be tried.
     middle = float(np.median(_linf(sample.pixels, evidence.first))) or subject.spec.alpha
     radii = tuple(min(1.0, middle * budget) for budget in BUDGETS)
-    goal = any_wrong_class(sample.truth)
-    options = [{"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius} for radius in radii]
-    many = np.array(
-        [_walk(subject, subject.walker, sample, goal, steps=BOUNDED_STEPS, **each).mean() for each in options]
-    )
-    one = _single_step(subject, sample, goal, radii).mean(1)
+    # All budgets at once, in few batches that are full.
+    start = sample.of(np.tile(np.arange(len(sample)), len(radii)))
+    radius = torch.tensor(radii).repeat_interleave(len(sample))
+    goal, options = any_wrong_class(start.truth), {"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius}
+    fooled = _walk(subject, subject.walker, start, goal, steps=BOUNDED_STEPS, **options)
+    many = fooled.reshape(len(radii), -1).mean(1)
+    one = _single_step(subject, sample, any_wrong_class(sample.truth), radii).mean(1)
     limit = tolerated(LIMITS["larger_budget"], len(sample))
     within = f"Fooled within an L∞ of {', '.join(f'{radius:.2g}' for radius in radii)}:"
     by_many = f"{_percents(many)} by {BOUNDED_STEPS} steps"
@@ -411,11 +412,11 @@ def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
 
 
 def _walk(subject: Subject, walker: Walker, start: Images, goal: Goal, **options: Any) -> NDArray[np.bool_]:
-    """`Walker.walk` in batches."""
-    parts = [
-        walker.walk(start.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), start.ids[rows], **options)
-        for rows in _batches(len(start), subject.batch_size)
-    ]
+    """`Walker.walk` in batches; tensors among `options` have a value for each image."""
+    parts = []
+    for rows in _batches(len(start), subject.batch_size):
+        own: dict[str, Any] = {name: each[rows] if isinstance(each, Tensor) else each for name, each in options.items()}
+        parts.append(walker.walk(start.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), start.ids[rows], **own))
     return np.concatenate([np.zeros(0, np.bool_), *parts])
 
 

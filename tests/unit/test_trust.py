@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 from torch import Tensor, nn
 
 import attack_shard
@@ -389,6 +390,14 @@ def test_a_limit_lies_above_what_is_tolerated_and_below_all_images(share: float,
     assert limit >= share - 1 / images
     assert limit <= share + 2.6 * math.sqrt(share * (1 - share) / images) + 2 / images
     assert limit * images == pytest.approx(round(limit * images))
+
+
+@settings(max_examples=60, deadline=None)
+@given(share=st.sampled_from([share for share in LIMITS.values() if share]), images=st.integers(1, 20000))
+def test_what_is_tolerated_is_scipys_quantile(share: float, images: int) -> None:
+    # At 0.99 itself, such as of one image and a share of 0.01, rounding decides.
+    low, high = binom.ppf([0.99 - 1e-9, 0.99 + 1e-9], images, share) / images
+    assert low <= trust.tolerated(share, images) <= high
 
 
 def test_a_limit_is_wider_for_few_images_and_still_can_be_missed() -> None:
