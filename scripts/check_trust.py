@@ -22,6 +22,7 @@ from robustness.files import read_tensors, write_text
 from robustness.gradients import frozen
 from robustness.memory import fitting_batch_size
 from robustness.pixels import from_bytes
+from robustness.progress import Progress
 from robustness.records import read_arrays
 from robustness.trust_checks import Evidence, Images, Records, Subject
 
@@ -55,7 +56,9 @@ def main(options: argparse.Namespace) -> None:
         size = options.batch_size or fitting_batch_size(attackable, shown.shape[1:], spec, device)
         subject = Subject(network, attackable, spec, seed, size, title)
         evidence = gathered(options.test, options.adversarial, records, spec, images, device)
-        checks = trust_checks.all_checks(subject, evidence)
+        total = trust_checks.evaluations(subject, evidence)
+        with Progress(title, total, "evaluations") as progress, progress.counting(attackable):
+            checks = trust_checks.all_checks(subject, evidence)
     for name in trust.QUESTIONS.keys() - {check.name for check in checks}:
         _LOG.info("%s is left out", name)
     for check in checks:

@@ -13,6 +13,7 @@ import torch
 from robustness import devices, models, training
 from robustness.command import parser, run
 from robustness.files import read_tensors
+from robustness.progress import Progress
 from robustness.provenance import stamp
 from robustness.records import write_records
 
@@ -31,7 +32,9 @@ def main(options: argparse.Namespace) -> None:
     with devices.leased(options.threads) as device:
         model = models.placed(models.load(options.weights), device)
         images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
-        confidence, prediction = training.evaluate(model, images).logits.softmax(1).max(1)
+        title = f"predictions of {'/'.join(options.predictions.parts[-3:-1])}"
+        with Progress(title, len(labels), "images") as progress, progress.counting(model):
+            confidence, prediction = training.evaluate(model, images).logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))
     columns = {
         "image": range(len(labels)),

@@ -17,6 +17,7 @@ from robustness import devices, factories, models, training
 from robustness.command import parser, run
 from robustness.files import read_tensors, write_json
 from robustness.given_weights import load_into
+from robustness.progress import Progress
 from robustness.provenance import file_digest, stamp
 
 _LOG = logging.getLogger(__name__)
@@ -44,7 +45,9 @@ def main(options: argparse.Namespace) -> None:
     factories.checked(model, architecture, shape, classes)
     with devices.leased(options.threads) as device:
         images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
-        accuracy = training.evaluate(models.placed(model, device), images).accuracy
+        network = models.placed(model, device)
+        with Progress(spec["title"], len(labels), "images") as progress, progress.counting(network):
+            accuracy = training.evaluate(network, images).accuracy
         provenance = stamp(spec, devices.describe(device))
     _LOG.info("%s: %s classifies %.3f of the validation images correctly", spec["title"], options.given, accuracy)
     if accuracy < 2 / classes and accuracy < 0.75:

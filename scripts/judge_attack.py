@@ -17,6 +17,7 @@ from robustness import devices, judging
 from robustness.answers import answers
 from robustness.command import parser, run, settings
 from robustness.measures import norms
+from robustness.progress import Progress
 from robustness.provenance import stamp
 from robustness.records import write_records
 
@@ -40,11 +41,14 @@ def main(options: argparse.Namespace) -> None:
     size = norms(fooled.original, fooled.adversarial)["l2"]
     noise = judging.noise_like(fooled.original, size, fooled.image, "l2", seed)
     parts: list[dict[str, NDArray[Any]]] = []
-    with devices.leased(options.threads) as device:
+    title = f"judges of {'/'.join(options.judged.parts[-4:-1])}"
+    total = len(judges) * len(KINDS) * len(fooled.image)
+    with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
         for (judge, judge_seed), weights in zip(judges, options.weights, strict=True):
             network = judging.loaded(weights, device)
             for kind, images in zip(KINDS, (fooled.adversarial, noise), strict=True):
-                seen = judging.classified(network, images, device)
+                with progress.counting(network):
+                    seen = judging.classified(network, images, device)
                 parts.append(
                     {
                         "image": fooled.image,

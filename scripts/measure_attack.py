@@ -16,6 +16,7 @@ from robustness.command import parser, run
 from robustness.files import read_tensors
 from robustness.measures import measure
 from robustness.pixels import from_bytes
+from robustness.progress import Progress
 from robustness.provenance import stamp
 from robustness.records import read_records, write_records
 
@@ -30,9 +31,13 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    shards = [_measured(options.test, path, options.spec["changed_pixel_threshold"]) for path in options.adversarial]
-    measured = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
     records = read_records(*options.records)
+    shards = []
+    with Progress(f"measures of {'/'.join(options.measures.parts[-4:-1])}", len(records), "images") as progress:
+        for path in options.adversarial:
+            shards.append(_measured(options.test, path, options.spec["changed_pixel_threshold"]))
+            progress.advance(len(shards[-1]["l2"]))
+    measured = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
     columns = {name: records[name].to_numpy() for name in records.columns}
     write_records(options.measures, columns | measured, {"provenance": stamp(options.spec)})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustness import command
 from robustness.figures import robustness_curves, style
-from robustness.records import read_records
+from robustness.records import read_columns
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -27,8 +27,12 @@ def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     spec = style.with_trust(style.checked(options.spec, "panels"), options.trust)
     seeds = len(options.measures) // len(spec["models"])
+    names = ["image", "ended", "required_confidence", *dict.fromkeys(panel["measure"] for panel in spec["panels"])]
     tables = {
-        model["name"]: [read_records(path) for path in options.measures[index * seeds : (index + 1) * seeds]]
+        model["name"]: [
+            dict(zip(names, read_columns(path, *names), strict=True))
+            for path in options.measures[index * seeds : (index + 1) * seeds]
+        ]
         for index, model in enumerate(spec["models"])
     }
     style.save(robustness_curves.robustness_curves(tables, spec), options.svg, options.png)

@@ -24,7 +24,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     command.settings(options.spec, "datasets", "architectures", "footnote")
-    style.save(run_time.run_time_bars(inputs.read_table(options.table), options.spec), options.svg, options.png)
+    rows = inputs.read_rows(options.table, text=("dataset", "rule", "model", "device"))
+    style.save(run_time.run_time_bars(rows, options.spec), options.svg, options.png)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     spec = style.with_trust(style.checked(options.spec), options.trust)
-    style.save(verdicts.over_values(inputs.read_table(options.table), spec), options.svg, options.png)
+    rows = inputs.read_rows(options.table, text=("parameter", "asks", "unit"))
+    style.save(verdicts.over_values(rows, spec), options.svg, options.png)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from robustness import devices, judging
 from robustness.command import parser, run, settings
 from robustness.measures import norms
+from robustness.progress import Progress
 from robustness.provenance import stamp
 from robustness.records import read_columns, write_records
 from robustness.rescaling import NORMS, rescaled
@@ -43,13 +44,15 @@ def main(options: argparse.Namespace) -> None:
     changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}
     noise = {norm: judging.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
     seen: dict[str, dict[str, NDArray[Any]]] = {}
-    with devices.leased(options.threads) as device:
+    title, total = f"transfer from {source}, seed {seed}", len(models) * (1 + 2 * len(NORMS)) * len(fooled.image)
+    with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
         for target, weights in zip(models, options.weights, strict=True):
             network = judging.loaded(weights, device)
-            seen[target] = {"unchanged": judging.classified(network, fooled.original, device)}
-            for norm in NORMS:
-                seen[target][norm] = judging.classified(network, changed[norm], device)
-                seen[target][f"{norm} noise"] = judging.classified(network, noise[norm], device)
+            with progress.counting(network):
+                seen[target] = {"unchanged": judging.classified(network, fooled.original, device)}
+                for norm in NORMS:
+                    seen[target][norm] = judging.classified(network, changed[norm], device)
+                    seen[target][f"{norm} noise"] = judging.classified(network, noise[norm], device)
         provenance = stamp(options.spec, devices.describe(device))
     parts = [
         {

@@ -8,45 +8,57 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import pandas
 from numpy.typing import NDArray
 
 from robustness.inference import Values, seed_error
+from robustness.statistics import wilson_bounds
 
 
-def changes(tables: Sequence[pandas.DataFrame], measure: str) -> Values:
+class Measures(Protocol):
+    """Measures by the names of their columns: a mapping of arrays, or a table of pandas."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The column of that name."""
+
+
+def changes(tables: Sequence[Measures], measure: str) -> Values:
     """The change that each seed's images needed (seeds × images): inf where not fooled, nan where not attacked.
 
     `tables` has the measures of each seed at one required confidence, of the same images.
     """
-    return np.stack([_of_seed(table.sort_values("image"), measure) for table in tables])
+    return np.stack([_of_seed(table, measure) for table in tables])
 
 
-def _of_seed(table: pandas.DataFrame, measure: str) -> Values:
-    needed = np.where(table["ended"] == "success", table[measure].to_numpy(float), math.inf)
-    return np.where(table["ended"] == "skipped", math.nan, needed)
+def _of_seed(table: Measures, measure: str) -> Values:
+    needed = np.where(table["ended"] == "success", table[measure], math.inf)
+    of_each: Values = np.where(table["ended"] == "skipped", math.nan, needed)
+    return of_each[np.argsort(table["image"])]
 
 
-def censored(tables: Sequence[pandas.DataFrame]) -> int:
+def _in_vain(table: Measures) -> NDArray[np.bool_]:
+    """Which images were attacked and not fooled."""
+    return np.asarray((table["ended"] != "success") & (table["ended"] != "skipped"))
+
+
+def censored(tables: Sequence[Measures]) -> int:
     """How many of the attacks, over seeds, did not fool their image."""
-    return sum(int((~table["ended"].isin(["success", "skipped"])).sum()) for table in tables)
+    return sum(int(_in_vain(table).sum()) for table in tables)
 
 
-def attacked(tables: Sequence[pandas.DataFrame]) -> int:
+def attacked(tables: Sequence[Measures]) -> int:
     """How many images were attacked, over seeds."""
     return sum(int((table["ended"] != "skipped").sum()) for table in tables)
 
 
-def first_censored(tables: Sequence[pandas.DataFrame], measure: str) -> float:
+def first_censored(tables: Sequence[Measures], measure: str) -> float:
     """The smallest change with which an attack ended without success; inf where all succeeded.
 
     Up to there the share of images fooled is exact; beyond it, it could be larger.
     """
-    ends = [table.loc[~table["ended"].isin(["success", "skipped"]), measure] for table in tables]
-    return float(pandas.concat(ends).min()) if any(map(len, ends)) else math.inf
+    return min(float(np.asarray(table[measure])[_in_vain(table)].min(initial=math.inf)) for table in tables)
 
 
 class Band(NamedTuple):
@@ -63,9 +75,6 @@ def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
     `needed` is that of `changes`; the share is the mean over seeds. The band is Wilson's for one seed. For several it
     is that of the hierarchical bootstrap (`robustness.inference.over_seeds`), and nowhere narrower than Wilson's.
     """
-    from scipy.stats import t
-    from statsmodels.stats.proportion import proportion_confint
-
     known = ~np.isnan(needed)
     fooled = (needed[:, :, None] <= allowed) & np.isfinite(needed)[:, :, None]
     attacked = known.sum(axis=1)
@@ -87,9 +96,10 @@ def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
 
     share = observed.mean(axis=0)
     images = float(attacked.mean())
-    low, high = proportion_confint(share * images, images, method="wilson")
+    low, high = wilson_bounds(share, images)
     if len(attacked) > 1:
-        freedom = len(attacked) - 1
-        half = t.ppf(0.975, freedom) * seed_error(shares, (needed.shape[1],), len(attacked))
+        from scipy.special import stdtrit  # half of what scipy.stats takes to import, which calls it too
+
+        half = stdtrit(len(attacked) - 1, 0.975) * seed_error(shares, (needed.shape[1],), len(attacked))
         low, high = np.minimum(low, np.maximum(share - half, 0)), np.maximum(high, np.minimum(share + half, 1))
     return Band(share, np.minimum(low, share), np.maximum(high, share))

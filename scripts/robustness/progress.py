@@ -12,11 +12,15 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from robustness.terminal import Bars
 
 _LOG = logging.getLogger(__name__)
@@ -95,6 +99,19 @@ class Progress:
         if now - self._logged >= self.interval:
             self._logged = now
             _LOG.info("%s: %s", self.title, standing(self.status()))
+
+    @contextmanager
+    def counting(self, network: nn.Module) -> Iterator[None]:
+        """Count the images that `network` is given within, up to the total: batches may be padded."""
+
+        def given(module: object, inputs: object, outputs: Sized) -> None:
+            self.advance(len(outputs) if self.total is None else min(len(outputs), self.total - self.done))
+
+        hook = network.register_forward_hook(given)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def status(self) -> Status:
         """How far it is now."""

@@ -21,6 +21,7 @@ from robustness.attack_spec import AttackSpec
 from robustness.baselines import Attacked
 from robustness.gradients import frozen
 from robustness.hardware import timed
+from robustness.progress import Progress
 
 OURS = "ours"
 
@@ -138,9 +139,10 @@ def measure(
         method.run(min(method.batch, method.images))
 
     runs, found = [], {}
-    for _ in range(rounds):
-        for name, method in methods.items():
+    with Progress(f"times of {title}", rounds * len(methods), "runs") as progress:
+        for name, method in list(methods.items()) * rounds:
             seconds, outcome = timed(device, partial(method.run, method.images))
+            progress.advance(1)
             if isinstance(outcome, int):
                 runs.append(Run(name, seconds, method.images, outcome, needed=None))
                 continue

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from robustness.attack import attack
 from robustness.attack_spec import SUCCESS, AttackSpec
-from robustness.gradients import log_probabilities, reward_gradient
+from robustness.gradients import log_probabilities, reward_gradient, smallest_batch
 from robustness.measures import mean_change
 from robustness.randomness import random_signs
 from robustness.tighten import Goal
@@ -169,6 +169,17 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
     return checks + ([rewards_agree(evidence.attacks)] if len(evidence.attacks) > 1 else [])
 
 
+def evaluations(subject: Subject, evidence: Evidence) -> int:
+    """About how many images `all_checks` gives to the model; more where an attack takes longer than it did before."""
+    images, spec = len(evidence.sample), subject.spec
+    once = 6 * images
+    bounded = len(BUDGETS) * images * (BOUNDED_STEPS + 2)
+    halved = 2 * int(evidence.steps[evidence.fooled_last].sum())
+    alone = min(ALONE, images) * (ALONE_STEPS + 1) * (1 + smallest_batch(subject.model, evidence.sample.pixels.device))
+    longer = len(evidence.never) * sum(UNBOUNDED_STEPS.values()) + len(evidence.stopped) * spec.max_iterations
+    return once + bounded + halved + alone + longer
+
+
 # ---- from the records -----------------------------------------------------------------------------------------------
 
 
@@ -242,12 +253,13 @@ def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
     # An attack that changed nothing leaves a budget of its step to be tried.
     middle = float(np.median(_linf(sample.pixels, evidence.first))) or subject.spec.alpha
     radii = tuple(min(1.0, middle * budget) for budget in BUDGETS)
-    goal = any_wrong_class(sample.truth)
-    options = [{"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius} for radius in radii]
-    many = np.array(
-        [_walk(subject, subject.walker, sample, goal, steps=BOUNDED_STEPS, **each).mean() for each in options]
-    )
-    one = _single_step(subject, sample, goal, radii).mean(1)
+    # All budgets at once, in few batches that are full.
+    start = sample.of(np.tile(np.arange(len(sample)), len(radii)))
+    radius = torch.tensor(radii).repeat_interleave(len(sample))
+    goal, options = any_wrong_class(start.truth), {"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius}
+    fooled = _walk(subject, subject.walker, start, goal, steps=BOUNDED_STEPS, **options)
+    many = fooled.reshape(len(radii), -1).mean(1)
+    one = _single_step(subject, sample, any_wrong_class(sample.truth), radii).mean(1)
     limit = tolerated(LIMITS["larger_budget"], len(sample))
     within = f"Fooled within an L∞ of {', '.join(f'{radius:.2g}' for radius in radii)}:"
     by_many = f"{_percents(many)} by {BOUNDED_STEPS} steps"
@@ -400,11 +412,11 @@ def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
 
 
 def _walk(subject: Subject, walker: Walker, start: Images, goal: Goal, **options: Any) -> NDArray[np.bool_]:
-    """`Walker.walk` in batches."""
-    parts = [
-        walker.walk(start.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), start.ids[rows], **options)
-        for rows in _batches(len(start), subject.batch_size)
-    ]
+    """`Walker.walk` in batches; tensors among `options` have a value for each image."""
+    parts = []
+    for rows in _batches(len(start), subject.batch_size):
+        own: dict[str, Any] = {name: each[rows] if isinstance(each, Tensor) else each for name, each in options.items()}
+        parts.append(walker.walk(start.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), start.ids[rows], **own))
     return np.concatenate([np.zeros(0, np.bool_), *parts])
 
 

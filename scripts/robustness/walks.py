@@ -36,16 +36,19 @@ class Walker:
         goal: Goal,
         image_ids: Tensor,
         *,
-        alpha: float,
+        alpha: float | Tensor,
         steps: int,
-        radius: float = 1.0,
+        radius: float | Tensor = 1.0,
     ) -> NDArray[np.bool_]:
         """Whether images meet `goal` (N,) after 0 to `steps` steps of length `alpha` from `start` (N, C, H, W).
 
         Each step is projected onto the L∞ ball of `radius` around the start, and onto [0, 1]: for a `radius` below 1
-        this is projected gradient descent (Madry et al., 2018, section 2.1), without its random start. Images that met
-        the goal leave the batch.
+        this is projected gradient descent (Madry et al., 2018, section 2.1), without its random start. `alpha` and
+        `radius` are those of all images, or one for each (N,). Images that met the goal leave the batch.
         """
+        alpha, radius = (
+            torch.as_tensor(each).to(start).expand(len(start)).view(-1, 1, 1, 1) for each in (alpha, radius)
+        )
         met = np.zeros(len(start), np.bool_)
         rows, x = np.arange(len(start)), start
         low, high = (start - radius).clamp(0, 1), (start + radius).clamp(0, 1)
@@ -58,7 +61,7 @@ class Walker:
             if done.any():
                 left = torch.from_numpy(np.flatnonzero(~done)).to(x.device)
                 rows = rows[~done]
-                x, gradient, low, high = (each[left] for each in (x, gradient, low, high))
+                x, gradient, low, high, alpha = (each[left] for each in (x, gradient, low, high, alpha))
             ids = image_ids[torch.from_numpy(rows).to(image_ids.device)]
             x = x + alpha * self._directions(gradient, ids, step)
             x = torch.minimum(torch.maximum(x, low), high)

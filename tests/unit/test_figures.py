@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 import re
 import subprocess
 import sys
-from itertools import combinations, permutations, product
+from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from robustness import trust
+from robustness import code, trust
 from robustness.errors import UserError
 from robustness.figures import (
     architecture,
@@ -26,6 +29,7 @@ from robustness.figures import (
     curves,
     heatmaps,
     images,
+    inputs,
     robustness_curves,
     style,
     verdicts,
@@ -78,6 +82,11 @@ def table():
         rows.append(row)
     rows[1] |= {"success": 12, "default_state": 470, "cap": 8}
     return pd.DataFrame(rows)
+
+
+def rows(table: pd.DataFrame) -> list[inputs.Row]:
+    """A table as figures take it."""
+    return table.to_dict("records")
 
 
 def made_up_examples(channels: int = 1, size: int = 28) -> dict[str, np.ndarray]:
@@ -186,7 +195,7 @@ def made_up_targets(classes: int, models: list[str] = NAMES) -> pd.DataFrame:
     for place, model in enumerate(models):
         for label, target in permutations(range(classes), 2):
             failed = {(1, 0): 5, (1, 2): 2}.get((label, target), 0)
-            row = {"model": model, "class": label, "target": target, "required_confidence": 0.9, "images": 5}
+            row = {"model": model, "class": str(label), "target": str(target), "required_confidence": 0.9, "images": 5}
             median = np.inf if failed > 2 else 0.01 * (1 + place) * (1 + label)
             rows.append(row | {"success": 5 - failed, "median_mean_change": median, "seeds": 1})
     return pd.DataFrame(rows)
@@ -238,18 +247,18 @@ def every_figure(spec, table, examples, networks, histories, swept, believed, me
     def draw():
         noise = np.random.default_rng(1).random((2, 5, 1, 28, 28), dtype=np.float32)
         return {
-            "mean_change": bars.robustness_bars(table, spec),
-            "pixels_changed": bars.robustness_bars(table, spec | {"measure": "pixels_changed"}),
+            "mean_change": bars.robustness_bars(rows(table), spec),
+            "pixels_changed": bars.robustness_bars(rows(table), spec | {"measure": "pixels_changed"}),
             "examples": images.examples(examples, spec),
             "differences": images.differences(examples, spec),
             "training_noise": images.training_noise(noise[:, 0], noise, spec),
             "architecture": architecture.architecture(networks, spec),
             "skip_connection": architecture.skip_connection(networks, spec),
             "curves": curves.training_curves(histories, spec),
-            "sensitivity": verdicts.over_values(swept, spec),
-            "believability": believability.judges_answers(believed, spec),
-            "transfer": heatmaps.transfer_matrices(made_up_transfer(NAMES), spec),
-            "targeted": heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}),
+            "sensitivity": verdicts.over_values(rows(swept), spec),
+            "believability": believability.judges_answers(rows(believed), spec),
+            "transfer": heatmaps.transfer_matrices(rows(made_up_transfer(NAMES)), spec),
+            "targeted": heatmaps.targeted_matrix(rows(made_up_targets(10)), spec | {"model": "resnet-noisy"}),
             **{
                 f"robustness_curves_{name}": robustness_curves.robustness_curves(measures, with_panels(spec, name))
                 for name in PANELS
@@ -304,6 +313,26 @@ def test_the_same_input_gives_the_same_bytes(every_figure, tmp_path):
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
 
 
+def test_svg_and_png_show_the_same_area(table, spec, tmp_path):
+    style.save(bars.robustness_bars(rows(table), spec), tmp_path / "a.svg", tmp_path / "a.png")
+    wide, high = map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', (tmp_path / "a.svg").read_text())[0])
+    pixels = mpl.image.imread(tmp_path / "a.png")
+    assert pixels.shape[:2] == pytest.approx((high / 72 * 220, wide / 72 * 220), abs=1)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.sampled_from(["a", "model", "W" * 40, "i" * 60, "“seven”", "x"]), min_size=1).map(" ".join),
+    st.sampled_from([0.3, 1.0, 3.0]),
+)
+def test_lines_are_as_full_as_they_can_be_and_no_wider(text, width):
+    lines = style.wrap(text, width, 8).split("\n")
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(style.text_width(line, 8) <= width for line in lines)
+    for line, following in pairwise(lines):
+        assert style.text_width(f"{line} {following.split(' ')[0]}", 8) > width
+
+
 def test_svg_keeps_text_as_text_and_every_figure_states_its_settings(every_figure, tmp_path):
     for name, figure in every_figure().items():
         style.save(figure, tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
@@ -320,20 +349,20 @@ def test_drawing_leaves_the_global_settings_alone(every_figure):
 
 
 def test_bars_write_values_units_and_how_many_were_fooled(table, spec):
-    said = words(bars.robustness_bars(table, spec))
+    said = words(bars.robustness_bars(rows(table), spec))
     assert "mean change per pixel (|x′ − x|, pixels in [0, 1])" in said
     for expected in ("0.142", "12 of 490 fooled", "95 % interval"):
         assert expected in said
     assert "Basic classifier, noisy: 470 ended in the default state and 8 ended at the cap" in said
     spec["dataset"]["image_size"] = [3, 32, 32]
-    assert "Σ over channels" in words(bars.robustness_bars(table, spec))
-    pixels = words(bars.robustness_bars(table, spec | {"measure": "pixels_changed"}))
+    assert "Σ over channels" in words(bars.robustness_bars(rows(table), spec))
+    pixels = words(bars.robustness_bars(rows(table), spec | {"measure": "pixels_changed"}))
     assert "pixels changed by more than 0.1 (of 1,024)" in pixels
 
 
 def test_bars_say_so_where_every_image_was_fooled(table, spec):
     table[["success", "default_state", "cap"]] = [490, 0, 0]
-    said = words(bars.robustness_bars(table, spec))
+    said = words(bars.robustness_bars(rows(table), spec))
     assert "Every attacked image was fooled." in said
     assert "not fooled" not in said
 
@@ -384,12 +413,12 @@ def test_a_confidence_that_was_not_recorded_is_named(measures, spec):
 def test_a_model_that_could_not_be_attacked_has_no_bar_and_says_so(table, spec):
     table.loc[3, ["attacked", "success"]] = 0
     table.loc[3, ["mean_change", "mean_change_low", "mean_change_high"]] = np.nan
-    assert "no image was classified correctly" in words(bars.robustness_bars(table, spec))
+    assert "no image was classified correctly" in words(bars.robustness_bars(rows(table), spec))
 
 
 def test_a_bar_without_an_interval_has_its_value_and_no_whisker(table, spec):
     table[["mean_change_low", "mean_change_high"]] = np.nan
-    figure = bars.robustness_bars(table, spec)
+    figure = bars.robustness_bars(rows(table), spec)
     assert f"{table.loc[0, 'mean_change']:.3g}" in words(figure)
     assert not any(type(each).__name__ == "ErrorbarContainer" for each in figure.axes[0].containers)
 
@@ -398,8 +427,8 @@ def test_bars_are_those_of_their_required_confidence(table, spec, tmp_path):
     easy = table.assign(required_confidence=0.0, success=77, mean_change=0.001, mean_change_low=0, mean_change_high=1)
     # Through a file, as the rule has it: 0.0 and 0.9 are found again.
     pd.concat([easy, table]).to_csv(tmp_path / "robustness.csv", index=False, float_format="%.6g")
-    both = pd.read_csv(tmp_path / "robustness.csv")
-    assert words(bars.robustness_bars(both, spec)) == words(bars.robustness_bars(table, spec))
+    both = inputs.read_rows(tmp_path / "robustness.csv", text=("attack", "model"))
+    assert words(bars.robustness_bars(both, spec)) == words(bars.robustness_bars(rows(table), spec))
     assert "0.142" in words(bars.robustness_bars(both, spec))
     said = words(bars.robustness_bars(both, spec | {"required_confidence": 0.0}))
     assert "0.142" not in said
@@ -408,14 +437,14 @@ def test_bars_are_those_of_their_required_confidence(table, spec, tmp_path):
 
 def test_bars_of_a_confidence_that_the_table_lacks_or_has_twice_are_refused(table, spec):
     with pytest.raises(UserError, match=r"no row for model 'basic-clean' under attack 'report' at confidence 0\.5"):
-        bars.robustness_bars(table, spec | {"required_confidence": 0.5})
+        bars.robustness_bars(rows(table), spec | {"required_confidence": 0.5})
     with pytest.raises(UserError, match=r"2 rows for model 'basic-clean' .* needs one: delete the table"):
-        bars.robustness_bars(pd.concat([table, table]), spec)
+        bars.robustness_bars(rows(pd.concat([table, table])), spec)
 
 
 def test_a_model_missing_in_an_input_is_named(table, spec, examples, networks, histories):
     with pytest.raises(UserError, match=r"no row for model 'resnet-noisy' under attack 'report' at confidence 0\.9"):
-        bars.robustness_bars(table.iloc[:3], spec)
+        bars.robustness_bars(rows(table.iloc[:3]), spec)
     with pytest.raises(UserError, match="training history"):
         curves.training_curves(histories[:3], spec)
     with pytest.raises(UserError, match="lacks 'resnet'"):
@@ -427,7 +456,7 @@ def test_a_model_missing_in_an_input_is_named(table, spec, examples, networks, h
 
 def test_a_model_has_the_same_colour_in_every_figure_and_dataset(table, spec, examples, histories):
     looks = style.looks(spec)
-    filled = [to_hex(patch.get_facecolor()) for patch in bars.robustness_bars(table, spec).axes[0].patches]
+    filled = [to_hex(patch.get_facecolor()) for patch in bars.robustness_bars(rows(table), spec).axes[0].patches]
     framed = [
         to_hex(axes.spines["left"].get_edgecolor()) for axes in images.examples(examples, spec).axes[1 : 1 + len(NAMES)]
     ]
@@ -456,7 +485,7 @@ def test_a_figure_names_the_models_that_failed_a_trust_check_and_why(table, spec
         "† Not trustworthy: Basic classifier, noisy (the step decides the change, noise does as well); "
         "ResNet (unlimited change does not fool it)."
     )
-    for figure in (bars.robustness_bars(table, marked), images.examples(examples, marked)):
+    for figure in (bars.robustness_bars(rows(table), marked), images.examples(examples, marked)):
         (warning,) = [text for text in figure.texts if "Not trustworthy" in text.get_text()]
         assert told in words(figure)
         assert warning.get_color() == style.WARNING
@@ -479,7 +508,7 @@ def test_the_mark_of_a_model_does_not_change_its_look(spec, trust_table):
 
 def test_a_warning_overlaps_nothing_and_is_not_cut_off(spec, table, examples, networks, histories, trust_table):
     marked = style.with_trust(spec, trust_table)
-    for figure in (bars.robustness_bars(table, marked), images.differences(examples, marked)):
+    for figure in (bars.robustness_bars(rows(table), marked), images.differences(examples, marked)):
         with style.theme():
             figure.draw_without_rendering()
             boxes = [text.get_window_extent() for text in figure.texts]
@@ -538,30 +567,30 @@ def test_an_attack_that_changed_nothing_is_drawn(spec):
 
 
 def test_believability_shows_the_index_the_judges_and_what_was_not_judged(believed, spec):
-    said = words(believability.judges_answers(believed, spec))
+    said = words(believability.judges_answers(rows(believed), spec))
     for expected in ("0.30 (0.26 to 0.35)", "the 3 other networks", "90 judged, SSIM 0.70", "over images"):
         assert expected in said
     assert "not fooled have no new label to judge (Basic classifier, noisy: 3; ResNet: 6; ResNet, noisy: 9)" in said
-    assert "over seeds, then images" in words(believability.judges_answers(believed.assign(seeds=2), spec))
-    assert "the other network of" in words(believability.judges_answers(believed.assign(judges=1), spec))
-    assert "the other networks of" in words(believability.judges_answers(believed.assign(judges=0), spec))
+    assert "over seeds, then images" in words(believability.judges_answers(rows(believed.assign(seeds=2)), spec))
+    assert "the other network of" in words(believability.judges_answers(rows(believed.assign(judges=1)), spec))
+    assert "the other networks of" in words(believability.judges_answers(rows(believed.assign(judges=0)), spec))
 
 
 def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spec):
     believed.loc[0, ["images", "censored"]] = [0, 70]
     believed.loc[0, ["index", "low", "high", "new_label", "original", "neither", "new_label_noise", "ssim"]] = np.nan
-    figure = believability.judges_answers(believed, spec)
+    figure = believability.judges_answers(rows(believed), spec)
     assert "no image was fooled" in words(figure)
     assert "Basic classifier: 70" in words(figure)
     alike = believed.assign(index=0.0, low=-1e-17, high=0.0)
-    low, high = believability.judges_answers(alike, spec).axes[1].get_xlim()
+    low, high = believability.judges_answers(rows(alike), spec).axes[1].get_xlim()
     assert low < 0 < 0.1 < high
     with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
-        believability.judges_answers(believed.iloc[1:], spec)
+        believability.judges_answers(rows(believed.iloc[1:]), spec)
 
 
 def test_a_transfer_without_a_change_says_so(spec):
-    said = words(heatmaps.transfer_matrices(made_up_transfer(NAMES).assign(size=float("nan")), spec))
+    said = words(heatmaps.transfer_matrices(rows(made_up_transfer(NAMES).assign(size=float("nan"))), spec))
     assert "L2 norm: no change to show" in said
     assert "nan" not in said
 
@@ -569,7 +598,7 @@ def test_a_transfer_without_a_change_says_so(spec):
 def test_transfer_shows_shares_intervals_mistakes_and_noise_at_both_sizes(spec):
     table = made_up_transfer(NAMES)
     table.loc[table["norm"] == "l2", "size"] = 5.2
-    said = words(heatmaps.transfer_matrices(table, spec))
+    said = words(heatmaps.transfer_matrices(rows(table), spec))
     for expected in (
         "L∞ norm 0.35",
         "L2 norm 5.2",
@@ -582,7 +611,7 @@ def test_transfer_shows_shares_intervals_mistakes_and_noise_at_both_sizes(spec):
         assert expected in said
     assert "(Basic classifier, noisy: 2; ResNet: 4; ResNet, noisy: 6)" in said
     with pytest.raises(UserError, match="0 rows from 'basic-clean' to 'basic-clean' at norm linf"):
-        heatmaps.transfer_matrices(table.iloc[1:], spec)
+        heatmaps.transfer_matrices(rows(table.iloc[1:]), spec)
 
 
 @pytest.mark.parametrize("count", [2, 8])
@@ -593,30 +622,30 @@ def test_transfer_is_drawn_for_few_models_and_for_many(spec, count, tmp_path):
     table.loc[table["source"] == "model0", ["images", "fooled", "fooled_low", "fooled_high", "fooled_by_noise"]] = [
         0
     ] + [np.nan] * 4
-    figure = heatmaps.transfer_matrices(table, spec)
+    figure = heatmaps.transfer_matrices(rows(table), spec)
     style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
     assert words(figure).count("no image") == 2 * count
     assert len([axes for axes in figure.axes if axes.images]) == 2
 
 
 def test_a_targeted_heat_map_marks_what_did_not_become_the_target(spec):
-    said = words(heatmaps.targeted_matrix(made_up_targets(10), spec | {"model": "resnet-noisy"}))
+    said = words(heatmaps.targeted_matrix(rows(made_up_targets(10)), spec | {"model": "resnet-noisy"}))
     for expected in ("0 of 5", ".080 3 of 5", "443 of 450 attacks on 90 pairs", "from class to class, ResNet, noisy"):
         assert expected in said
 
 
 def test_a_targeted_heat_map_says_how_many_became_the_target_without_the_required_probability(spec):
     sure, unsure = made_up_targets(10), made_up_targets(10).assign(required_confidence=0.0, success=5)
-    said = words(heatmaps.targeted_matrix(pd.concat([unsure, sure]), spec | {"model": "resnet-noisy"}))
+    said = words(heatmaps.targeted_matrix(rows(pd.concat([unsure, sure])), spec | {"model": "resnet-noisy"}))
     assert "443 of 450 attacks" in said
     assert "7 more were taken for the target" in said
-    assert "more were taken" not in words(heatmaps.targeted_matrix(sure, spec | {"model": "resnet-noisy"}))
+    assert "more were taken" not in words(heatmaps.targeted_matrix(rows(sure), spec | {"model": "resnet-noisy"}))
 
 
 def test_targeted_heat_maps_of_a_dataset_share_one_scale_and_take_one_required_confidence(spec):
     low = made_up_targets(10).assign(required_confidence=0.0, median_mean_change=9.0)
     both = pd.concat([low, made_up_targets(10)])
-    drawn = [heatmaps.targeted_matrix(both, spec | {"model": name}) for name in NAMES]
+    drawn = [heatmaps.targeted_matrix(rows(both), spec | {"model": name}) for name in NAMES]
     (limits,) = {figure.axes[0].images[0].get_clim() for figure in drawn}
     assert limits == pytest.approx((0, 0.4))
 
@@ -626,15 +655,15 @@ def test_a_targeted_heat_map_is_drawn_for_any_number_of_classes(spec, count, tmp
     spec["dataset"]["classes"] = [f"class-{place}" for place in range(count)]
     table = made_up_targets(count, ["resnet-noisy"])
     for name in ("class", "target"):
-        table[name] = "class-" + table[name].astype(str)
-    figure = heatmaps.targeted_matrix(table, spec | {"model": "resnet-noisy"})
+        table[name] = "class-" + table[name]
+    figure = heatmaps.targeted_matrix(rows(table), spec | {"model": "resnet-noisy"})
     style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
     assert max(figure.get_size_inches()) <= style.PAGE_WIDTH
     assert ("with a dot" in words(figure)) == (count > 20)
 
 
 def test_a_targeted_heat_map_of_a_model_that_was_always_wrong_is_empty_and_says_so(spec):
-    figure = heatmaps.targeted_matrix(made_up_targets(10, NAMES[:1]), spec | {"model": "resnet-noisy"})
+    figure = heatmaps.targeted_matrix(rows(made_up_targets(10, NAMES[:1])), spec | {"model": "resnet-noisy"})
     assert "0 of 0 attacks on 0 pairs" in words(figure)
 
 
@@ -714,7 +743,7 @@ def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(net
 
 
 def test_verdicts_are_told_by_shape_and_colour_and_their_changes_by_a_bar(swept, spec):
-    figure = verdicts.over_values(swept, spec)
+    figure = verdicts.over_values(rows(swept), spec)
     alpha, sigma = figure.axes
     marks = [line for line in alpha.lines if line.get_marker() != "None"]
     bars_drawn = [line for line in alpha.lines if line.get_marker() == "None"]
@@ -727,7 +756,7 @@ def test_verdicts_are_told_by_shape_and_colour_and_their_changes_by_a_bar(swept,
 
 
 def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec):
-    figure = verdicts.over_values(swept, spec)
+    figure = verdicts.over_values(rows(swept), spec)
     weights = [label.get_fontweight() for label in figure.axes[0].get_xticklabels()]
     assert weights == ["normal", "bold", "normal"]
     said = words(figure)
@@ -735,23 +764,32 @@ def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec
         assert expected in said
     assert "a huge margin" not in said  # how it is read stands in the table
     swept["censored"] = 0
-    assert "All images that were attacked were fooled." in words(verdicts.over_values(swept, spec))
+    assert "All images that were attacked were fooled." in words(verdicts.over_values(rows(swept), spec))
 
 
 def test_a_sweep_of_one_parameter_has_one_panel(swept, spec):
-    figure = verdicts.over_values(swept[swept["parameter"] == "alpha"], spec)
+    figure = verdicts.over_values(rows(swept[swept["parameter"] == "alpha"]), spec)
     assert len(figure.axes) == 1
     assert "σ" not in figure.axes[0].get_xlabel()
 
 
 def test_a_damaged_table_of_sensitivity_is_refused(swept, spec):
     with pytest.raises(UserError, match="a verdict 'perhaps': delete it"):
-        verdicts.over_values(swept.assign(weights_verdict="perhaps"), spec)
+        verdicts.over_values(rows(swept.assign(weights_verdict="perhaps")), spec)
     with pytest.raises(UserError, match="no verdicts"):
-        verdicts.over_values(swept.iloc[:0], spec)
+        verdicts.over_values(rows(swept.iloc[:0]), spec)
 
 
-def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, tmp_path, trust_table):
+SLOW = {"torch", "torchvision", "scipy", "statsmodels", "seaborn", "pandas"}
+"""What a figure, which a cluster starts cold, does not wait for."""
+
+
+def slow_packages(told: str) -> set[str]:
+    """The packages of `SLOW` among what `python -X importtime` tells."""
+    return SLOW & set(re.findall(r"\| +(\w+)", told))
+
+
+def test_a_figure_script_writes_both_files_and_imports_no_slow_package(spec, table, tmp_path, trust_table):
     table.to_csv(tmp_path / "robustness.csv", index=False)
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_bars.py", "--table", tmp_path / "robustness.csv"]
     command += [
@@ -767,7 +805,8 @@ def test_a_figure_script_writes_both_files_and_never_imports_torch(spec, table, 
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (tmp_path / "bars.svg").stat().st_size > 0
     assert (tmp_path / "bars.png").stat().st_size > 0
-    assert "| torch" not in done.stderr
+    assert "matplotlib" in done.stderr
+    assert not slow_packages(done.stderr)
 
 
 def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measures, tmp_path, trust_table):
@@ -788,9 +827,50 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
         tmp_path / "a.png",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "| torch" not in done.stderr
+    assert slow_packages(done.stderr) <= {"scipy"}  # for Student's t, which several seeds need
     svg = " ".join((tmp_path / "a.svg").read_text(encoding="utf-8").split())
     assert re.search(r"noisy\W*4 of 78", svg)
+
+
+def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tmp_path, trust_table):
+    paths = [tmp_path / f"{name}.parquet" for name in NAMES]
+    for path, (alone, _) in zip(paths, measures.values(), strict=True):
+        alone.to_parquet(path)
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_robustness_curves.py", "--measures", *paths]
+    command += ["--trust", trust_table, "--spec", json.dumps(with_panels(spec, "linf"))]
+    command += ["--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "pyarrow" in done.stderr
+    assert not slow_packages(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "path", [*SCRIPTS.glob("plot_*.py"), *(SCRIPTS / "robustness" / "figures").glob("*.py")], ids=lambda path: path.stem
+)
+def test_no_figure_but_training_curves_needs_a_slow_package(path):
+    allowed = {"curves": {"pandas", "seaborn"}, "inputs": {"pandas"}}  # inputs: for what makes tables and the report
+    found = {name.split(".")[0] for _, name in code.imports(path)} & SLOW
+    assert found == allowed.get(path.stem, set())
+
+
+def test_rows_are_read_with_numbers_truth_values_and_text_as_they_were_written(tmp_path):
+    table = pd.DataFrame({"model": ["07", 'a, "b"'], "value": [1, -2.5], "many": [3, 40], "changes": [True, False]})
+    table = table.assign(low=[np.nan, np.inf], why=["none", "1"])
+    table.to_csv(tmp_path / "table.csv", index=False)
+    first, second = inputs.read_rows(tmp_path / "table.csv", text=("model", "why"))
+    assert math.isnan(first.pop("low"))
+    assert first == {"model": "07", "value": 1, "many": 3, "changes": True, "why": "none"}
+    assert second == {"model": 'a, "b"', "value": -2.5, "many": 40, "changes": False, "low": math.inf, "why": "1"}
+    assert isinstance(first["many"], int)
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"", "it is empty"), (b"a,b\n1\n", "shorter"), (b"a\n\xff\n", "utf-8")])
+def test_a_table_that_is_missing_or_damaged_is_named(content, why, tmp_path):
+    with pytest.raises(UserError, match="does not exist: run the workflow"):
+        inputs.read_rows(tmp_path / "table.csv", text=())
+    (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(UserError, match=rf"table\.csv is damaged \(.*{why}.*\): delete it"):
+        inputs.read_rows(tmp_path / "table.csv", text=())
 
 
 def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path, trust_table):

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from screen import pseudo_terminal
@@ -120,6 +121,28 @@ def test_the_status_of_a_running_job_is_whole_and_goes_with_it(
         assert file.name == f"{os.getpid()}.json"
         assert Status(**json.loads(file.read_text())) == Status("mnist/basic", "steps", 10, 4, 0, 40.0, "note")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_images_that_a_network_is_given_count_up_to_the_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER, "")
+    network = torch.nn.Identity()
+    with Progress("judges", 12, "images") as shown:
+        with shown.counting(network):
+            network(torch.zeros(5, 3))
+            assert shown.done == 5
+            network(torch.zeros(8, 3))  # filled up to the smallest batch
+        network(torch.zeros(5, 3))
+    assert shown.done == 12
+
+
+def test_a_network_that_fails_is_counted_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER, "")
+    network = torch.nn.Linear(3, 2)
+    with Progress("judges", 12, "images") as shown:
+        with pytest.raises(RuntimeError), shown.counting(network):
+            network(torch.zeros(5, 4))
+        network(torch.zeros(5, 3))
+    assert shown.done == 0
 
 
 def test_a_job_outlives_whoever_draws_its_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
@@ -127,17 +126,17 @@ SPEC = {
 }
 
 
-def table() -> pd.DataFrame:
+def table() -> list[dict[str, Any]]:
     columns = ["dataset", "rule", "attack", "model", "jobs", "seconds", "device"]
     lines = [
-        ("mnist", "train_model", None, "a", 1, 100.0, "cpu"),
-        ("mnist", "train_model", None, "b", 1, 60.0, "cpu"),
+        ("mnist", "train_model", "", "a", 1, 100.0, "cpu"),
+        ("mnist", "train_model", "", "b", 1, 60.0, "cpu"),
         ("mnist", "attack_shard", "report", "a", 4, 30.0, "cpu"),
-        ("mnist", "plot_bars", None, None, 2, 2.0, "cpu"),
-        ("mnist", "prepare_data", None, None, 1, 1.0, "cpu"),
-        ("cifar", "train_model", None, "a", 1, 260.0, "cpu"),
+        ("mnist", "plot_bars", "", "", 2, 2.0, "cpu"),
+        ("mnist", "prepare_data", "", "", 1, 1.0, "cpu"),
+        ("cifar", "train_model", "", "a", 1, 260.0, "cpu"),
     ]
-    return pd.DataFrame(lines, columns=columns)
+    return [dict(zip(columns, line, strict=True)) for line in lines]
 
 
 def test_bars_are_as_long_as_the_times_of_their_models_and_the_longest_stands_first() -> None:
@@ -153,8 +152,7 @@ def test_bars_are_as_long_as_the_times_of_their_models_and_the_longest_stands_fi
 
 
 def test_long_times_are_drawn_in_minutes() -> None:
-    long = table()
-    long["seconds"] *= 60
+    long = [row | {"seconds": 60 * row["seconds"]} for row in table()]
     assert run_time_bars(long, SPEC).axes[-1].get_xlabel() == "minutes of all jobs together"
 
 
@@ -165,10 +163,10 @@ def test_the_footnote_names_device_and_scale() -> None:
 
 
 def test_a_dataset_without_times_has_no_panel_and_without_any_there_is_no_figure() -> None:
-    figure = run_time_bars(table()[lambda rows: rows["dataset"] == "mnist"], SPEC)
+    figure = run_time_bars([row for row in table() if row["dataset"] == "mnist"], SPEC)
     assert [axes.get_title(loc="left").split(":")[0] for axes in figure.axes] == ["MNIST"]
     with pytest.raises(UserError, match="no row for any of mnist, cifar: run the workflow first"):
-        run_time_bars(table().iloc[:0], SPEC)
+        run_time_bars([], SPEC)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -553,6 +554,29 @@ def test_every_change_that_is_transferred_has_the_largest_median_size(study: Pat
     assert diagonal["images"].tolist() == [len(fooled_at(study, model, 0.7)) for model in MODELS for _ in range(2)]
     assert (diagonal["other_mistake"] == 0).all()
     assert (diagonal["fooled"] >= 0.5).all()
+
+
+def test_jobs_that_show_images_to_networks_count_them(
+    study: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, fooled = tmp_path / "report" / "basic-clean" / "seed1", len(fooled_at(study, "basic-clean", 0.7))
+    weights = [study / name / "w" for name in MODELS]
+    spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
+    shards = shards_of(study, "basic-clean")
+    measures = ["--measures", *(study / name / "measures" for name in MODELS)]
+    with caplog.at_level("INFO"):
+        call(judge_attack, spec, *shards, "--weights", weights[1], "--judged", folder / "judged")
+        spec = {"models": MODELS, "source": "basic-clean", "required_confidence": 0.7, "seed": 1}
+        flags = ["--weights", *weights, "--transferred", folder / "transferred"]
+        call(transfer_attack, spec, *shards, *measures, *flags)
+        predictions = ["--test", study / "test", "--predictions", folder / "predictions"]
+        call(evaluate_model, {}, "--weights", weights[0], *predictions)
+        call(measure_attack, {"changed_pixel_threshold": 0.1}, *shards, "--measures", folder / "measures")
+    said = [re.sub(r" in [0-9.]+ s$", "", message) for message in caplog.messages]
+    assert f"judges of report/basic-clean/seed1: {2 * fooled} images" in said
+    assert f"transfer from basic-clean, seed 1: {2 * 5 * fooled} images" in said
+    assert "predictions of basic-clean/seed1: 40 images" in said
+    assert "measures of report/basic-clean/seed1: 90 images" in said  # 30 at three levels
 
 
 def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: Path, tmp_path: Path) -> None:

@@ -63,6 +63,12 @@ def measured(count: int = 20, rounds: int = 2, **changed: Any) -> Measurement:
 # --- measuring -------------------------------------------------------------------------------------------------------
 
 
+def test_every_timed_run_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO"):
+        runs = measured(rounds=3).runs
+    assert [message for message in caplog.messages if message.startswith(f"times of model: {len(runs)} runs in ")]
+
+
 @needs_adv_lib
 def test_methods_take_turns_round_by_round() -> None:
     assert [run.method for run in measured(rounds=3).runs] == METHODS * 3

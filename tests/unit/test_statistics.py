@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
-from robustness.statistics import Interval, bootstrap_mean, bootstrap_median, equivalence, wilson
+from robustness.statistics import Interval, bootstrap_mean, bootstrap_median, equivalence, wilson, wilson_bounds
 
 
 def test_bootstrap_agrees_with_the_normal_interval_for_many_normal_values():
@@ -85,6 +86,14 @@ def test_wilson_gives_the_textbook_interval():
 def test_wilson_has_a_width_at_the_ends_and_stays_within_them():
     assert wilson(0, 20) == pytest.approx((0.0, 0.0, 0.1611), abs=1e-4)
     assert wilson(20, 20) == pytest.approx((1.0, 0.8389, 1.0), abs=1e-4)
+
+
+@pytest.mark.parametrize("images", [1, 7, 66.5, 10_000])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_wilson_is_that_of_statsmodels_also_for_means_over_seeds(images, level):
+    shares = np.linspace(0, 1, 11)
+    theirs = proportion_confint(shares * images, images, alpha=1 - level, method="wilson")
+    assert np.allclose(wilson_bounds(shares, images, level=level), theirs, rtol=0, atol=1e-12)
 
 
 def test_wilson_of_nothing_is_nan_and_of_impossible_counts_an_error():

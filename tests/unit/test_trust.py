@@ -13,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 from torch import Tensor, nn
 
 import attack_shard
@@ -156,6 +157,14 @@ def test_a_linear_model_passes_every_check(tmp_path: Path, reward: Any, directio
     checks = verdicts(*evidence_of(tmp_path, linear(), spec=spec))
     assert [check for check in checks.values() if not check.passed] == []
     assert list(checks) == list(QUESTIONS)
+
+
+def test_the_evaluations_of_all_checks_are_known_before_about(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, linear())
+    given: list[int] = []
+    subject.model.register_forward_hook(lambda model, inputs, outputs: given.append(len(outputs)))
+    trust_checks.all_checks(subject, evidence)
+    assert trust_checks.evaluations(subject, evidence) == pytest.approx(sum(given), rel=0.3)
 
 
 def test_a_sound_model_with_few_images_passes_every_check(tmp_path: Path) -> None:
@@ -381,6 +390,14 @@ def test_a_limit_lies_above_what_is_tolerated_and_below_all_images(share: float,
     assert limit >= share - 1 / images
     assert limit <= share + 2.6 * math.sqrt(share * (1 - share) / images) + 2 / images
     assert limit * images == pytest.approx(round(limit * images))
+
+
+@settings(max_examples=60, deadline=None)
+@given(share=st.sampled_from([share for share in LIMITS.values() if share]), images=st.integers(1, 20000))
+def test_what_is_tolerated_is_scipys_quantile(share: float, images: int) -> None:
+    # At 0.99 itself, such as of one image and a share of 0.01, rounding decides.
+    low, high = binom.ppf([0.99 - 1e-9, 0.99 + 1e-9], images, share) / images
+    assert low <= trust.tolerated(share, images) <= high
 
 
 def test_a_limit_is_wider_for_few_images_and_still_can_be_missed() -> None:

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.figures.inputs import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TITLES = {"mean_change": "average change per pixel", "pixels_changed": "number of pixels changed"}
 
 
-def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+def robustness_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """Horizontal bars of `spec["measure"]` under `spec["attack"]` at its confidence, one per model of the spec.
 
     `table` has a row per attack, model and required confidence with counts of images (`attacked`, `success`,
@@ -28,8 +28,6 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     could be attacked has no bar and says so; one without an interval (nan) has no whisker. Raises `UserError` when a
     row or the measure is missing.
     """
-    import seaborn
-
     measure = spec["measure"]
     if measure not in TITLES:
         raise UserError(f"there is no bar chart of '{measure}'; 'measure' is one of {', '.join(TITLES)}")
@@ -50,7 +48,7 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
         axes.xaxis.grid(True)
         axes.set_axisbelow(True)
         axes.set_xlabel(_axis_label(measure, spec["dataset"]))
-        seaborn.despine(ax=axes, left=True)
+        axes.spines[["top", "right", "left"]].set_visible(False)
         axes.axvline(0, color=style.GREY, linewidth=0.8)
         measured = "Bars: mean over attacked images; whiskers: its 95 % interval."
         style.caption(
@@ -61,19 +59,19 @@ def robustness_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _row(table: pd.DataFrame, attack: str, model: str, confidence: float) -> pd.Series:
-    found = (table["attack"] == attack) & (table["model"] == model) & (table["required_confidence"] == confidence)
-    chosen = table[found]
+def _row(table: Sequence[Row], attack: str, model: str, confidence: float) -> Row:
+    wanted = (attack, model, confidence)
+    chosen = [row for row in table if (row["attack"], row["model"], row["required_confidence"]) == wanted]
     if len(chosen) != 1:
-        count = "no row" if chosen.empty else f"{len(chosen)} rows"
+        count = f"{len(chosen)} rows" if chosen else "no row"
         raise UserError(
             f"the table of robustness has {count} for model '{model}' under attack '{attack}' at confidence "
             f"{confidence} and needs one: delete the table and run the workflow again"
         )
-    return chosen.iloc[0]
+    return chosen[0]
 
 
-def _bar(axes: Axes, place: int, row: pd.Series, measure: str, look: style.Look) -> None:
+def _bar(axes: Axes, place: int, row: Row, measure: str, look: style.Look) -> None:
     if not row["attacked"]:
         axes.annotate(
             "no image was classified correctly",
@@ -108,7 +106,7 @@ def _bar(axes: Axes, place: int, row: pd.Series, measure: str, look: style.Look)
     )
 
 
-def _end(row: pd.Series, measure: str) -> float:
+def _end(row: Row, measure: str) -> float:
     """Where a bar with its whisker ends."""
     value, high = float(row[measure]), float(row[f"{measure}_high"])
     return value if math.isnan(high) else high
@@ -123,11 +121,11 @@ def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
     axes.annotate(counts, (0, place), xytext=(-5, -2.0), va="top", fontsize=style.SMALL_SIZE, color=style.GREY, **where)
 
 
-def _fooled(row: pd.Series) -> str:
+def _fooled(row: Row) -> str:
     return f"{int(row['success']):,} of {int(row['attacked']):,} fooled"
 
 
-def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[pd.Series]) -> str:
+def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str:
     """How many attacked images were not fooled and what became of them, by model."""
     told = []
     for model, row in zip(models, rows, strict=True):

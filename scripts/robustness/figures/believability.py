@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.figures.inputs import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -22,15 +22,13 @@ BARS = {"": (-0.17, 0.34), "_noise": (0.19, 0.2)}
 """Place beside the model's line, and height, of the bar for each kind of image: adversarial, and noise."""
 
 
-def judges_answers(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+def judges_answers(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """Two bars for each model of the spec, shares of the judges' answers, and beside them the index with its interval.
 
     `table` has a row for each model with the shares `new_label`, `original`, `neither`, `new_label_noise` and
     `original_noise`, the `index` with `low` and `high`, `ssim`, and the counts `images`, `censored`, `judges` and
     `seeds`. A model of which no image was judged says so. Raises `UserError` when a model's row is missing.
     """
-    import seaborn
-
     rows = [_row(table, model["name"]) for model in spec["models"]]
     with style.theme():
         figure = style.blank(style.PAGE_WIDTH, 0.9 + 0.5 * len(rows))
@@ -53,7 +51,7 @@ def judges_answers(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
             axes.tick_params(axis="y", length=0)
             axes.xaxis.grid(True)
             axes.set_axisbelow(True)
-            seaborn.despine(ax=axes, left=True)
+            axes.spines[["top", "right", "left"]].set_visible(False)
         _legend(shares)
         style.caption(
             figure,
@@ -63,17 +61,17 @@ def judges_answers(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _row(table: pd.DataFrame, model: str) -> pd.Series:
-    chosen = table[table["model"] == model]
+def _row(table: Sequence[Row], model: str) -> Row:
+    chosen = [row for row in table if row["model"] == model]
     if len(chosen) != 1:
         raise UserError(
             f"the table of believability has {len(chosen)} rows for model '{model}' and needs one: delete it and "
             "run the workflow again"
         )
-    return chosen.iloc[0]
+    return chosen[0]
 
 
-def _bars(axes: Axes, place: int, row: pd.Series, look: style.Look) -> None:
+def _bars(axes: Axes, place: int, row: Row, look: style.Look) -> None:
     """The new label from the left in the model's colour, the original from the right in white, neither between them."""
     for kind, (offset, height) in BARS.items():
         new, original = row[f"new_label{kind}"], row[f"original{kind}"]
@@ -83,7 +81,7 @@ def _bars(axes: Axes, place: int, row: pd.Series, look: style.Look) -> None:
         axes.barh(width=original, left=1 - original, color="white", **where)
 
 
-def _interval(axes: Axes, place: int, row: pd.Series, look: style.Look) -> None:
+def _interval(axes: Axes, place: int, row: Row, look: style.Look) -> None:
     spread = [[row["index"] - row["low"]], [row["high"] - row["index"]]]
     axes.errorbar(
         row["index"], place, xerr=spread, fmt="D" if look.dashed else "o", color=look.edge, capsize=2.5, markersize=4.5
@@ -99,14 +97,14 @@ def _interval(axes: Axes, place: int, row: pd.Series, look: style.Look) -> None:
     )
 
 
-def _reach(rows: Sequence[pd.Series]) -> tuple[float, float]:
+def _reach(rows: Sequence[Row]) -> tuple[float, float]:
     """The ends of the index's axis: zero and all intervals, with room for what is written above these."""
     judged = [row for row in rows if row["images"]]
     low, high = min([0.0, *(row["low"] for row in judged)]), max([0.1, *(row["high"] for row in judged)])
     return low - 0.15 * (high - low), high + 0.15 * (high - low)
 
 
-def _label(model: Mapping[str, Any], row: pd.Series) -> str:
+def _label(model: Mapping[str, Any], row: Row) -> str:
     similarity = "" if math.isnan(row["ssim"]) else f", SSIM {row['ssim']:.2f}"
     return f"{style.wrap(model['title'], 1.6, style.SMALL_SIZE)}\n{int(row['images']):,} judged{similarity}"
 
@@ -127,7 +125,7 @@ def _legend(axes: Axes) -> None:
     )
 
 
-def _how(rows: Sequence[pd.Series]) -> str:
+def _how(rows: Sequence[Row]) -> str:
     judges, seeds = (int(max(row[name] for row in rows)) for name in ("judges", "seeds"))
     # Where no image was fooled nobody was asked, and the table knows of no judge.
     others = {0: "the other networks", 1: "the other network"}.get(judges, f"the {judges} other networks")
@@ -139,7 +137,7 @@ def _how(rows: Sequence[pd.Series]) -> str:
     )
 
 
-def _censored(models: Sequence[Mapping[str, Any]], rows: Sequence[pd.Series]) -> str:
+def _censored(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str:
     told = [
         f"{model['title']}: {int(row['censored']):,}"
         for model, row in zip(models, rows, strict=True)

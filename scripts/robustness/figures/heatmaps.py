@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.figures.inputs import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
@@ -27,9 +27,11 @@ NORMS = {"linf": "L∞", "l2": "L2"}
 SIDE_BY_SIDE = 5  # models: with more the two matrices of transfer stand one above the other
 WRITTEN = 20  # classes: with more the cells of a targeted heat map have no room for text
 NOISE = "random signs"
+WITHIN: dict[str, Any] = {"in_layout": False}
+"""Text of a cell, which the layout need not measure: it stays within."""
 
 
-def transfer_matrices(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+def transfer_matrices(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """Two matrices, at matched L∞ and matched L2: sources in rows, targets in columns, the share fooled in each cell.
 
     `table` has a row for each source, target and norm with `size`, `fooled`, `fooled_low`, `fooled_high`,
@@ -72,7 +74,7 @@ def transfer_matrices(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
 
 
 def _transfer_matrix(
-    axes: Axes, cells: Sequence[Sequence[pd.Series]], models: Sequence[Mapping[str, Any]], side: float
+    axes: Axes, cells: Sequence[Sequence[Row]], models: Sequence[Mapping[str, Any]], side: float
 ) -> AxesImage:
     count = len(models)
     fooled = [[cell["fooled"] for cell in row] for row in cells]
@@ -82,7 +84,9 @@ def _transfer_matrix(
     for place, row in enumerate(cells):
         for column, cell in enumerate(row):
             if not cell["images"]:
-                axes.text(column, place, "no image", ha="center", va="center", color=style.GREY, fontsize=small)
+                axes.text(
+                    column, place, "no image", ha="center", va="center", color=style.GREY, fontsize=small, **WITHIN
+                )
                 continue
             colour = _ink(shown, cell["fooled"])
             interval = f"{100 * cell['fooled_low']:.0f} to {100 * cell['fooled_high']:.0f} %"
@@ -97,6 +101,8 @@ def _transfer_matrix(
                 color=colour,
                 fontweight="bold",
                 fontsize=small + 1,
+                annotation_clip=False,
+                **WITHIN,
             )
             axes.annotate(
                 f"{interval}\n{mistake}",
@@ -108,34 +114,43 @@ def _transfer_matrix(
                 color=colour,
                 fontsize=small - 0.5,
                 linespacing=1.0,
+                annotation_clip=False,
+                **WITHIN,
             )
         noise = cells[place][place]["fooled_by_noise"]
         if not math.isnan(noise):
             axes.text(
-                place, count, f"{100 * noise:.0f} %", ha="center", va="center", color=_ink(shown, noise), fontsize=small
+                place,
+                count,
+                f"{100 * noise:.0f} %",
+                ha="center",
+                va="center",
+                color=_ink(shown, noise),
+                fontsize=small,
+                **WITHIN,
             )
     axes.axhline(count - 0.5, color="white", linewidth=4)
     axes.set_xticks(range(count), [_narrow(model["title"], side) for model in models])
     return shown
 
 
-def _pair(table: pd.DataFrame, source: str, target: str, norm: str) -> pd.Series:
-    chosen = table[(table["source"] == source) & (table["target"] == target) & (table["norm"] == norm)]
+def _pair(table: Sequence[Row], source: str, target: str, norm: str) -> Row:
+    wanted = (source, target, norm)
+    chosen = [row for row in table if (row["source"], row["target"], row["norm"]) == wanted]
     if len(chosen) != 1:
         raise UserError(
             f"the table of transfer has {len(chosen)} rows from '{source}' to '{target}' at norm {norm} and needs one: "
             "delete the table and run the workflow again"
         )
-    return chosen.iloc[0]
+    return chosen[0]
 
 
-def _transfer_words(table: pd.DataFrame, models: Sequence[Mapping[str, Any]]) -> list[str]:
-    few, many, seeds = (int(value) for value in (table["images"].min(), table["images"].max(), table["seeds"].max()))
+def _transfer_words(table: Sequence[Row], models: Sequence[Mapping[str, Any]]) -> list[str]:
+    images, seeds = {int(row["images"]) for row in table}, max(row["seeds"] for row in table)
+    few, many = min(images), max(images)
     counted = f"{few:,}" if few == many else f"{few:,} to {many:,}"
-    censored = table.drop_duplicates("source").set_index("source")["censored"]
-    told = [
-        f"{model['title']}: {int(censored[model['name']]):,}" for model in models if censored.get(model["name"], 0) > 0
-    ]
+    censored = {row["source"]: int(row["censored"]) for row in table}
+    told = [f"{model['title']}: {censored[model['name']]:,}" for model in models if censored[model["name"]]]
     return [
         "In each cell: the share of images that fool the target, its 95 % Wilson interval, and after “same” the share "
         f"that fool it into the source's own mistake, of {counted} images that both classify correctly unchanged.",
@@ -147,7 +162,7 @@ def _transfer_words(table: pd.DataFrame, models: Sequence[Mapping[str, Any]]) ->
     ]
 
 
-def targeted_matrix(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+def targeted_matrix(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """True classes in rows, targets in columns; colour and number are the median change that the attack needed.
 
     `table` has a row for each model, `class`, `target` and required confidence with `images`, `success` and
@@ -156,14 +171,12 @@ def targeted_matrix(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     more than `WRITTEN` classes they are marked with a dot, and there are no numbers.
     """
     classes = [str(name) for name in spec["dataset"]["classes"]]
-    with_any_probability = table[table["required_confidence"] == 0.0]
-    table = table[table["required_confidence"] == spec["required_confidence"]].astype({"class": str, "target": str})
-    finite = table.loc[np.isfinite(table["median_mean_change"]), "median_mean_change"]
-    largest = float(finite.max()) if len(finite) else 1.0
-    own = table[table["model"] == spec["model"]]
-    unsure = int(
-        with_any_probability.loc[with_any_probability["model"] == spec["model"], "success"].sum() - own["success"].sum()
-    )
+    sure = [row for row in table if row["required_confidence"] == spec["required_confidence"]]
+    medians = [row["median_mean_change"] for row in sure]
+    largest = max(filter(math.isfinite, medians), default=1.0)
+    own = [row for row in sure if row["model"] == spec["model"]]
+    taken = sum(row["success"] for row in table if (row["model"], row["required_confidence"]) == (spec["model"], 0.0))
+    unsure = taken - sum(row["success"] for row in own)
     values, images, success = (_square(own, name, classes) for name in ("median_mean_change", "images", "success"))
     with style.theme():
         figure, axes = _class_canvas(len(classes))
@@ -193,10 +206,13 @@ def targeted_matrix(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _square(table: pd.DataFrame, name: str, classes: Sequence[str]) -> NDArray[np.float64]:
+def _square(table: Sequence[Row], name: str, classes: Sequence[str]) -> NDArray[np.float64]:
     """A column as a matrix of true class × target; nan where there is no row."""
-    square = table.pivot_table(values=name, index="class", columns="target", aggfunc="first", dropna=False)
-    return square.reindex(index=list(classes), columns=list(classes)).to_numpy(dtype=float)
+    places = {each: place for place, each in enumerate(classes)}
+    square = np.full((len(classes), len(classes)), np.nan)
+    for row in table:
+        square[places[row["class"]], places[row["target"]]] = row[name]
+    return square
 
 
 def _class_canvas(count: int) -> tuple[Figure, Axes]:
@@ -241,6 +257,7 @@ def _write_cells(
             fontweight="normal" if all_reached else "bold",
             linespacing=1.1,
             bbox=None if known else box,
+            **WITHIN,
         )
 
 
@@ -257,10 +274,10 @@ def _class_ticks(axes: Axes, classes: Sequence[str]) -> None:
 
 
 def _targeted_words(
-    table: pd.DataFrame, images: NDArray[np.float64], success: NDArray[np.float64], classes: int
+    table: Sequence[Row], images: NDArray[np.float64], success: NDArray[np.float64], classes: int
 ) -> list[str]:
     attacked, reached = int(np.nansum(images)), int(np.nansum(success))
-    seeds = int(table["seeds"].max()) if len(table) else 0
+    seeds = max((row["seeds"] for row in table), default=0)
     each = int(np.nanmax(images)) if attacked else 0
     pairs = int((images > 0).sum())
     marked = (

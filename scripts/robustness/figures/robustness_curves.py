@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robustness.censoring import attacked, censored, changes, first_censored, fooled_within
 from robustness.errors import UserError
 from robustness.figures import style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
@@ -25,10 +25,11 @@ DASHES = (3.0, 1.3)
 POINTS = 400  # of a line: more than a column's width shows
 TITLES = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change"}
 
-Tables = Mapping[str, Sequence["pd.DataFrame"]]
+Table = Mapping[str, NDArray[Any]]
+"""Measures: arrays by the names of their columns."""
 
 
-def robustness_curves(models: Tables, spec: Mapping[str, Any]) -> Figure:
+def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, Any]) -> Figure:
     """A panel for each of `spec["panels"]` (keys `measure`, `required_confidence`), side by side.
 
     `models` has, for each model, the measures of one attack, a table for each seed. A line steps up at each change that
@@ -36,8 +37,6 @@ def robustness_curves(models: Tables, spec: Mapping[str, Any]) -> Figure:
     pointwise 95 % interval of `robustness.censoring.fooled_within`. A ring marks the smallest change at which an attack
     had ended without success. Raises `UserError` for a model without measures at a panel's confidence.
     """
-    import seaborn
-
     panels = spec["panels"]
     looks = style.looks(spec)
     alone = len(panels) == 1
@@ -60,7 +59,7 @@ def robustness_curves(models: Tables, spec: Mapping[str, Any]) -> Figure:
             else:
                 axes.tick_params(axis="y", labelleft=False)
             axes.grid(True)
-            seaborn.despine(ax=axes)
+            axes.spines[["top", "right"]].set_visible(False)
             first = first or axes
         below = figure.add_subplot(grid[1, :])
         below.set_axis_off()
@@ -80,17 +79,17 @@ def robustness_curves(models: Tables, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _reach(models: Mapping[str, list[pd.DataFrame]], measure: str) -> float:
+def _reach(models: Mapping[str, Sequence[Table]], measure: str) -> float:
     """The largest change that fooled an image; 0 where none was fooled."""
     needed = (changes(tables, measure) for tables in models.values())
     return max(float(values[np.isfinite(values)].max(initial=0)) for values in needed)
 
 
-def _at(models: Tables, spec: Mapping[str, Any], confidence: float) -> dict[str, list[pd.DataFrame]]:
+def _at(models: Mapping[str, Sequence[Table]], spec: Mapping[str, Any], confidence: float) -> dict[str, list[Table]]:
     found = {}
     for model in spec["models"]:
-        tables = [table[table["required_confidence"] == confidence] for table in models.get(model["name"], [])]
-        if not tables or not all(map(len, tables)):
+        tables = [_rows(table, table["required_confidence"] == confidence) for table in models.get(model["name"], [])]
+        if not tables or not all(table["image"].size for table in tables):
             raise UserError(
                 f"there are no measures of model '{model['name']}' at confidence {confidence}: delete them and run the "
                 "workflow again"
@@ -99,8 +98,12 @@ def _at(models: Tables, spec: Mapping[str, Any], confidence: float) -> dict[str,
     return found
 
 
+def _rows(table: Table, which: NDArray[np.bool_]) -> Table:
+    return {name: np.asarray(table[name])[which] for name in table}
+
+
 def _draw(
-    axes: Axes, models: Mapping[str, list[pd.DataFrame]], measure: str, looks: Mapping[str, style.Look], reach: float
+    axes: Axes, models: Mapping[str, Sequence[Table]], measure: str, looks: Mapping[str, style.Look], reach: float
 ) -> None:
     allowed = np.linspace(0, 1.02 * reach or 1.0, POINTS)
     needed = {name: changes(tables, measure) for name, tables in models.items()}
@@ -139,11 +142,11 @@ def _axis_label(measure: str, dataset: Mapping[str, Any], width: float) -> str:
     return style.wrap(units[measure], width, style.TEXT_SIZE)
 
 
-def _drawn(models: Tables) -> str:
+def _drawn(models: Mapping[str, Sequence[Table]]) -> str:
     return "seeds, then images" if max(map(len, models.values())) > 1 else "images"
 
 
-def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, list[pd.DataFrame]]]) -> str:
+def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, Sequence[Table]]]) -> str:
     """How many of the attacked images of each model were not fooled, panel by panel."""
     told = []
     for model in spec["models"]:
@@ -152,7 +155,7 @@ def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, list[pd.Da
     return f"Attacked and not fooled{'' if len(shown) == 1 else ', panel by panel'}: {'; '.join(told)}."
 
 
-def _ring(shown: Sequence[Mapping[str, list[pd.DataFrame]]]) -> str:
+def _ring(shown: Sequence[Mapping[str, Sequence[Table]]]) -> str:
     if not any(censored(tables) for panel in shown for tables in panel.values()):
         return ""
     return (

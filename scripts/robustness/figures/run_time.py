@@ -5,14 +5,14 @@ Takes the table of times; reads and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.figures.inputs import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -20,19 +20,17 @@ SMALL = 0.03
 """Rules that take a smaller share of a dataset's time are drawn together, as what is left."""
 
 
-def run_time_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+def run_time_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """A panel for each dataset of the spec: a horizontal bar for each rule, longest first, stacked by model.
 
     `table` has the columns `dataset`, `rule`, `attack`, `model`, `jobs`, `seconds`, `device`; `model` and `attack` are
     empty where a rule has none. Rules under 3 % of a dataset's time share one bar, and a dataset without times has no
     panel. Raises `UserError` for a table without any of the spec's datasets.
     """
-    import seaborn
-
     panels = []
     for dataset in spec["datasets"]:
-        own = table[table["dataset"] == dataset["name"]]
-        if not own.empty:
+        own = [row for row in table if row["dataset"] == dataset["name"]]
+        if own:
             panels.append((dataset, own, _stages(own)))
     if not panels:
         names = ", ".join(dataset["name"] for dataset in spec["datasets"])
@@ -42,7 +40,7 @@ def run_time_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
         figure = style.blank(style.PAGE_WIDTH, 0.9 + 0.3 * sum(heights) + 0.35 * len(panels))
         # One scale for all panels, so that bars of different datasets can be compared.
         every = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=heights).flatten()
-        longest = max(rows["seconds"].sum() for _, _, stages in panels for _, rows in stages)
+        longest = max(_seconds(rows) for _, _, stages in panels for _, rows in stages)
         unit, length = ("minutes", 60.0) if longest >= 300 else ("seconds", 1.0)
         for axes, (dataset, own, stages) in zip(every, panels, strict=True):
             for place, (_, rows) in enumerate(stages):
@@ -53,8 +51,8 @@ def run_time_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
             axes.set_xlim(0, 1.3 * longest / length)
             axes.xaxis.grid(True)
             axes.set_axisbelow(True)
-            axes.set_title(f"{dataset['title']}: {written(own['seconds'].sum())}", loc="left", fontweight="bold")
-            seaborn.despine(ax=axes, left=True)
+            axes.set_title(f"{dataset['title']}: {written(_seconds(own))}", loc="left", fontweight="bold")
+            axes.spines[["top", "right", "left"]].set_visible(False)
         every[-1].set_xlabel(f"{unit} of all jobs together")
         figure.legend(
             handles=_keys([dataset for dataset, _, _ in panels], spec["architectures"]),
@@ -65,31 +63,37 @@ def run_time_bars(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _stages(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+def _seconds(rows: Iterable[Row]) -> float:
+    return sum(row["seconds"] for row in rows)
+
+
+def _stages(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     """The rules' names with their rows, longest first, and what is left at the end."""
-    totals = rows.groupby("rule")["seconds"].sum().sort_values(ascending=False, kind="stable")
-    large = [rule for rule, seconds in totals.items() if seconds >= SMALL * totals.sum()]
-    stages = [(str(rule).replace("_", " "), rows[rows["rule"] == rule]) for rule in large]
-    small = len(totals) - len(large)
+    rules = {rule: [row for row in rows if row["rule"] == rule] for rule in sorted({row["rule"] for row in rows})}
+    longest_first = sorted(rules, key=lambda rule: _seconds(rules[rule]), reverse=True)
+    large = [rule for rule in longest_first if _seconds(rules[rule]) >= SMALL * _seconds(rows)]
+    stages = [(rule.replace("_", " "), rules[rule]) for rule in large]
+    small = len(rules) - len(large)
     if small:
         words = f"{small} other rule{'s' if small > 1 else ''}"
-        stages.append((words, rows[~rows["rule"].isin(large)]))
+        stages.append((words, [row for row in rows if row["rule"] not in large]))
     return stages
 
 
 def _bar(
     axes: Axes,
     place: int,
-    rows: pd.DataFrame,
+    rows: Sequence[Row],
     models: Sequence[Mapping[str, Any]],
     architectures: Sequence[str],
     length: float,
 ) -> None:
     known = [model["name"] for model in models]
-    parts = [(rows[~rows["model"].isin(known)]["seconds"].sum(), style.RULE, style.GREY, "")]
+    parts = [(_seconds(row for row in rows if row["model"] not in known), style.RULE, style.GREY, "")]
     for model in models:
         look = style.look(model, architectures)
-        parts.append((rows[rows["model"] == model["name"]]["seconds"].sum(), look.fill, look.edge, look.hatch))
+        seconds = _seconds(row for row in rows if row["model"] == model["name"])
+        parts.append((seconds, look.fill, look.edge, look.hatch))
     left = 0.0
     for seconds, fill, edge, hatch in parts:
         if seconds:
@@ -97,9 +101,9 @@ def _bar(
                 place, seconds / length, left=left, height=0.62, color=fill, edgecolor=edge, hatch=hatch, linewidth=0.6
             )
             left += seconds / length
-    jobs = int(rows["jobs"].sum())
+    jobs = sum(row["jobs"] for row in rows)
     axes.annotate(
-        f"{written(rows['seconds'].sum())}, {jobs:,} job{'' if jobs == 1 else 's'}",
+        f"{written(_seconds(rows))}, {jobs:,} job{'' if jobs == 1 else 's'}",
         (left, place),
         xytext=(4, 0),
         textcoords="offset points",
@@ -126,8 +130,8 @@ def _keys(datasets: Sequence[Mapping[str, Any]], architectures: Sequence[str]) -
     return [*keys, Patch(facecolor=style.RULE, edgecolor=style.GREY, linewidth=0.6, label="no single model")]
 
 
-def _words(table: pd.DataFrame) -> list[str]:
-    names = sorted({name.replace("cpu", "CPU") for name in table["device"].dropna()})
+def _words(table: Sequence[Row]) -> list[str]:
+    names = sorted({name.replace("cpu", "CPU") for row in table if (name := row["device"])})
     told = [f"Trained on {style.listed(names)}."] if names else []
     return [
         "Wall time of each job without its wait for a free GPU, added up; jobs that ran side by side overlap.",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.figures.inputs import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -42,19 +42,19 @@ MARKS = {
 }
 
 
-def over_values(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
+def over_values(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """A tile for each claim and value with the verdict's mark and the estimate; a bar where the verdict turns.
 
     `table` has a row per parameter, value and claim (`robustness.sensitivity.over_values`). The column of the
     configured value is framed. Raises `UserError` for a verdict that has no mark, or an empty table.
     """
-    unknown = sorted(set(table["weights_verdict"]) - set(MARKS))
-    if unknown or table.empty:
+    unknown = sorted({row["weights_verdict"] for row in table} - set(MARKS))
+    if unknown or not table:
         what = f"a verdict '{unknown[0]}'" if unknown else "no verdicts"
         raise UserError(f"the table of sensitivity has {what}: delete it and run the workflow again")
-    panels = {name: rows for name in PANELS if len(rows := table[table["parameter"] == name])}
-    claims = list(dict.fromkeys(table["claim"]))
-    values = {name: sorted(set(rows["value"])) for name, rows in panels.items()}
+    panels = {name: rows for name in PANELS if (rows := [row for row in table if row["parameter"] == name])}
+    claims = list(dict.fromkeys(row["claim"] for row in table))
+    values = {name: sorted({row["value"] for row in rows}) for name, rows in panels.items()}
     with style.theme():
         counts = [len(each) for each in values.values()]
         wide, high = LABELS + COLUMN * sum(counts) + GAP * (len(counts) - 1), ROW * len(claims)
@@ -76,10 +76,10 @@ def over_values(table: pd.DataFrame, spec: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, rows: pd.DataFrame, claims: Sequence[int], values: Sequence[float], name: str) -> None:
+def _panel(axes: Axes, rows: Sequence[Row], claims: Sequence[int], values: Sequence[float], name: str) -> None:
     from matplotlib.patches import Rectangle
 
-    for _, row in rows.iterrows():
+    for row in rows:
         across, down = values.index(row["value"]), claims.index(row["claim"])
         mark = MARKS[row["weights_verdict"]]
         axes.add_patch(
@@ -92,7 +92,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, claims: Sequence[int], values: Sequen
         axes.text(across, down + 0.31, _interval(row), fontsize=TINY, color=style.GREY, **centred)
         if row["changes"]:
             axes.plot([across - 0.5] * 2, [down - HALF, down + HALF], color=style.INK, linewidth=2.6)
-    chosen = [values.index(value) for value in set(rows.loc[rows["configured"], "value"])]
+    chosen = [values.index(value) for value in {row["value"] for row in rows if row["configured"]}]
     for across in chosen:
         band = Rectangle((across - 0.5, -0.54), 1, len(claims) + 0.08, facecolor=BAND, edgecolor="none", zorder=0)
         axes.add_patch(band).set_clip_on(False)
@@ -109,14 +109,14 @@ def _panel(axes: Axes, rows: pd.DataFrame, claims: Sequence[int], values: Sequen
     axes.spines[:].set_visible(False)
 
 
-def _claims(axes: Axes, table: pd.DataFrame, claims: Sequence[int]) -> None:
+def _claims(axes: Axes, table: Sequence[Row], claims: Sequence[int]) -> None:
     """The claims' numbers, what is asked, and what the estimates are of, left of the first panel."""
     left, indent = -72 * LABELS, 18
     for down, claim in enumerate(claims):
-        rows = table[table["claim"] == claim]
+        rows = [row for row in table if row["claim"] == claim]
         # What follows a colon says how the report is read, what follows a comma which models an estimate is about.
-        asked = style.wrap(rows["asks"].iloc[0].partition(":")[0].rstrip("."), LABELS - 0.35, style.SMALL_SIZE)
-        units = dict.fromkeys(unit.partition(",")[0] for unit in rows["unit"])
+        asked = style.wrap(rows[0]["asks"].partition(":")[0].rstrip("."), LABELS - 0.35, style.SMALL_SIZE)
+        units = dict.fromkeys(row["unit"].partition(",")[0] for row in rows)
         unit = style.wrap(" or ".join(units), LABELS - 0.35, TINY)
         where = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
         axes.annotate(f"{claim}", (0, down), (left, 0), va="center", fontsize=style.TITLE_SIZE, weight="bold", **where)
@@ -159,9 +159,9 @@ def _named(parameters: Sequence[str]) -> str:
     return style.listed([{"alpha": "the step α", "sigma": "the noise σ"}[name] for name in parameters])
 
 
-def _read(table: pd.DataFrame) -> str:
+def _read(table: Sequence[Row]) -> str:
     """What the tiles say, and for which claims the verdict turns."""
-    changing = sorted(set(table.loc[table["changes"], "claim"]))
+    changing = sorted({row["claim"] for row in table if row["changes"]})
     claims = f"claim{'s' if len(changing) > 1 else ''} {style.listed([str(claim) for claim in changing])}"
     return (
         "Verdicts are about these weights (tests over images, Holm's correction within a column). Numbers: of a "
@@ -169,9 +169,9 @@ def _read(table: pd.DataFrame) -> str:
     ) + (f"The verdict turns for {claims}." if changing else "No verdict turns into its opposite.")
 
 
-def _not_fooled(table: pd.DataFrame) -> str:
+def _not_fooled(table: Sequence[Row]) -> str:
     """How many of the attacks that a claim looks at did not fool their image, where that is the most."""
-    worst = table.nlargest(1, "censored").iloc[0]
+    worst = max(table, key=lambda row: row["censored"])
     if not worst["censored"]:
         return "All images that were attacked were fooled."
     letter = {"alpha": "α", "sigma": "σ"}[worst["parameter"]]
@@ -182,7 +182,7 @@ def _not_fooled(table: pd.DataFrame) -> str:
     )
 
 
-def _interval(row: pd.Series) -> str:
+def _interval(row: Row) -> str:
     return "" if math.isnan(row["low"]) else f"[{_written(row['low'], 3)}, {_written(row['high'], 3)}]"
 
 
