@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from robustness.attack import UNCHANGED_ITERATIONS, AttackResult, attack
+from robustness.attack import AttackResult, attack
 from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.decisions import UNCHANGED_ITERATIONS
 from robustness.errors import UserError
 from robustness.gradients import frozen, reward_gradient, static_prediction
 from robustness.models import ImageShape, build
