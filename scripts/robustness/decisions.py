@@ -58,7 +58,7 @@ class Decisions:
         self._places = np.arange(len(truth))
 
     def needing_float32(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which images (B,) a reduced precision may decide wrongly: near a confidence, the default state, and both ends.
+        """Which images (B,) reduced precision may decide wrongly: near a confidence or the default state, at both ends.
 
         An image that was near the default state keeps float32, since the two precisions' rewards are never the same.
         """
