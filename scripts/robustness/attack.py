@@ -180,7 +180,8 @@ def _step_until_all_ended(run: _Run, batch_size: int, stores: Sequence[Store | N
             continue
         left, parted = after
         if left is not pool:
-            pool, x, waiting = refilled(states, left, x, parted.then(waiting), batch_size)
+            waiting = waiting if parted is None else parted.then(waiting)
+            pool, x, waiting = refilled(states, left, x, waiting, batch_size)
         steps += 1
         if steps % _TURN == 0 and len(waiting):
             put_back(states, pool, x)
@@ -261,34 +262,34 @@ class _Run:
         torch.cuda.empty_cache()
         return batch_size // 2
 
-    def step(self, pool: Entries, x: Tensor) -> tuple[Entries, Entries]:
+    def step(self, pool: Entries, x: Tensor) -> tuple[Entries, Entries | None]:
         """Evaluate the images `x` (B, …) of the pool for all attacks, record what they met, and move `x` in place.
 
-        Returns the pool with the attacks that go on (itself, where all do), and the entries that parted from it, whose
-        pixels are in their attacks' states.
+        Returns the pool with the attacks that go on (itself, where all do), and the entries that parted from it, if
+        any, whose pixels are in their attacks' states.
         """
         log_p, gradient = log_gradient(self.model, x, self.aimed[pool.image], self.spec)
         directions = self._directions(pool, log_p, gradient)
         seen = self._seen(pool, x, log_p)
-        attacks = pool.attacks.copy()
+        left = pool
         for attack, (each, places, rows) in enumerate(zip(self.attacks, pool.places, pool.rows, strict=True)):
             if not len(rows):
                 continue
             each.state.batches.append(len(rows))
             over = each.decide(rows, seen[attack], x, places)
-            attacks[places[over], attack] = False
+            if over.any():
+                left = left.without(places[over], attack)
             vanished = directions[each.spec.reward].vanished
             if vanished is not None:
                 each.state.zero_gradients[rows[vanished[places]]] += 1
             each.state.iteration[rows] += 1
-        left = pool if np.array_equal(attacks, pool.attacks) else Entries(pool.image, attacks)
         return self._moved(left, x, directions)
 
     def _seen(self, pool: Entries, x: Tensor, log_p: NDArray[np.floating]) -> list[NDArray[np.floating]]:
         """The log-probabilities that each attack decides on: those of its images, in float32 where that may matter."""
-        seen = [log_p[places] for places in pool.places]
         if self.spec.gradients == "float32":
-            return seen
+            return [log_p if len(places) == len(log_p) else log_p[places] for places in pool.places]
+        seen = [log_p[places] for places in pool.places]
         needing = np.zeros_like(pool.attacks)
         for attack, (each, places, rows) in enumerate(zip(self.attacks, pool.places, pool.rows, strict=True)):
             needing[places, attack] = each.needing_float32(rows, seen[attack])
@@ -345,35 +346,29 @@ class _Run:
             iteration[places] = each.state.iteration[rows]
         return iteration
 
-    def _moved(self, pool: Entries, x: Tensor, directions: dict[str, _Direction]) -> tuple[Entries, Entries]:
+    def _moved(self, pool: Entries, x: Tensor, directions: dict[str, _Direction]) -> tuple[Entries, Entries | None]:
         """Move every image along its attacks' direction; the pool without attacks that part here, and those entries."""
-        none = pool[:0]
         if len(directions) == 1:
             (direction,) = directions.values()
             self._move(x, direction.by_pixel)
-            return pool, none
+            return pool, None
         plain, small = (directions[reward].by_pixel for reward in ("cross_entropy", "probability"))
         if torch.equal(plain, small):
             self._move(x, plain)
-            return pool, none
+            return pool, None
         differ = (plain != small).flatten(1).any(1).cpu().numpy()
         of_small = np.array([each.spec.reward == "probability" for each in self.attacks])
-        on_small = (pool.attacks & of_small).any(1)
-        both = (pool.attacks & ~of_small).any(1) & on_small
-        alone = np.flatnonzero(differ & on_small & ~both)
-        put(plain, alone, take(small, alone))
-        apart = np.flatnonzero(differ & both)
-        if not len(apart):
-            self._move(x, plain)
-            return pool, none
-        parted = Entries(pool.image[apart], pool.attacks[apart] & of_small)
-        other = take(x, apart)
-        self._move(other, take(small, apart))
-        put_back([each.state for each in self.attacks], parted, other)
+        on_small, on_plain = ((pool.attacks & which).any(1) for which in (of_small, ~of_small))
+        apart, lone = np.flatnonzero(differ & on_small & on_plain), np.flatnonzero(differ & on_small & ~on_plain)
+        parted = Entries(pool.image[apart], pool.attacks[apart] & of_small) if len(apart) else None
+        if parted is not None:
+            others = take(x, apart)
+            self._move(others, take(small, apart))
+            put_back([each.state for each in self.attacks], parted, others)
+            pool = pool.without(apart, of_small)
+        put(plain, lone, take(small, lone))
         self._move(x, plain)
-        attacks = pool.attacks.copy()
-        attacks[apart] &= ~of_small
-        return Entries(pool.image, attacks), parted
+        return pool, parted
 
     def _move(self, x: Tensor, direction: Tensor) -> None:
         x.add_(direction, alpha=self.spec.alpha).clamp_(0, 1)

@@ -36,6 +36,18 @@ class Entries:
     def __getitem__(self, which: slice | Rows | NDArray[np.bool_]) -> Entries:
         return Entries(self.image[which], self.attacks[which])
 
+    def without(self, places: Rows, which: int | NDArray[np.bool_]) -> Entries:
+        """These entries, less one attack, or those of a mask (A,), at some places."""
+        attacks = self.attacks.copy()
+        attacks[np.ix_(places, which) if isinstance(which, np.ndarray) else (places, which)] = False
+        return Entries(self.image, attacks)
+
+    def replaced(self, places: Rows, others: Entries) -> Entries:
+        """These entries, with others at some places."""
+        image, attacks = self.image.copy(), self.attacks.copy()
+        image[places], attacks[places] = others.image, others.attacks
+        return Entries(image, attacks)
+
     def then(self, others: Entries) -> Entries:
         """These entries, and others after them."""
         return Entries(np.concatenate([self.image, others.image]), np.concatenate([self.attacks, others.attacks]))
@@ -43,7 +55,7 @@ class Entries:
     @cached_property
     def places(self) -> list[Rows]:
         """For each attack the positions of its entries."""
-        return [np.flatnonzero(among) for among in self.attacks.T]
+        return [among.nonzero()[0] for among in self.attacks.T]
 
     @cached_property
     def rows(self) -> list[Rows]:
@@ -111,19 +123,16 @@ def refilled(
 
     One that has become smaller than `size` takes in what waits.
     """
-    places = np.flatnonzero(~pool.attacks.any(1))
-    new, waiting = waiting[: len(places)], waiting[len(places) :]
-    filled, emptied = places[: len(new)], places[len(new) :]
-    image, attacks = pool.image.copy(), pool.attacks.copy()
-    if len(new):
-        image[filled], attacks[filled] = new.image, new.attacks
+    places = (~pool.attacks.any(1)).nonzero()[0]
+    filled, emptied = places[: len(waiting)], places[len(waiting) :]
+    if len(filled):
+        new, waiting = waiting[: len(filled)], waiting[len(filled) :]
+        pool = pool.replaced(filled, new)
         put(x, filled, pixels_of(states, new))
-    pool = Entries(image, attacks)
     if len(emptied):
         kept = np.delete(np.arange(len(pool)), emptied)
         pool, x = pool[kept], take(x, kept)
-    more, waiting = waiting[: max(0, size - len(pool))], waiting[max(0, size - len(pool)) :]
-    if len(more):
-        x = torch.cat([x, pixels_of(states, more)])
-        pool = pool.then(more)
+    if len(waiting) and len(pool) < size:
+        more, waiting = waiting[: size - len(pool)], waiting[size - len(pool) :]
+        pool, x = pool.then(more), torch.cat([x, pixels_of(states, more)])
     return pool, x, waiting

@@ -864,8 +864,8 @@ def test_attacks_that_never_part_cost_what_one_does(tmp_path: Path) -> None:
 
 def test_the_later_attacks_part_the_less_they_cost_together(tmp_path: Path) -> None:
     late, early = (
-        evaluated(PARTINGS[when], REWARDS, tmp_path)
-        / sum(evaluated(PARTINGS[when], [reward], tmp_path) for reward in REWARDS)
+        evaluated(PARTINGS[when], REWARDS, tmp_path / when)
+        / sum(evaluated(PARTINGS[when], [reward], tmp_path / when) for reward in REWARDS)
         for when in ("late", "early")
     )
     assert 0.5 < late < early < 1
