@@ -3,7 +3,11 @@
 
 
 rule attack_shard:
-    """Attack one model on one range of test images; a shard that was killed goes on from its last saved state."""
+    """Attack one model on one range of test images; a shard that was killed goes on from its last saved state.
+
+    Attacks that differ in the reward alone share their steps. Whichever job is first computes the others along, and
+    leaves their states as its own would be left if it were killed (`checkpoint`); no job waits for another's files.
+    """
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
@@ -19,14 +23,17 @@ rule attack_shard:
     conda:
         "../envs/torch.yaml"
     threads: 1
+    priority: attack_priority
     params:
         *src("attack_shard"),
         spec=attack_spec,
+        partners=attack_partners,
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
-        " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"
+        " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --partners {params.partners:q}"
+        " --threads {threads} --log {log:q}"
 
 
 rule compare_shard:

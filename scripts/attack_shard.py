@@ -3,12 +3,17 @@
 Reads weights and only its rows of the prepared test images; writes one record per image and required confidence (how
 the attack ended) and the images as they then were. A killed shard goes on from the state that it saved last; on
 SIGTERM it saves its state and ends.
+
+Of attacks that differ in the reward alone, whichever job comes first computes the others along on its range, and leaves
+each one's state where that one's own job looks for it. That job then has nothing to evaluate, and writes its files.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +22,19 @@ import torch
 from numpy.typing import NDArray
 
 from robustness import devices, interruption, models
-from robustness.attack import AttackResult, attack
+from robustness.attack import AttackResult, Partner, attack
 from robustness.attack_spec import ENDED, AttackSpec, read_spec
 from robustness.command import parser, run, settings
+from robustness.errors import UserError
 from robustness.files import read_tensors, write_tensors
 from robustness.gradients import frozen
 from robustness.memory import fitting_batch_size
 from robustness.pixels import from_bytes
 from robustness.progress import Progress
 from robustness.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.records import write_records
+from robustness.records import read_stamp, write_records
 from robustness.trajectories import Store
+from robustness.turns import one_at_a_time
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -40,6 +47,13 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--adversarial", type=Path, required=True, metavar="FILE")
     result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where the state is saved")
     result.add_argument("--save-every", type=float, default=60.0, metavar="SECONDS")
+    result.add_argument(
+        "--partners",
+        type=json.loads,
+        default=[],
+        metavar="JSON",
+        help="attacks alike but for the reward: spec, records and checkpoint of each one's job; changes no result",
+    )
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
     return result
@@ -50,15 +64,31 @@ def main(options: argparse.Namespace) -> None:
     title = f"{title}, test images {options.start} to {options.stop - 1}"
     pixels, labels = read_tensors(options.test, "images", "labels", rows=slice(options.start, options.stop))
     image_ids = torch.arange(options.start, options.stop)
-    with devices.leased(options.threads) as device, interruption.noticed():
+    with (
+        one_at_a_time(_turn(options) if options.partners else None),
+        devices.leased(options.threads) as device,
+        interruption.noticed(),
+    ):
         network = models.load(options.weights)
         spec = read_spec(values, models.classes(options.weights), title)
         model = frozen(network, device)
         batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
-        shaped_by = (options.spec, code_digest(), file_digest(options.weights), file_digest(options.test), device.type)
-        store = Store(options.checkpoint, digest_of(*shaped_by), options.save_every)
+        digests = (code_digest(), file_digest(options.weights), file_digest(options.test), device.type)
+
+        def store_of(spec: Mapping[str, Any], checkpoint: Path) -> Store:
+            return Store(checkpoint, digest_of(spec, *digests), options.save_every)
+
+        store = store_of(options.spec, options.checkpoint)
+        partners = [
+            Partner(
+                read_spec(job["spec"]["attack"], models.classes(options.weights), job["spec"]["title"]),
+                store_of(job["spec"], Path(job["checkpoint"])),
+            )
+            for job in options.partners
+            if not _is_done(job, options)
+        ]
         counts: Counter[str] = Counter()
-        with Progress(title, len(labels), "images") as progress:
+        with Progress(title, len(labels) * (1 + len(partners)), "images") as progress:
 
             def show(ended: torch.Tensor) -> None:
                 counts.update(ENDED[code] for code in ended.tolist())
@@ -75,20 +105,38 @@ def main(options: argparse.Namespace) -> None:
                 title=title,
                 progress=show,
                 store=store,
+                partners=partners,
             )
         provenance = stamp(options.spec, devices.describe(device))
-    columns = _columns(result, spec, image_ids.numpy(), labels)
-    write_records(options.records, columns, {"provenance": provenance})
-    write_tensors(
-        options.adversarial,
-        {
-            "image": columns["image"],
-            "required_confidence": columns["required_confidence"],
-            "adversarial": result.adversarial.flatten(0, 1).numpy(),
-        },
-        {"provenance": provenance},
-    )
-    store.remove()
+        columns = _columns(result, spec, image_ids.numpy(), labels)
+        write_records(options.records, columns, {"provenance": provenance})
+        write_tensors(
+            options.adversarial,
+            {
+                "image": columns["image"],
+                "required_confidence": columns["required_confidence"],
+                "adversarial": result.adversarial.flatten(0, 1).numpy(),
+            },
+            {"provenance": provenance},
+        )
+        store.remove()
+
+
+def _turn(options: argparse.Namespace) -> Path:
+    """The file that stands for the turn of one of the jobs that would compute the same attacks."""
+    files = sorted([str(options.checkpoint), *(job["checkpoint"] for job in options.partners)])
+    return Path(f"{files[0]}.lock")
+
+
+def _is_done(job: Mapping[str, Any], options: argparse.Namespace) -> bool:
+    """Whether a partner's records are up to date, as Snakemake sees it: no job would take up its state."""
+    records = Path(job["records"])
+    try:
+        provenance = read_stamp(records)
+    except UserError:  # missing or damaged
+        return False
+    same = (provenance.get("spec"), provenance.get("code")) == (job["spec"], code_digest())
+    return same and records.stat().st_mtime >= max(path.stat().st_mtime for path in (options.weights, options.test))
 
 
 def _columns(

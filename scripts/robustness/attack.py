@@ -7,13 +7,15 @@ the pool and images from the queue take their places, so no evaluation is spent 
 that decides whether an image has ended is the one that gives its next step. Images take turns, so that all advance
 alike: which ones take long shows early, and fewer of them are left alone at the end.
 
-Results do not depend on how the work was divided. Randomness is a function of (seed, image, iteration), and on a CPU
-`gradients.frozen` makes the network's outputs independent of an image's position in the batch.
+Attacks that differ in the reward alone (`attack_spec.alike`) share an image's steps until their directions differ.
+
+Results do not depend on how the work was divided, nor on what was shared. Randomness is a function of (seed, image,
+iteration), and on a CPU `gradients.frozen` makes the network's outputs independent of an image's position in the batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -23,38 +25,25 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustness import interruption
-from robustness.attack_spec import CAP, DEFAULT_STATE, GIVEN, SKIPPED, SUCCESS, AttackSpec
+from robustness.attack_spec import GIVEN, SUCCESS, AttackSpec, alike
+from robustness.decisions import Decisions
 from robustness.errors import UserError
 from robustness.gradients import (
+    log_gradient,
     log_probabilities,
-    reward_gradient,
+    of_probability,
     smallest_batch,
     static_prediction,
     targets_of,
 )
 from robustness.models import memory_format
+from robustness.pool import Entries, left_of, pixels_of, put, put_back, refilled, take
 from robustness.randomness import random_signs
 from robustness.tighten import Goal, tightened
 from robustness.trajectories import Store, Trajectories
 
-UNCHANGED_ITERATIONS = 20
-"""Report, section 2: so many iterations without a change of the reward are the default state."""
-UNCHANGED_TOLERANCE = 1e-6
-"""A reward that moves less than this counts as unchanged."""
-
 _TURN = 16
 """Steps after which images that wait take the places of those in the pool."""
-
-_NEAR = {"tf32": 0.25, "bfloat16": 1.0}
-"""How far below the next required confidence, in log-odds, each precision is checked in float32 from.
-
-TF32 keeps three bits more than bfloat16, so that it errs an eighth as much.
-"""
-
-_AT_REST = 3
-"""Steps for which a reward in reduced precision, which cannot tell small changes apart, may stand still by chance."""
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -69,8 +58,8 @@ class AttackResult:
     (N,) is the prediction on the original, `target` (N,) the class aimed at, or −1.
 
     `evaluations` is the number of forward and backward passes per image, padding included; `needed` the same less
-    padding; `batches` the number of images in each step's batch. Forward passes alone, which tightening and the checks
-    of a reduced precision make, are not among them.
+    padding; `batches` the number of images in each step's batch, where steps were shared of this attack's images.
+    Forward passes alone, which tightening and the checks of a reduced precision make, are not among them.
     """
 
     adversarial: Tensor
@@ -87,6 +76,14 @@ class AttackResult:
     batches: Tensor
 
 
+@dataclass(frozen=True)
+class Partner:
+    """An attack to compute along with another one that it is `alike` to, and where its state is left."""
+
+    spec: AttackSpec
+    store: Store
+
+
 def attack(
     model: nn.Module,
     images: Tensor,
@@ -100,6 +97,7 @@ def attack(
     title: str = "model",
     progress: Callable[[Tensor], None] | None = None,
     store: Store | None = None,
+    partners: Sequence[Partner] = (),
 ) -> AttackResult:
     """Attack every image that `model` (from `gradients.frozen`) classifies correctly; at most `batch_size` at a time.
 
@@ -108,22 +106,46 @@ def attack(
     are the classes to reach, where the spec's target is `given`. `progress` is called with the `ended` codes, at the
     highest level, of images as they end. `store` keeps the state at intervals and gives back one that was kept.
 
+    `partners` are attacked along, and share the steps of each image as long as their directions are the same. Their
+    states go on from their stores, are kept together with this attack's, and are left there, all images over: called
+    with such a store, `attack` evaluates nothing, and returns what it would have computed alone. `progress` hears of
+    their images, too.
+
     Where the device's memory does not suffice for a batch, half of it is put back and the batches stay that small.
     Raises `UserError` naming `title` and the images when the model returns NaN, or when no batch fits into memory;
-    `Interrupted`, with the state in `store`, when the script was asked to end.
+    `Interrupted`, with the states in their stores, when the script was asked to end.
     """
-    images = images.to(memory_format=memory_format(model))
-    state = store.load(images.device) if store is not None else None
-    if state is None:
-        state = Trajectories.start(images, len(spec.levels))
-    elif progress is not None and state.over.any():
-        progress(torch.from_numpy(state.ended[state.over, -1]))
     if (spec.target == GIVEN) != (targets is not None):
         raise ValueError("classes are given with the images exactly where the spec's target is 'given'")
-    run = _Run(model, images, labels, image_ids, targets, spec, seed, title, progress, state)
-    _step_until_all_ended(run, batch_size, store)
-    scale = _tighten(run, images, batch_size) if spec.tighten else np.ones(state.ended.shape)
-    smallest = smallest_batch(model, images.device)
+    if not all(alike(vars(spec), vars(partner.spec)) for partner in partners):
+        raise ValueError("attacks share their steps only where they follow signs and differ in nothing but the reward")
+    images = images.to(memory_format=memory_format(model))
+    stores = [store, *(partner.store for partner in partners)]
+    states = [_begun(images, spec, each, progress) for each in stores]
+    specs = [spec, *(partner.spec for partner in partners)]
+    run = _Run(model, images, labels, image_ids, targets, specs, seed, title, progress, states)
+    _step_until_all_ended(run, batch_size, stores)
+    for partner, state in zip(partners, states[1:], strict=True):
+        partner.store.save(state)
+    own = run.attacks[0]
+    scale = _tighten(model, own, images, batch_size) if spec.tighten else np.ones(own.state.ended.shape)
+    return _result(own, scale, smallest_batch(model, images.device))
+
+
+def _begun(
+    images: Tensor, spec: AttackSpec, store: Store | None, progress: Callable[[Tensor], None] | None
+) -> Trajectories:
+    """The state of an attack from its store, or before the first step."""
+    state = store.load(images.device) if store is not None else None
+    if state is None:
+        return Trajectories.start(images, len(spec.levels))
+    if progress is not None and state.over.any():
+        progress(torch.from_numpy(state.ended[state.over, -1]))
+    return state
+
+
+def _result(own: Decisions, scale: NDArray[np.float64], smallest: int) -> AttackResult:
+    state = own.state
     return AttackResult(
         adversarial=torch.from_numpy(state.adversarial),
         ended=torch.from_numpy(state.ended),
@@ -133,95 +155,76 @@ def attack(
         confidence_after=torch.from_numpy(state.confidence_after),
         zero_gradients=torch.from_numpy(state.zero_gradients_then),
         scale=torch.from_numpy(scale),
-        target=torch.from_numpy(run.target),
+        target=torch.from_numpy(own.target),
         evaluations=sum(max(size, smallest) for size in state.batches),
         needed=sum(state.batches),
         batches=torch.tensor(state.batches, dtype=torch.int64),
     )
 
 
-def _step_until_all_ended(run: _Run, batch_size: int, store: Store | None) -> None:
-    state = run.state
-    left = np.flatnonzero(~state.over)
-    waiting = left[np.argsort(state.iteration[left], kind="stable")]
-    rows, waiting = waiting[:batch_size], waiting[batch_size:]
-    x = _take(state.x, rows)
+def _step_until_all_ended(run: _Run, batch_size: int, stores: Sequence[Store | None]) -> None:
+    states = [each.state for each in run.attacks]
+    waiting = left_of(states)
+    pool, waiting = waiting[:batch_size], waiting[batch_size:]
+    x = pixels_of(states, pool)
     steps = 0
-    while len(rows):
-        done = None
+    while len(pool):
+        after = None
         with suppress(torch.OutOfMemoryError):
-            done = run.step(rows, x)
-        if done is None:  # only here, where the error is gone: its traceback held all that the step had computed
-            batch_size = run.halved(len(rows))
-            _put(state.x, rows, x)
-            rows, waiting = rows[:batch_size], np.concatenate([rows[batch_size:], waiting])
-            x = _take(state.x, rows)
+            after = run.step(pool, x)
+        if after is None:  # only here, where the error is gone: its traceback held all that the step had computed
+            batch_size = run.halved(len(pool))
+            put_back(states, pool, x)
+            pool, waiting = pool[:batch_size], pool[batch_size:].then(waiting)
+            x = pixels_of(states, pool)
             continue
-        if done.any():
-            rows, x, waiting = _refilled(state, rows, x, waiting, done)
+        left, parted = after
+        if left is not pool:
+            waiting = waiting if parted is None else parted.then(waiting)
+            pool, x, waiting = refilled(states, left, x, waiting, batch_size)
         steps += 1
         if steps % _TURN == 0 and len(waiting):
-            _put(state.x, rows, x)
-            waiting = np.concatenate([waiting, rows])
-            rows, waiting = waiting[:batch_size], waiting[batch_size:]
-            x = _take(state.x, rows)
-        if store is not None and store.due():
-            _put(state.x, rows, x)
-            store.save(state)
+            put_back(states, pool, x)
+            waiting = waiting.then(pool)
+            pool, waiting = waiting[:batch_size], waiting[batch_size:]
+            x = pixels_of(states, pool)
+        if stores[0] is not None and stores[0].due():
+            put_back(states, pool, x)
+            # All at one time, so that images which share their steps do so when the states are taken up again.
+            for store, state in zip(stores, states, strict=True):
+                if store is not None:
+                    store.save(state)
             if interruption.requested():
-                interruption.stop(f"{run.title}, {int(state.over.sum())} of {len(state.over)} images done", store.path)
+                over = states[0].over
+                interruption.stop(f"{run.title}, {int(over.sum())} of {len(over)} images done", stores[0].path)
 
 
-def _tighten(run: _Run, images: Tensor, batch_size: int) -> NDArray[np.float64]:
+def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) -> NDArray[np.float64]:
     """Shorten every successful result in place; the scales (N, L)."""
-    state = run.state
+    state = own.state
     scale = np.ones(state.ended.shape)
     rows, levels = np.nonzero(state.ended == SUCCESS)
     for start in range(0, len(rows), batch_size):
         row, level = rows[start : start + batch_size], levels[start : start + batch_size]
-        x = torch.from_numpy(state.adversarial[row, level]).to(images.device).to(memory_format=memory_format(run.model))
-        goal = Goal(run.truth[row], run.target[row], run.levels[level])
-        shortened, scale[row, level], log_p = tightened(run.model, _take(images, row), x, goal)
+        x = torch.from_numpy(state.adversarial[row, level]).to(images.device).to(memory_format=memory_format(model))
+        goal = Goal(own.truth[row], own.target[row], own.levels[level])
+        shortened, scale[row, level], log_p = tightened(model, take(images, row), x, goal)
         state.adversarial[row, level] = shortened.cpu().numpy()
         state.label_after[row, level] = log_p.argmax(1)
         state.confidence_after[row, level] = np.exp(log_p.max(1))
     return scale
 
 
-def _take(x: Tensor, rows: Rows) -> Tensor:
-    """A copy of `rows`, in the memory format of `x`."""
-    channels_last = x.is_contiguous(memory_format=torch.channels_last)
-    form = torch.channels_last if channels_last else torch.contiguous_format
-    return x.index_select(0, torch.from_numpy(rows).to(x.device)).contiguous(memory_format=form)
+@dataclass(frozen=True)
+class _Direction:
+    """Where a reward rises (B, C, H, W), and which images (B,) move at random instead; None: not one."""
 
-
-def _put(x: Tensor, rows: Rows, values: Tensor) -> None:
-    x.index_copy_(0, torch.from_numpy(rows).to(x.device), values)
-
-
-def _refilled(
-    state: Trajectories, rows: Rows, x: Tensor, waiting: Rows, done: NDArray[np.bool_]
-) -> tuple[Rows, Tensor, Rows]:
-    """The pool with waiting images in the places of those that are done; without enough of them it shrinks."""
-    places = np.flatnonzero(done)
-    new, waiting = waiting[: len(places)], waiting[len(places) :]
-    filled, emptied = places[: len(new)], places[len(new) :]
-    rows = rows.copy()
-    if len(new):
-        rows[filled] = new
-        _put(x, filled, _take(state.x, new))
-    if len(emptied):
-        kept = np.delete(np.arange(len(rows)), emptied)
-        rows, x = rows[kept], _take(x, kept)
-    return rows, x, waiting
+    by_pixel: Tensor
+    vanished: NDArray[np.bool_] | None
 
 
 class _Run:
-    """What stays the same through one attack, and its step.
-
-    Decisions are taken on the host, on the few log-probabilities of each image: there each costs a microsecond, a
-    fifth of the same on tensors, and is the same on every device.
-    """
+    """What stays the same through attacks that share their steps, and the step."""
 
     def __init__(
         self,
@@ -230,25 +233,27 @@ class _Run:
         labels: Tensor,
         image_ids: Tensor,
         targets: Tensor | None,
-        spec: AttackSpec,
+        specs: Sequence[AttackSpec],
         seed: int,
         title: str,
         progress: Callable[[Tensor], None] | None,
-        state: Trajectories,
+        states: Sequence[Trajectories],
     ) -> None:
-        self.model, self.spec, self.seed, self.title, self.progress = model, spec, seed, title, progress
-        self.state = state
+        self.model, self.seed, self.title = model, seed, title
+        self.spec = specs[0]  # but for the reward, that of all
         self.image_ids = image_ids.cpu().numpy()
-        self.truth = labels.cpu().numpy()
+        truth = labels.cpu().numpy()
         if targets is None:
-            self.target = targets_of(model, images, labels, image_ids, spec.target, seed)
+            target = targets_of(model, images, labels, image_ids, self.spec.target, seed)
         else:
-            self.target = targets.cpu().numpy()
-        self.aimed = self.truth if spec.target is None else self.target
-        self.static_label = static_prediction(model, images.shape[1:], seed, images.device)
-        self.levels = np.array(spec.levels)
-        self._places = np.arange(len(labels))
-        self._direction: Tensor | None = None
+            target = targets.cpu().numpy()
+        static_label = static_prediction(model, images.shape[1:], seed, images.device)
+        self.attacks = [
+            Decisions(spec, state, self.image_ids, truth, target, static_label, title, progress)
+            for spec, state in zip(specs, states, strict=True)
+        ]
+        self.aimed = self.attacks[0].aimed
+        self._memory: dict[str, Tensor] = {}
 
     def halved(self, batch_size: int) -> int:
         """Half of a batch size that did not fit into memory."""
@@ -257,163 +262,113 @@ class _Run:
         torch.cuda.empty_cache()
         return batch_size // 2
 
-    def step(self, rows: Rows, x: Tensor) -> NDArray[np.bool_]:
-        """Evaluate the images `x` (B, …) of `rows`, record what they met, and move all in place; who is done (B,)."""
-        state = self.state
-        log_p, gradient = reward_gradient(self.model, x, self.aimed[rows], self.spec)
-        state.batches.append(len(rows))
-        if self.spec.gradients != "float32":
-            log_p = self._in_float32(rows, x, log_p)
-        iteration = state.iteration[rows]
-        done = self._decide(rows, x, log_p, iteration, self._stuck(rows, log_p))
-        self._move(rows, x, gradient, iteration)
-        state.iteration[rows] = iteration + 1
-        return done
+    def step(self, pool: Entries, x: Tensor) -> tuple[Entries, Entries | None]:
+        """Evaluate the images `x` (B, …) of the pool for all attacks, record what they met, and move `x` in place.
 
-    def _in_float32(self, rows: Rows, x: Tensor, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
-        """`log_p` computed again where it may decide: near the next confidence, at both ends, near the default state.
-
-        An image that was near the default state keeps float32, since the two precisions' rewards are never the same.
+        Returns the pool with the attacks that go on (itself, where all do), and the entries that parted from it, if
+        any, whose pixels are in their attacks' states.
         """
-        state = self.state
-        state.exact[rows] |= (state.unchanged[rows] >= _AT_REST) & (log_p.argmax(1) == self.static_label)
-        iteration = state.iteration[rows]
-        ends = (iteration == 0) | (iteration >= self.spec.max_iterations)
-        exact = np.flatnonzero(state.exact[rows] | ends | self._near(rows, log_p))
-        if len(exact):
-            log_p[exact] = log_probabilities(self.model, _take(x, exact))
-        return log_p
-
-    def _near(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which images (B,) are at most `_NEAR` below the next level that they have to reach, or beyond it."""
-        near = _NEAR[self.spec.gradients]
-        columns = self._places[: len(rows)]
-        if self.spec.target is None:
-            wrong = log_p.copy()
-            wrong[columns, self.truth[rows]] = -np.inf
-            goal = wrong.argmax(1)
-        else:
-            goal = self.target[rows]
-        others = log_p.copy()
-        others[columns, goal] = -np.inf
-        level = self.levels[self.state.met[rows]]
-        # Nothing is as likely as a level of 0 asks for (argmax), nor as unlikely as a probability that rounds to 1.
-        with np.errstate(divide="ignore"):
-            needed = np.log(level) - np.log1p(-level)
-            odds = log_p[columns, goal] - np.log(np.exp(others).sum(1))
-        likeliest = log_p[columns, goal] >= others.max(1) - near
-        return likeliest & (odds >= needed - near)
-
-    def _watched(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
-        """What stands still in the default state (B,): the probability, or for the cross-entropy the log-odds.
-
-        Where a network is very sure of a class, p and log p stand still to six digits while its logits move. The
-        report's rule, which is about p, takes that for the default state; that of the cross-entropy does not.
-        """
-        columns = self._places[: len(rows)]
-        own = log_p[columns, self.aimed[rows]]
-        if self.spec.reward == "probability":
-            return np.exp(own)
-        others = log_p.copy()
-        others[columns, self.aimed[rows]] = -np.inf
-        likeliest = others.max(1)
-        return own - likeliest - np.log(np.exp(others - likeliest[:, None]).sum(1))
-
-    def _stuck(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-        """Which images are in the default state: `_watched` still for long, prediction as on static; None: not one."""
-        state = self.state
-        watched = self._watched(rows, log_p)
-        still = np.abs(watched - state.watched[rows]) <= UNCHANGED_TOLERANCE
-        state.watched[rows] = watched
-        if not still.any():
-            state.unchanged[rows] = 0
-            return None
-        unchanged = (state.unchanged[rows] + 1) * still
-        state.unchanged[rows] = unchanged
-        return (unchanged >= UNCHANGED_ITERATIONS) & (log_p.argmax(1) == self.static_label)
-
-    def _decide(
-        self, rows: Rows, x: Tensor, log_p: NDArray[np.floating], iteration: Rows, stuck: NDArray[np.bool_] | None
-    ) -> NDArray[np.bool_]:
-        """Record the levels that each image meets for the first time, and how it ended if it did (B,)."""
-        state, spec = self.state, self.spec
-        truth = self.truth[rows]
-        prediction = log_p.argmax(1)
-        confidence = np.exp(log_p[self._places[: len(rows)], prediction])
-        if not np.isfinite(confidence.sum()):
-            bad = self.image_ids[rows[~np.isfinite(confidence)]].tolist()
-            raise UserError(
-                f"{self.title}: the model returned NaN or infinity for test images {bad[:5]}: its weights are unusable"
-            )
-        fooled = prediction != truth if spec.target is None else prediction == self.target[rows]
-        reached = np.searchsorted(self.levels, confidence, side="right") * fooled
-        over = (reached == len(self.levels)) | (iteration >= spec.max_iterations)
-        failure = np.full(len(rows), CAP)
-        if stuck is not None:
-            failure[stuck] = DEFAULT_STATE
-            over |= stuck
-        if not iteration.all():
-            first = iteration == 0
-            state.label_before[rows[first]] = prediction[first]
-            skipped = first & ((prediction != truth) | (self.target[rows] == truth))
-            over |= skipped
-            reached[skipped] = 0
-            failure[skipped] = SKIPPED
-        new = np.flatnonzero(over | (reached > state.met[rows]))
-        if len(new):
-            pixels = _take(x, new).cpu().numpy()
-            self._record(rows[new], pixels, reached[new], over[new], failure[new], prediction[new], confidence[new])
-        return over
-
-    def _record(
-        self,
-        rows: Rows,
-        pixels: NDArray[np.float32],
-        reached: NDArray[np.int64],
-        over: NDArray[np.bool_],
-        failure: NDArray[np.int64],
-        prediction: NDArray[np.int64],
-        confidence: NDArray[np.floating],
-    ) -> None:
-        """Note what is new of `rows` (M,), with the same entries in all: levels met, and the end for those not met."""
-        state = self.state
-        for level in range(len(self.levels)):
-            met = reached > level
-            new = (met | over) & (state.met[rows] <= level)
-            if not new.any():
+        log_p, gradient = log_gradient(self.model, x, self.aimed[pool.image], self.spec)
+        directions = self._directions(pool, log_p, gradient)
+        seen = self._seen(pool, x, log_p)
+        left = pool
+        for attack, (each, places, rows) in enumerate(zip(self.attacks, pool.places, pool.rows, strict=True)):
+            if not len(rows):
                 continue
-            row = rows[new]
-            state.adversarial[row, level] = pixels[new]
-            state.ended[row, level] = np.where(met, SUCCESS, failure)[new]
-            state.iterations[row, level] = state.iteration[row]
-            state.label_after[row, level] = prediction[new]
-            state.confidence_after[row, level] = confidence[new]
-            state.zero_gradients_then[row, level] = state.zero_gradients[row]
-        state.met[rows] = np.maximum(state.met[rows], reached)
-        state.over[rows] = over
-        if self.progress is not None and over.any():
-            self.progress(torch.from_numpy(state.ended[rows[over], -1]))
+            each.state.batches.append(len(rows))
+            over = each.decide(rows, seen[attack], x, places)
+            if over.any():
+                left = left.without(places[over], attack)
+            vanished = directions[each.spec.reward].vanished
+            if vanished is not None:
+                each.state.zero_gradients[rows[vanished[places]]] += 1
+            each.state.iteration[rows] += 1
+        return self._moved(left, x, directions)
 
-    def _move(self, rows: Rows, x: Tensor, gradient: Tensor, iteration: Rows) -> None:
-        """Move every image along its direction; a zero gradient is replaced by random signs (report, section 2)."""
+    def _seen(self, pool: Entries, x: Tensor, log_p: NDArray[np.floating]) -> list[NDArray[np.floating]]:
+        """The log-probabilities that each attack decides on: those of its images, in float32 where that may matter."""
+        if self.spec.gradients == "float32":
+            return [log_p if len(places) == len(log_p) else log_p[places] for places in pool.places]
+        seen = [log_p[places] for places in pool.places]
+        needing = np.zeros_like(pool.attacks)
+        for attack, (each, places, rows) in enumerate(zip(self.attacks, pool.places, pool.rows, strict=True)):
+            needing[places, attack] = each.needing_float32(rows, seen[attack])
+        exact = np.flatnonzero(needing.any(1))
+        if len(exact):
+            log_p = log_p.copy()
+            log_p[exact] = log_probabilities(self.model, take(x, exact))
+            for own, places, need in zip(seen, pool.places, needing.T, strict=True):
+                own[need[places]] = log_p[places[need[places]]]
+        return seen
+
+    def _directions(self, pool: Entries, log_p: NDArray[np.floating], gradient: Tensor) -> dict[str, _Direction]:
+        """The direction of each reward that an attack in the pool follows."""
+        rewards = {each.spec.reward for each, rows in zip(self.attacks, pool.rows, strict=True) if len(rows)}
+        found = {}
+        if "cross_entropy" in rewards:
+            found["cross_entropy"] = self._direction("cross_entropy", pool, gradient)
+        if "probability" in rewards:
+            product = of_probability(gradient, log_p, self.aimed[pool.image])
+            found["probability"] = self._direction("probability", pool, product)
+        return found
+
+    def _direction(self, reward: str, pool: Entries, gradient: Tensor) -> _Direction:
+        """The direction along a gradient; one of zero is replaced by random signs (report, section 2)."""
         spec = self.spec
         if spec.direction == "sign":
-            if self._direction is None or self._direction.shape != gradient.shape:
-                self._direction = torch.empty_like(gradient)
+            memory = self._memory.get(reward)
+            if memory is None or memory.shape != gradient.shape:
+                memory = self._memory[reward] = torch.empty_like(gradient)
             # Into memory that is kept: new memory for so large a tensor costs more than the signs.
-            direction = torch.sign(gradient, out=self._direction)
+            direction = torch.sign(gradient, out=memory)
         else:
             # In float64 the order of the sum, which depends on the batch, is lost in rounding.
             norm = gradient.flatten(1).double().norm(dim=1).float().clamp_min(torch.finfo(torch.float32).tiny)
             direction = gradient / norm.view(-1, 1, 1, 1)
         flat = direction.flatten(1)
         # One value settles it for nearly every image; all of them are read only where that one is zero.
-        if not flat[:, flat.shape[1] // 2].cpu().numpy().all():
-            zero = ~flat.any(1)
-            vanished = zero.cpu().numpy()
-            if vanished.any():
-                ids, steps = torch.from_numpy(self.image_ids[rows[vanished]]), torch.from_numpy(iteration[vanished])
-                signs = random_signs(self.seed, ids.to(x.device), steps.to(x.device), direction.shape[1:])
-                direction[zero] = signs if spec.direction == "sign" else signs / signs[0].numel() ** 0.5
-                self.state.zero_gradients[rows[vanished]] += 1
-        x.add_(direction, alpha=spec.alpha).clamp_(0, 1)
+        if flat[:, flat.shape[1] // 2].cpu().numpy().all():
+            return _Direction(direction, None)
+        zero = ~flat.any(1)
+        vanished = zero.cpu().numpy()
+        if not vanished.any():
+            return _Direction(direction, None)
+        ids = torch.from_numpy(self.image_ids[pool.image[vanished]]).to(direction.device)
+        steps = torch.from_numpy(self._iteration(pool)[vanished]).to(direction.device)
+        signs = random_signs(self.seed, ids, steps, direction.shape[1:])
+        direction[zero] = signs if spec.direction == "sign" else signs / signs[0].numel() ** 0.5
+        return _Direction(direction, vanished)
+
+    def _iteration(self, pool: Entries) -> NDArray[np.int64]:
+        """The steps that the images of the pool have taken (B,), the same in all attacks that are on them."""
+        iteration = np.zeros(len(pool), np.int64)
+        for each, places, rows in zip(self.attacks, pool.places, pool.rows, strict=True):
+            iteration[places] = each.state.iteration[rows]
+        return iteration
+
+    def _moved(self, pool: Entries, x: Tensor, directions: dict[str, _Direction]) -> tuple[Entries, Entries | None]:
+        """Move every image along its attacks' direction; the pool without attacks that part here, and those entries."""
+        if len(directions) == 1:
+            (direction,) = directions.values()
+            self._move(x, direction.by_pixel)
+            return pool, None
+        plain, small = (directions[reward].by_pixel for reward in ("cross_entropy", "probability"))
+        if torch.equal(plain, small):
+            self._move(x, plain)
+            return pool, None
+        differ = (plain != small).flatten(1).any(1).cpu().numpy()
+        of_small = np.array([each.spec.reward == "probability" for each in self.attacks])
+        on_small, on_plain = ((pool.attacks & which).any(1) for which in (of_small, ~of_small))
+        apart, lone = np.flatnonzero(differ & on_small & on_plain), np.flatnonzero(differ & on_small & ~on_plain)
+        parted = Entries(pool.image[apart], pool.attacks[apart] & of_small) if len(apart) else None
+        if parted is not None:
+            others = take(x, apart)
+            self._move(others, take(small, apart))
+            put_back([each.state for each in self.attacks], parted, others)
+            pool = pool.without(apart, of_small)
+        put(plain, lone, take(small, lone))
+        self._move(x, plain)
+        return pool, parted
+
+    def _move(self, x: Tensor, direction: Tensor) -> None:
+        x.add_(direction, alpha=self.spec.alpha).clamp_(0, 1)

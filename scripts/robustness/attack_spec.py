@@ -53,6 +53,15 @@ class AttackSpec:
         return tuple(sorted({self.confidence, *self.other_confidences}))
 
 
+def alike(settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether two attacks may share steps: they follow signs, and differ in the reward alone, if at all.
+
+    Given as settings or as `vars` of specs. The gradient of p is p times that of log p: as long as that product is
+    nowhere rounded to zero, their signs are the same.
+    """
+    return settings["direction"] == "sign" and {**settings, "reward": None} == {**others, "reward": None}
+
+
 def read_spec(settings: Mapping[str, Any], classes: int, title: str) -> AttackSpec:
     """The spec that `settings` describe, for a model of so many `classes`.
 

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from robustness.attack import UNCHANGED_ITERATIONS, UNCHANGED_TOLERANCE
 from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.decisions import UNCHANGED_ITERATIONS, UNCHANGED_TOLERANCE
 from robustness.errors import UserError
 from robustness.gradients import static_prediction
 from robustness.models import memory_format, placed

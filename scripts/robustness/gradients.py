@@ -194,10 +194,19 @@ def reward_gradient(
 
     `aimed` (B,) is the class whose probability the reward is made of: the true class y, or the target t. Untargeted,
     R = −p_y or −log p_y (report, section 2: Σ M(X) − M(X′) reduced to it); targeted, R = p_t or log p_t.
+    """
+    log_p, gradient = log_gradient(model, x, aimed, spec)
+    return log_p, of_probability(gradient, log_p, aimed) if spec.reward == "probability" else gradient
+
+
+def log_gradient(
+    model: nn.Module, x: Tensor, aimed: NDArray[np.int64], spec: AttackSpec
+) -> tuple[NDArray[np.floating], Tensor]:
+    """What `reward_gradient` returns for the reward `cross_entropy`, whichever the spec's is.
 
     The gradient by the logits is written down rather than derived, which saves the passes through the softmax: for
-    −log p_y it is p_k for the other classes and −Σ p_k for y, and p_y times that for −p_y. The sum over the other
-    classes does not cancel, where 1 − p_y would. It is a float32 where it enters the network, and vanishes there.
+    −log p_y it is p_k for the other classes and −Σ p_k for y. The sum over the other classes does not cancel, where
+    1 − p_y would.
     """
     count = len(x)
     x = _filled(model, x).detach().requires_grad_()
@@ -213,15 +222,22 @@ def reward_gradient(
     return log_p, gradient[:count]
 
 
+def of_probability(gradient: Tensor, log_p: NDArray[np.floating], aimed: NDArray[np.int64]) -> Tensor:
+    """The gradient (B, C, H, W) of p by the pixels, from that of log p: p times it.
+
+    By definition, and not only up to rounding, so that one backward pass serves both rewards. In float32 the product
+    of a small p and a small gradient is exactly zero: the report's vanishing gradient.
+    """
+    p = np.exp(log_p[np.arange(len(aimed)), aimed])
+    return gradient * torch.from_numpy(p).to(gradient).view(-1, 1, 1, 1)
+
+
 def _by_logits(log_p: NDArray[np.floating], aimed: NDArray[np.int64], spec: AttackSpec) -> NDArray[np.floating]:
-    """The gradient (B, K) of each image's reward by its logits; see `reward_gradient`."""
+    """The gradient (B, K) of log p, or of −log p, by the logits; see `log_gradient`."""
     rows = np.arange(len(log_p))
     p = np.exp(log_p)
-    own = p[rows, aimed]
     p[rows, aimed] = 0
     p[rows, aimed] = -p.sum(1)
-    if spec.reward == "probability":
-        p *= own[:, None]
     if spec.target is not None:
         np.negative(p, out=p)
     return p

@@ -60,6 +60,17 @@ def read_columns(path: Path, *names: str) -> list[NDArray[Any]]:
     return [_array(table[name]) for name in names]
 
 
+def read_stamp(path: Path) -> dict[str, Any]:
+    """The provenance of a file of records; raises `UserError` when the file is missing or damaged."""
+    try:
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+        return dict(json.loads(metadata.get(b"provenance", b"{}")))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+    except (OSError, ValueError, pyarrow.ArrowInvalid) as error:
+        raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
+
+
 def _array(column: pyarrow.ChunkedArray) -> NDArray[Any]:
     # pyarrow's own way to NumPy imports pandas.
     return np.asarray(column.to_pylist())

@@ -7,7 +7,6 @@ Exists so that `robustness.report_page` is functions on values.
 from __future__ import annotations
 
 import base64
-import json
 import struct
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,6 +19,7 @@ from robustness.errors import UserError
 from robustness.figures.inputs import read_table
 from robustness.files import read_json
 from robustness.provenance import file_digest
+from robustness.records import read_stamp
 
 if TYPE_CHECKING:
     import pandas
@@ -119,20 +119,6 @@ def read_picture(folder: Path, name: str) -> Picture:
         raise UserError(f"{png} is damaged: delete it and run the workflow again")
     width, height = struct.unpack(">II", header[16:24])  # of 220 dots per inch, to 96 as in CSS
     return Picture(address, round(width * 96 / 220), round(height * 96 / 220))
-
-
-def read_stamp(path: Path) -> dict[str, Any]:
-    """The provenance of a file of records; raises `UserError` when the file is missing or damaged."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-        return dict(json.loads(metadata.get(b"provenance", b"{}")))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run the workflow to make it") from None
-    except (OSError, ValueError, pyarrow.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
 
 
 def commit(repository: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import weakref
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from robustness.attack import UNCHANGED_ITERATIONS, AttackResult, attack
+from robustness.attack import AttackResult, Partner, attack
 from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.decisions import UNCHANGED_ITERATIONS
 from robustness.errors import UserError
 from robustness.gradients import frozen, reward_gradient, static_prediction
 from robustness.models import ImageShape, build
@@ -712,6 +713,192 @@ def test_progress_hears_of_images_that_had_ended_before_a_kill(tmp_path: Path) -
                 progress=lambda ended, heard=heard: heard.extend(ended.tolist()),
             )
     assert len(heard) == 23
+
+
+# --- attacks that share their steps ----------------------------------------------------------------------------------
+
+
+def counted(model: nn.Module) -> tuple[nn.Module, list[int]]:
+    """The model as the attack takes it, and the number of images in each batch that it gives a gradient for."""
+    model, seen = frozen(model, CPU), []
+    model.register_forward_pre_hook(lambda _, arguments: seen.extend([len(arguments[0])] * arguments[0].requires_grad))
+    return model, seen
+
+
+def shared(
+    model: nn.Module, images: Tensor, labels: Tensor, specs: list[AttackSpec], folder: Path, **options: Any
+) -> list[AttackResult]:
+    """The results of attacks that share their steps: the first one's own, and the others' from their stores."""
+    stores = [Store(folder / f"{number}.safetensors", "key", 1000.0) for number in range(len(specs))]
+    partners = [Partner(spec, store) for spec, store in zip(specs[1:], stores[1:], strict=True)]
+    data = (images, labels, torch.arange(len(images)))
+    results = [attack(model, *data, specs[0], seed=1, store=stores[0], partners=partners, **options)]
+    unused, seen = counted(model)
+    for partner in partners:
+        results.append(attack(unused, *data, partner.spec, seed=1, store=partner.store, **options))
+    assert seen == []
+    return results
+
+
+def alone(model: nn.Module, images: Tensor, labels: Tensor, spec: AttackSpec, **options: Any) -> AttackResult:
+    return attack(model, images, labels, torch.arange(len(images)), spec, seed=1, batch_size=16, **options)
+
+
+def assert_same(first: AttackResult, second: AttackResult) -> None:
+    for name in (*BY_LEVEL, "label_before", "target"):
+        assert torch.equal(getattr(first, name), getattr(second, name)), name
+
+
+@dataclass(frozen=True)
+class Parting:
+    """A model, images and a spec with which the two rewards part at a known time."""
+
+    model: nn.Module
+    images: Tensor
+    labels: Tensor
+    spec: AttackSpec
+
+    def specs(self, *rewards: Any) -> list[AttackSpec]:
+        return [replace(self.spec, reward=reward) for reward in rewards]
+
+
+def shaded(slope: float, logits: Any, label: int, **settings: Any) -> Parting:
+    """Images of all shades; `logits` are a function of slope · (brightness − 0.4).
+
+    The lower half of the pixels weighs 10⁻²⁰ times as much as the upper one, so that the gradient of p vanishes there
+    from a p of about 10⁻²⁶ on, and everywhere from 10⁻⁴⁵ on.
+    """
+    weights = torch.cat([torch.full((3, 6), 1 / 18), torch.full((3, 6), 1e-20 / 18)])
+    model = Planted(lambda x: logits(slope * ((x[:, 0] * weights).sum((1, 2)) - 0.4)))
+    images = random_images(20) * 0.05 + torch.linspace(0.42, 0.7, 20)[:, None, None, None]
+    return Parting(model, images, torch.full((20,), label), replace(MANY, **settings))
+
+
+def toward_dark(margin: Tensor) -> Tensor:
+    return torch.stack([torch.zeros_like(margin), margin], 1)
+
+
+def undecided(margin: Tensor) -> Tensor:
+    """Two wrong classes that are always equally likely: p of the true one falls on and on."""
+    return torch.stack([margin, torch.zeros_like(margin), torch.zeros_like(margin)], 1)
+
+
+def predicted(model: nn.Module, images: Tensor, spec: AttackSpec) -> Parting:
+    labels = predictions(model, images)
+    labels[::6] = (labels[::6] + 1) % 2
+    return Parting(model, images, labels, spec)
+
+
+PARTINGS = {
+    "never": predicted(linear(1), 0.5 + 0.1 * (random_images(20, side=5) - 0.5), MANY),
+    "early": shaded(400, toward_dark, label=1, target=0),
+    "early, without any gradient": shaded(4000, toward_dark, label=1, target=0),
+    "late": shaded(200, undecided, label=0),
+    "at any time": predicted(perceptron(scale=300), random_images(20), replace(MANY, target="random")),
+    "at any time, in bfloat16": shaded(300, toward_dark, label=1, target=0, gradients="bfloat16"),
+}
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    when=st.sampled_from(list(PARTINGS)),
+    rewards=st.permutations(REWARDS),
+    batch_size=st.integers(1, 24),
+    tighten=st.booleans(),
+)
+def test_attacks_that_share_their_steps_give_the_bits_that_each_gives_alone(
+    tmp_path_factory: pytest.TempPathFactory, when: str, rewards: list[str], batch_size: int, tighten: bool
+) -> None:
+    parting, model = PARTINGS[when], frozen(PARTINGS[when].model, CPU)
+    specs = [replace(spec, tighten=tighten) for spec in parting.specs(*rewards)]
+    data = (parting.images, parting.labels)
+    together = shared(model, *data, specs, tmp_path_factory.mktemp("states"), batch_size=batch_size)
+    for spec, result in zip(specs, together, strict=True):
+        assert_same(result, alone(model, *data, spec))
+
+
+@pytest.mark.parametrize("rewards", [REWARDS, REWARDS[::-1]], ids="-".join)
+@pytest.mark.parametrize("when", PARTINGS)
+def test_attacks_that_share_their_steps_and_are_killed_again_and_again_give_the_same_bits(
+    tmp_path: Path, when: str, rewards: list[str]
+) -> None:
+    parting = PARTINGS[when]
+    data, ids = (parting.images, parting.labels), torch.arange(20)
+    specs = parting.specs(*rewards)
+    stores = [Careful(tmp_path / f"{number}.safetensors", "key", 0.0) for number in range(2)]
+    kills = 0
+    while True:
+        mortal = killed_after(frozen(parting.model, CPU), batches=15)
+        try:
+            partners = [Partner(specs[1], stores[1])]
+            options = {"seed": 1, "batch_size": 7, "store": stores[0], "partners": partners}
+            first = attack(mortal, *data, ids, specs[0], **options)
+            break
+        except Killed:
+            kills += 1
+            assert kills < 200
+    assert kills >= 3
+    second = attack(frozen(parting.model, CPU), *data, ids, specs[1], seed=1, batch_size=7, store=stores[1])
+    for spec, result in zip(specs, (first, second), strict=True):
+        whole = alone(frozen(parting.model, CPU), *data, spec)
+        assert_same(result, whole)
+        assert result.needed == whole.needed
+
+
+def evaluated(parting: Parting, rewards: list[str], folder: Path) -> int:
+    """The images that the model gives gradients for in attacks that share their steps, or in one."""
+    model, seen = counted(parting.model)
+    specs = parting.specs(*rewards)
+    partners = [Partner(spec, Store(folder / spec.reward, "key", 1000.0)) for spec in specs[1:]]
+    attack(
+        *(model, parting.images, parting.labels, torch.arange(20), specs[0]),
+        **{"seed": 1, "batch_size": 20, "partners": partners},
+    )
+    return sum(seen)
+
+
+def test_attacks_that_never_part_cost_what_one_does(tmp_path: Path) -> None:
+    costs = {evaluated(PARTINGS["never"], rewards, tmp_path) for rewards in (REWARDS, REWARDS[:1], REWARDS[1:])}
+    assert len(costs) == 1
+
+
+def test_the_later_attacks_part_the_less_they_cost_together(tmp_path: Path) -> None:
+    late, early = (
+        evaluated(PARTINGS[when], REWARDS, tmp_path / when)
+        / sum(evaluated(PARTINGS[when], [reward], tmp_path / when) for reward in REWARDS)
+        for when in ("late", "early")
+    )
+    assert 0.5 < late < early < 1
+
+
+def test_an_attack_joins_one_that_was_put_aside_where_they_meet_and_goes_its_own_way_where_not(tmp_path: Path) -> None:
+    parting = PARTINGS["late"]
+    data, ids = (parting.images, parting.labels), torch.arange(20)
+    specs = parting.specs(*REWARDS)
+    stores = [Careful(tmp_path / f"{number}.safetensors", "key", 0.0) for number in range(2)]
+    with contextlib.suppress(Killed):
+        mortal = killed_after(frozen(parting.model, CPU), batches=30)
+        attack(mortal, *data, ids, specs[0], seed=1, batch_size=7, store=stores[0])
+    partners = [Partner(specs[1], stores[1])]
+    attack(frozen(parting.model, CPU), *data, ids, specs[0], seed=1, batch_size=7, store=stores[0], partners=partners)
+    for spec, store in zip(specs, stores, strict=True):
+        result = attack(frozen(parting.model, CPU), *data, ids, spec, seed=1, batch_size=7, store=store)
+        assert_same(result, alone(frozen(parting.model, CPU), *data, spec))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"alpha": 0.02}, {"confidence": 0.8}, {"target": 1}, {"direction": "normalized"}], ids=str
+)
+def test_attacks_that_differ_in_more_than_the_reward_share_nothing(tmp_path: Path, changes: dict[str, Any]) -> None:
+    partner = Partner(replace(SPEC, reward="cross_entropy", **changes), Store(tmp_path / "state", "key", 0.0))
+    with pytest.raises(ValueError, match="differ in nothing but the reward"):
+        run(perceptron(), random_images(3), partners=[partner])
+
+
+def test_attacks_along_normalized_gradients_share_nothing(tmp_path: Path) -> None:
+    spec = replace(SPEC, direction="normalized")
+    with pytest.raises(ValueError, match="follow signs"):
+        run(perceptron(), random_images(3), spec=spec, partners=[Partner(spec, Store(tmp_path / "state", "key", 0.0))])
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------

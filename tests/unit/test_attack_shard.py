@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -52,10 +53,24 @@ class Shard:
             {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 4},
         )
 
+    def state_of(self, name: str) -> Path:
+        """Where the state of an attack with a partner is kept."""
+        return self.folder / "state" / f"{name}.safetensors"
+
     def command(
-        self, name: str, attack: dict[str, Any] = ATTACK, batch_size: int = 16, save_every: int = 0
+        self,
+        name: str,
+        attack: dict[str, Any] = ATTACK,
+        batch_size: int = 16,
+        save_every: int = 0,
+        partner: tuple[str, dict[str, Any]] | None = None,
     ) -> list[str]:
         spec = {"title": "tiny/small, seed 0, attack report", "seed": 0, "attack": attack}
+        partners = []
+        if partner is not None:
+            other = self.folder / f"{partner[0]}.parquet"
+            job = {"records": str(other), "checkpoint": str(self.state_of(partner[0]))}
+            partners.append({"spec": spec | {"attack": partner[1]}, **job})
         options = {
             "spec": json.dumps(spec),
             "weights": self.folder / "weights.safetensors",
@@ -64,7 +79,8 @@ class Shard:
             "stop": 70,
             "records": self.folder / f"{name}.parquet",
             "adversarial": self.folder / f"{name}.safetensors",
-            "checkpoint": self.checkpoint,
+            "checkpoint": self.checkpoint if partner is None else self.state_of(name),
+            "partners": json.dumps(partners),
             "save-every": save_every,
             "batch-size": batch_size,
         }
@@ -156,6 +172,61 @@ def test_a_changed_attack_or_model_does_not_take_up_the_old_state(shard: Shard) 
         next(shard.network.parameters()).mul_(1.01)
     shard.save()
     assert "starts afresh" in shard.run("changed")
+
+
+STRONG = ATTACK | {"reward": "cross_entropy"}
+
+
+@pytest.mark.slow
+def test_the_job_of_an_attack_that_another_computed_along_takes_what_it_left_and_writes_the_same_bytes(
+    shard: Shard,
+) -> None:
+    shard.run("strong", attack=STRONG)
+    alone = shard.outputs("strong")
+    (shard.folder / "strong.parquet").unlink()
+    shard.run("report", partner=("strong", STRONG))
+    assert "going on after" in shard.run("strong", attack=STRONG, partner=("report", ATTACK))
+    assert shard.outputs("strong") == alone
+    assert list((shard.folder / "state").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_an_attack_is_computed_along_only_where_its_records_are_missing_or_outdated(shard: Shard) -> None:
+    partner = ("strong", STRONG)
+    shard.run("strong", attack=STRONG)
+    shard.run("report", partner=partner)
+    assert not shard.state_of("strong").exists()
+    os.utime(shard.folder / "weights.safetensors")
+    shard.run("report", partner=partner)
+    assert shard.state_of("strong").exists()
+
+
+@pytest.mark.slow
+def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_it_over(shard: Shard) -> None:
+    leading = subprocess.Popen(
+        shard.command("report", partner=("strong", STRONG)), stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not shard.state_of("strong").exists():
+        assert leading.poll() is None
+        time.sleep(0.01)
+    waiting = subprocess.Popen(
+        shard.command("strong", attack=STRONG, partner=("report", ATTACK)), stderr=subprocess.PIPE, text=True
+    )
+    assert waiting.stderr is not None
+    said = ""
+    while "waiting for it" not in said:
+        line = waiting.stderr.readline()
+        assert line, said
+        said += line
+    leading.kill()
+    said += waiting.communicate(timeout=120)[1]
+    assert waiting.returncode == 0, said
+    assert "going on after" in said
+    found = shard.outputs("strong")
+    shard.run("strong", attack=STRONG)
+    assert shard.outputs("strong") == found
+    shard.run("report", partner=("strong", STRONG))
+    assert list((shard.folder / "state").iterdir()) == []
 
 
 def test_a_wrong_setting_is_named_with_the_model_the_images_and_the_value(shard: Shard) -> None:

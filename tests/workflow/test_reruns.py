@@ -140,6 +140,35 @@ def test_another_confidence_to_record_repeats_that_attack_and_no_training(finish
     assert values(jobs, "attack") == {"strong"}
 
 
+def test_an_attack_that_shares_its_steps_with_others_or_no_longer_does_repeats_none_of_them(finished: Copy) -> None:
+    third = {"reward": "cross_entropy", "direction": "sign", "gradients": "float32", "target": None, "tighten": False}
+    third |= {"confidence": 0.5, "other_confidences": ["argmax"], "max_iterations": 60}
+    jobs = finished.plan(overlay={"attacks": {"third": third}})
+    assert values(jobs, "attack") == {"third"}
+    assert counts(jobs)["attack_shard"] == 4
+    jobs = finished.plan(overlay={"attacks": {"strong": {"max_iterations": 50}}})
+    assert values(jobs, "attack") == {"strong"}
+
+
+def test_attacks_that_share_their_steps_are_computed_once_with_the_bytes_that_each_has_alone(
+    finished: Copy, tmp_path: Path
+) -> None:
+    copy = finished.duplicate(tmp_path / "workflow")
+    shards = [f"{DIGITS}/attacks/{attack}/small-clean/seed0/0-10" for attack in ("report", "strong")]
+    log = copy.path(f"{DIGITS}/logs/attack_shard/strong-small-clean-seed0-0-10.log")
+    records = [f"{shard}.parquet" for shard in shards]
+    before = [copy.path(name).read_bytes() for name in records]
+    for names, taken in ((records, True), (records[1:], False)):
+        for name in names:
+            copy.path(name).unlink()
+        assert counts(copy.plan(*names)) == {"attack_shard": len(names)}
+        copy.run("--cores", "1", *names).succeeded()
+        assert ("going on after" in log.read_text(encoding="utf-8")) is taken
+        assert [copy.path(name).read_bytes() for name in records] == before
+        assert list(copy.path(f"{DIGITS}/checkpoints").iterdir()) == []
+    assert copy.plan() == []
+
+
 def test_more_images_for_the_targeted_attack_repeat_that_attack_alone(finished: Copy) -> None:
     jobs = finished.plan(overlay={"targeted": {"images_per_class": 2}})
     assert counts(jobs) == {"attack_targets": 2, "tabulate_targets": 1, "plot_targets": 2}
