@@ -123,7 +123,7 @@ def refilled(
 
     One that has become smaller than `size` takes in what waits.
     """
-    places = (~pool.attacks.any(1)).nonzero()[0]
+    places = np.flatnonzero(~pool.attacks.any(1))
     filled, emptied = places[: len(waiting)], places[len(waiting) :]
     if len(filled):
         new, waiting = waiting[: len(filled)], waiting[len(filled) :]
