@@ -20,10 +20,10 @@ rule attack_shard:
         f"{RESULTS}/{{dataset}}/benchmarks/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
     wildcard_constraints:
         attack=one_of([*own_attacks(), *swept_attacks()]),
+    priority: attack_priority
     conda:
         "../envs/torch.yaml"
     threads: 1
-    priority: attack_priority
     params:
         *src("attack_shard"),
         spec=attack_spec,
