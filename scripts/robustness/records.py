@@ -25,10 +25,22 @@ if TYPE_CHECKING:
 
 def write_records(path: Path, columns: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
     """Write equally long columns (arrays or lists); `metadata` values are stored as JSON."""
-    table = pyarrow.table(dict(columns))
+    table = pyarrow.table({name: _written(np.asarray(column)) for name, column in columns.items()})
     header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
     with replacing(path) as temporary:
         pyarrow.parquet.write_table(table.replace_schema_metadata(header), temporary)
+
+
+def _written(column: NDArray[Any]) -> pyarrow.Array:
+    """A column from its bytes in memory: whatever else pyarrow makes an array of, it imports pandas to look at."""
+    if column.dtype.kind == "U":
+        texts = [text.encode() for text in column.tolist()]
+        ends = np.cumsum([0, *map(len, texts)]).astype(np.int32)
+        return pyarrow.StringArray.from_buffers(len(texts), pyarrow.py_buffer(ends), pyarrow.py_buffer(b"".join(texts)))
+    if column.dtype.kind in "if":
+        values = pyarrow.py_buffer(np.ascontiguousarray(column))
+        return pyarrow.Array.from_buffers(pyarrow.from_numpy_dtype(column.dtype), len(column), [None, values])
+    return pyarrow.array(column)
 
 
 def read_records(*paths: Path) -> pandas.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,19 @@ def test_records_come_back_as_they_were(tmp_path: Path) -> None:
     assert table["confidence"].dtype == np.float32
     assert np.array_equal(table["confidence"].to_numpy(), COLUMNS["confidence"])
     assert table["label"].tolist() == [7, 0, -1]
+
+
+def test_records_are_written_without_pandas_as_pyarrow_itself_would(tmp_path: Path) -> None:
+    columns = {"image": range(3), "kind": np.array(["noise", "", "ü"]), "ended": ["cap", "success", "cap"]}
+    columns |= {"change": np.array([0.5, math.nan, 1e-30]), "confidence": np.arange(6, dtype=np.float32)[::2]}
+    write_records(tmp_path / "records", columns, {})
+    pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata({}), tmp_path / "theirs")
+    assert (tmp_path / "records").read_bytes() == (tmp_path / "theirs").read_bytes()
+    code = "import sys; from pathlib import Path; import numpy as np; from robustness.records import write_records;"
+    code += "columns = {'image': np.arange(2), 'change': np.ones(2), 'ended': ['cap', 'success']};"
+    code += "write_records(Path(sys.argv[1]), columns, {}); assert 'pandas' not in sys.modules"
+    scripts = Path(__file__).parents[2] / "scripts"
+    subprocess.run([sys.executable, "-c", code, tmp_path / "again"], cwd=scripts, check=True)
 
 
 def test_columns_are_those_of_the_records_without_pandas(tmp_path: Path) -> None:
