@@ -1,8 +1,9 @@
 """Run one of the workflow's programs: `python -IS scripts/start_job.py PROGRAM ARGUMENT…`.
 
-Where a fork server runs (`robustness.forkserver`), the program runs in a fork of it, which has imported what programs
-import; else this process becomes `python PROGRAM ARGUMENT…`. Either way this process has the program's output, its exit
-status, and passes on the signals that it gets. Imports as little as it can: rules start it once for each job.
+Where a fork server runs (`robustness.forkserver`), a program with one thread runs in a fork of it, which has imported
+what programs import; else this process becomes `python PROGRAM ARGUMENT…`. Either way this process has the program's
+output and exit status, and passes on the signals that it gets. Imports as little as it can: rules start it once for
+each job.
 """
 
 import os
@@ -88,7 +89,8 @@ def end_like(status: int) -> None:
 def main() -> None:
     """Run the program that the command line names."""
     address = os.environ.get(ADDRESS)
-    status = run_in_fork(address, sys.argv[1:]) if address else None
+    threads = os.environ.get("OMP_NUM_THREADS", "1")  # read by libraries when they are loaded: too late in a fork
+    status = run_in_fork(address, sys.argv[1:]) if address and threads == "1" else None
     if status is None:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
     end_like(status)

@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -63,7 +64,10 @@ def digest(path: Path) -> str:
 
 
 def imports(path: Path) -> frozenset[tuple[int, str]]:
-    """What a file imports, at its start or in a function: the dots in front, and a name with each package above it."""
+    """What a file imports, at its start or in a function: the dots in front, and a name with each package above it.
+
+    What only a type checker imports (`if TYPE_CHECKING:`) is left out.
+    """
     return _facts_of(path)[1]
 
 
@@ -142,7 +146,7 @@ def _read(name: str, content: bytes) -> Facts:
         where = f", line {line}" if line else ""
         raise UserError(f"{name}{where} is no Python ({getattr(error, 'msg', error)}): mend it") from None
     names: set[tuple[int, str]] = set()
-    for node in ast.walk(tree):
+    for node in _run_nodes(tree):
         if isinstance(node, ast.Import):
             names |= {(0, alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -152,6 +156,18 @@ def _read(name: str, content: bytes) -> Facts:
     text: list[str] = []
     _write(tree, text)
     return hashlib.sha256("".join(text).encode()).hexdigest()[:16], frozenset(parents)
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a syntax tree but those below `if TYPE_CHECKING:`, which never run."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in (getattr(node.test, key, "") for key in ("id", "attr")):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
 
 
 def _write(node: Any, text: list[str]) -> None:

@@ -54,7 +54,10 @@ _SINGLE_THREADED = {
     "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-"""What libraries read when they are loaded: with it none of them starts a thread, which a fork would not have."""
+"""What libraries read when they are loaded: with it none of them starts a thread, which a fork would not have.
+
+So a job that asks for more threads is not forked.
+"""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -218,16 +221,7 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     for name in [name for name in sys.modules if name.split(".")[0] == LIBRARY.name]:
         del sys.modules[name]
     importlib.invalidate_caches()
-    _use_threads(os.environ.get("OMP_NUM_THREADS", "1"))
     _end(_ran(sys.argv[0]))
-
-
-def _use_threads(count: str) -> None:
-    """Let libraries use so many threads that were loaded with one."""
-    if count.isdigit() and count != "1":
-        from threadpoolctl import threadpool_limits
-
-        threadpool_limits(int(count))
 
 
 def _ran(program: str) -> int:

@@ -171,3 +171,15 @@ def test_a_damaged_file_of_what_is_known_is_passed_over(
         assert code._kept() == {}
     finally:
         code._kept.cache_clear()
+
+
+def test_what_only_a_type_checker_imports_is_no_import(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import typing\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import torch\n    from a import b\nelse:\n    import numpy\n"
+        "if typing.TYPE_CHECKING:\n    import pandas\n"
+        "if typing.IMPORTANT:\n    import yaml\n",
+        encoding="utf-8",
+    )
+    assert {name for _, name in code.imports(path)} == {"typing", "typing.TYPE_CHECKING", "numpy", "yaml"}
