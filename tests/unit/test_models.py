@@ -13,8 +13,6 @@ from robustness.errors import UserError
 from robustness.files import write_tensors
 from robustness.models import Block, ImageShape, ResNet, build, load, operations, perceptron, save, summarise
 
-torch.set_num_threads(1)
-
 MNIST, CIFAR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
 PERCEPTRON = {"family": "perceptron", "hidden": 6}
 TINY = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 2}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
@@ -612,7 +612,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(path=st.sampled_from(key_paths(DEFAULT)), value=VALUES)
 def test_whatever_stands_at_a_key_the_answer_is_sentences(path: tuple[Any, ...], value: Any) -> None:
     config = copy.deepcopy(DEFAULT)
