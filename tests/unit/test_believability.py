@@ -92,7 +92,7 @@ def test_on_data_without_an_effect_five_percent_of_the_tests_at_most_find_one() 
     for study in range(200):
         adversarial, noise = (["".join(said) for said in rng.choice(list("noo"), (30, 3))] for _ in range(2))
         answered[f"study{study}"] = [judged(adversarial, noise, 3)]
-    measured = dict.fromkeys(answered, [measures(["success"] * 30)])
+    measured = {study: [measures(["success"] * 30)] for study in answered}
     found = (believability(answered, measured, 0.9)["p"] <= 0.05).sum()
     assert found <= 200 * 0.05 + 2 * math.sqrt(200 * 0.05 * 0.95)
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import CLAIMED, RESNET_PIXELS, TAKEN, check, checked, places, read_yaml
+from robustness.settings import CLAIMED, TAKEN, check, checked, places, read_yaml
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
@@ -376,18 +376,6 @@ def test_a_resnet_is_refused_images_of_a_size_that_it_cannot_take(image_size: li
     found = mnist(image_size=image_size)
     assert [sentence.split(" is ")[0].split(".")[3] for sentence in found] == ["resnet-clean", "resnet-noisy"]
     assert "a resnet, which takes images of 25 to 32 pixels" in found[0]
-
-
-def test_resnet_pixels_are_those_that_the_network_takes() -> None:
-    torch_models = pytest.importorskip("robustness.models")
-    settings = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 1}
-    for pixels in range(20, 40):
-        image = torch_models.ImageShape(1, pixels, pixels)
-        if pixels in RESNET_PIXELS:
-            torch_models.build(settings, image, 2)
-        else:
-            with pytest.raises(ValueError, match="25 to 32"):
-                torch_models.build(settings, image, 2)
 
 
 @pytest.mark.parametrize("name", ["benchmarks", "downloads", "logs", "run_time", "slurm_logs"])
