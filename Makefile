@@ -9,12 +9,14 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WHEELS ?= wheels
 TARGET ?= 3.12
+# A file of tests stays in one process, since its tests share what they prepare; the longest files are collected first.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 FIRST := examples_7 mean_change
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators first-look demo fetch test test-slurm lint format report snakemake-report docs bench bench-training \
-  bench-scale wheels paper-on-gpu clean
+.PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format report \
+  snakemake-report docs bench bench-training bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -43,8 +45,13 @@ demo: $(STAMP) ## the whole experiment in small, without a download
 fetch: $(STAMP) ## download and verify what needs a network (SCALE=paper for that scale)
 	$(BIN)/snakemake --cores 1 fetch $(OVERLAY)
 
-test: $(STAMP) ## all tests but those of make test-slurm
-	$(BIN)/python -m pytest -m "not slurm"
+test: $(STAMP) ## all tests but those of make test-slurm, on two cores
+	$(BIN)/python -m pytest -m "not slurm" $(SIDE_BY_SIDE)
+
+test-fast: $(STAMP) ## in seconds: the unit tests without PyTorch, figures and child processes
+	$(BIN)/python -m pytest --fast --numprocesses 2
+
+test-all: test test-slurm ## all tests
 
 test-slurm: $(STAMP) ## the workflow and its failures on a small Slurm, which is installed and started (Debian, as root)
 	$(BIN)/python -m pytest -m slurm -rs

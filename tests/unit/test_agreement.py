@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
@@ -16,7 +16,6 @@ from robustness.agreement import MEASURES, kendall, rank_agreement
 Number = st.sampled_from([0.0, 1.0, 2.0, 3.0, math.inf])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(Number, Number), min_size=2, max_size=6))
 def test_kendalls_tau_is_scipys(pairs: list[tuple[float, float]]) -> None:
     first, second = np.array(pairs).T

@@ -27,8 +27,6 @@ from robustness.randomness import random_signs
 from robustness.statistics import equivalence
 from robustness.trajectories import Store
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
 REWARDS = ["probability", "cross_entropy"]
@@ -188,7 +186,7 @@ def division(request: pytest.FixtureRequest) -> Division:
     return Division(resnet(4), random_images(12, side=28), replace(spec, max_iterations=5))
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(data=st.data())
 def test_results_are_the_same_bits_for_any_batch_size_order_and_shards(division: Division, data: st.DataObject) -> None:
     count = len(division.images)
@@ -420,7 +418,7 @@ def test_a_model_that_returns_no_numbers_is_named_with_the_images(value: float) 
 # --- what a success is -----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 1000),
     reward=st.sampled_from(REWARDS),
@@ -610,7 +608,7 @@ LEVELS = (0.0, 0.5, 0.9, 0.99)
 MANY = replace(SPEC, confidence=0.9, other_confidences=(0.0, 0.5, 0.99))
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seed=st.integers(0, 1000), reward=st.sampled_from(REWARDS), batch_size=st.integers(1, 20))
 def test_one_trajectory_gives_what_an_attack_for_each_confidence_does(seed: int, reward: Any, batch_size: int) -> None:
     model, images = perceptron(seed=seed), random_images(15, seed=seed)

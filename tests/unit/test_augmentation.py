@@ -15,8 +15,6 @@ from torch import Tensor
 
 from robustness.augmentation import affine, augment, gaussian_noise
 
-torch.set_num_threads(1)
-
 STILL: dict[str, Any] = {"rotation": 0.0, "shift": 0.0, "shear": 0.0, "zoom": 0.0, "flip": False}
 STRONG: dict[str, Any] = {"rotation": 20.0, "shift": 0.2, "shear": 15.0, "zoom": 0.2, "flip": True}
 
@@ -42,7 +40,7 @@ def extreme(monkeypatch: pytest.MonkeyPatch, *draws: float) -> None:
 # --- noise -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(sigma=st.floats(0, 10), seed=st.integers(0, 2**31))
 def test_noisy_pixels_stay_between_0_and_1(sigma: float, seed: int) -> None:
     noisy = gaussian_noise(pictures(), sigma, generator(seed))
@@ -128,7 +126,7 @@ def test_each_option_changes_each_image_in_its_own_way(option: dict[str, Any]) -
     assert len(different) == (2 if "flip" in option else 12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31))
 def test_transformed_images_keep_shape_and_range(seed: int) -> None:
     result = affine(pictures(), generator(seed), **STRONG)

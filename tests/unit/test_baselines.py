@@ -19,8 +19,6 @@ from robustness.errors import UserError
 from robustness.gradients import frozen
 from robustness.models import ImageShape, build
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
 COUNT = 40

@@ -44,7 +44,7 @@ def test_the_share_fooled_is_of_all_attacked_images_with_wilsons_interval() -> N
     assert [band.low[1], band.high[1]] == pytest.approx(wilson(1, 4)[1:])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, INF, NAN]), min_size=6, max_size=6), min_size=1, max_size=3)
 )

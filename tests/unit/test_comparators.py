@@ -20,7 +20,6 @@ from robustness.errors import UserError
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("adv_lib") is None, reason="adv-lib is not installed: `make comparators` does it"
 )
-torch.set_num_threads(1)
 
 STEPS = {"fmn": 100, "apgd": 30, "ddn": 100, "deepfool": 20}
 ORDER = {"linf": math.inf, "l2": 2}

@@ -21,8 +21,6 @@ from robustness.factories import OwnModel
 from robustness.gradients import frozen, log_probabilities, reward_gradient
 from robustness.models import ImageShape
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 COLOUR, GRAY = ImageShape(3, 32, 32), ImageShape(1, 28, 28)
 HALF = {"mean": [0.5] * 3, "std": [0.25] * 3}

@@ -268,6 +268,21 @@ def every_figure(spec, table, examples, networks, histories, swept, believed, me
     return draw
 
 
+DRAWN = {}
+"""What `drawn` gives, once it was made."""
+
+
+@pytest.fixture
+def drawn(every_figure, tmp_path_factory):
+    """Every figure, and the folder that it was saved in: drawn once for all tests, which only look at them."""
+    if not DRAWN:
+        folder = tmp_path_factory.mktemp("drawn")
+        DRAWN.update(figures=every_figure(), folder=folder)
+        for name, figure in DRAWN["figures"].items():
+            style.save(figure, folder / f"{name}.svg", folder / f"{name}.png")
+    return DRAWN["figures"], DRAWN["folder"]
+
+
 def words(figure) -> str:
     """All that a figure says, line breaks as blanks."""
     found = [text.get_text() for text in figure.findobj(Text) if text.get_visible()]
@@ -283,8 +298,8 @@ def beyond(figure) -> list[Text]:
     return hidden
 
 
-def test_no_texts_overlap_in_any_figure(every_figure):
-    for name, figure in every_figure().items():
+def test_no_texts_overlap_in_any_figure(drawn):
+    for name, figure in drawn[0].items():
         with style.theme():
             figure.draw_without_rendering()
             hidden = beyond(figure)
@@ -305,14 +320,6 @@ def test_no_figure_has_ink_at_the_edge_of_the_file_even_with_long_titles(every_f
         assert edges.min() == 1.0, f"{name} is cut off at an edge"
 
 
-def test_the_same_input_gives_the_same_bytes(every_figure, tmp_path):
-    for turn in ("first", "second"):
-        for name, figure in every_figure().items():
-            style.save(figure, tmp_path / turn / f"{name}.svg", tmp_path / turn / f"{name}.png")
-    for path in (tmp_path / "first").iterdir():
-        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes(), path.name
-
-
 def test_svg_and_png_show_the_same_area(table, spec, tmp_path):
     style.save(bars.robustness_bars(rows(table), spec), tmp_path / "a.svg", tmp_path / "a.png")
     wide, high = map(float, re.findall(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', (tmp_path / "a.svg").read_text())[0])
@@ -320,7 +327,7 @@ def test_svg_and_png_show_the_same_area(table, spec, tmp_path):
     assert pixels.shape[:2] == pytest.approx((high / 72 * 220, wide / 72 * 220), abs=1)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.lists(st.sampled_from(["a", "model", "W" * 40, "i" * 60, "“seven”", "x"]), min_size=1).map(" ".join),
     st.sampled_from([0.3, 1.0, 3.0]),
@@ -333,19 +340,27 @@ def test_lines_are_as_full_as_they_can_be_and_no_wider(text, width):
         assert style.text_width(f"{line} {following.split(' ')[0]}", 8) > width
 
 
-def test_svg_keeps_text_as_text_and_every_figure_states_its_settings(every_figure, tmp_path):
-    for name, figure in every_figure().items():
+def test_the_same_input_gives_the_same_bytes_and_drawing_leaves_the_global_settings_alone(
+    drawn, every_figure, tmp_path
+):
+    before = dict(mpl.rcParams)
+    figures = every_figure()
+    assert dict(mpl.rcParams) == before
+    for name, figure in figures.items():
         style.save(figure, tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
-        svg = (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+    assert dict(mpl.rcParams) == before
+    assert {path.name for path in drawn[1].iterdir()} == {path.name for path in tmp_path.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (drawn[1] / path.name).read_bytes(), path.name
+
+
+def test_svg_keeps_text_as_text_and_every_figure_states_its_settings(drawn):
+    figures, folder = drawn
+    for name, figure in figures.items():
+        svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
         assert "MNIST: " in svg
         assert "Scale default:" in words(figure)
         assert "Scale" in svg
-
-
-def test_drawing_leaves_the_global_settings_alone(every_figure):
-    before = dict(mpl.rcParams)
-    every_figure()
-    assert dict(mpl.rcParams) == before
 
 
 def test_bars_write_values_units_and_how_many_were_fooled(table, spec):

@@ -17,8 +17,6 @@ from robustness.attack_spec import AttackSpec
 from robustness.gradients import frozen, log_probabilities, reward_gradient
 from robustness.models import ImageShape, build, memory_format
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 
 
@@ -28,7 +26,7 @@ def passes(model: nn.Module, x: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     return result.detach(), torch.autograd.grad(result, x, seeds)[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     inputs=st.integers(1, 200),
     outputs=st.integers(1, 70),

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, wilcoxon
 
@@ -71,7 +71,6 @@ def test_a_ratio_shifts_the_threshold() -> None:
     assert min(signed_rank(first, second, 1.5)[0]) > 0.01
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(*[st.sampled_from([0.0, 0.5, 1.0, 2.0, INF, NAN])] * 2), min_size=1, max_size=30))
 def test_swapping_the_models_swaps_the_sides(pairs: list[tuple[float, float]]) -> None:
     first, second = np.array(pairs).T
@@ -105,7 +104,6 @@ def test_mcnemar_and_binomial_are_exact() -> None:
 # --- medians ---------------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([0.0, 1.0, 2.5, 7.0, INF, NAN]), min_size=1, max_size=12),
     st.integers(0, 2**32 - 1),

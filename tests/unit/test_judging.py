@@ -16,7 +16,6 @@ from robustness.measures import norms
 from robustness.models import ImageShape
 from robustness.records import write_records
 
-torch.set_num_threads(1)
 CPU = torch.device("cpu")
 
 

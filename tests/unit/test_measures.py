@@ -145,14 +145,14 @@ def test_where_there_is_no_image_there_is_no_measure() -> None:
 # --- what must hold --------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pair=pairs())
 def test_the_mean_change_is_l1_divided_by_the_number_of_pixels(pair: Pair) -> None:
     height, width = pair[0].shape[2:]
     assert norms(*pair)["l1"] == pytest.approx(mean_change(*pair) * height * width, rel=1e-9)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pair=pairs(), thresholds=st.tuples(st.floats(0, 3), st.floats(0, 3)).map(sorted))
 def test_a_higher_threshold_never_counts_more_pixels(pair: Pair, thresholds: list[float]) -> None:
     low, high = (pixels_changed(*pair, threshold) for threshold in thresholds)
@@ -160,7 +160,7 @@ def test_a_higher_threshold_never_counts_more_pixels(pair: Pair, thresholds: lis
     assert (low <= pixels_changed(*pair, 0.0)).all()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pair=pairs())
 def test_norms_are_ordered(pair: Pair) -> None:
     found = norms(*pair)

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from robustness.errors import UserError
 from robustness.files import write_tensors
 from robustness.models import Block, ImageShape, ResNet, build, load, operations, perceptron, save, summarise
-
-torch.set_num_threads(1)
+from robustness.settings import RESNET_PIXELS
 
 MNIST, CIFAR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
 PERCEPTRON = {"family": "perceptron", "hidden": 6}
@@ -219,3 +218,13 @@ def test_the_perceptron_is_one_hidden_layer_of_relu() -> None:
     x = torch.rand(3, 1, 28, 28)
     hidden = (x.flatten(1) @ model[1].weight.T + model[1].bias).clamp_min(0)
     assert torch.allclose(model(x), hidden @ model[3].weight.T + model[3].bias, atol=1e-6)
+
+
+def test_a_resnet_takes_the_sizes_that_a_configuration_is_held_to() -> None:
+    for pixels in range(20, 40):
+        image = ImageShape(1, pixels, pixels)
+        if pixels in RESNET_PIXELS:
+            build(TINY | {"filters": 1}, image, 2)
+        else:
+            with pytest.raises(ValueError, match="25 to 32"):
+                build(TINY | {"filters": 1}, image, 2)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from screen import pseudo_terminal
 
@@ -79,7 +79,6 @@ def test_a_time_is_said_as_a_person_says_it(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
 
 
-@settings(deadline=None)
 @given(st.floats(0, 1e12))
 def test_a_time_in_words_never_has_sixty_minutes(seconds: float) -> None:
     assert " 60 min" not in in_words(seconds)

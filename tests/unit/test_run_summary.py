@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.run_summary import Job, counted, done, duration, earlier_seconds, failures, next_step, to_open
@@ -28,7 +28,6 @@ def test_jobs_of_no_known_kind_are_counted_and_named() -> None:
     assert many == "6 others (a, b, c, d, …)"
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["train_model", "plot_bars", "plot_x", "new_rule"]), st.integers(1, 20), min_size=1)
 )

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from robustness.errors import UserError
-from robustness.settings import CLAIMED, RESNET_PIXELS, TAKEN, check, checked, places, read_yaml
+from robustness.settings import CLAIMED, TAKEN, check, checked, places, read_yaml
 
 ROOT = Path(__file__).parents[2]
 SCHEMA_PATH = ROOT / "schemas" / "config.schema.yaml"
@@ -378,18 +378,6 @@ def test_a_resnet_is_refused_images_of_a_size_that_it_cannot_take(image_size: li
     assert "a resnet, which takes images of 25 to 32 pixels" in found[0]
 
 
-def test_resnet_pixels_are_those_that_the_network_takes() -> None:
-    torch_models = pytest.importorskip("robustness.models")
-    settings = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 1}
-    for pixels in range(20, 40):
-        image = torch_models.ImageShape(1, pixels, pixels)
-        if pixels in RESNET_PIXELS:
-            torch_models.build(settings, image, 2)
-        else:
-            with pytest.raises(ValueError, match="25 to 32"):
-                torch_models.build(settings, image, 2)
-
-
 @pytest.mark.parametrize("name", ["benchmarks", "downloads", "logs", "run_time", "slurm_logs"])
 def test_a_dataset_cannot_be_called_like_another_folder_of_results(name: str) -> None:
     sentence = only(problems(datasets={name: DEFAULT["datasets"]["mnist"]}))
@@ -612,7 +600,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(path=st.sampled_from(key_paths(DEFAULT)), value=VALUES)
 def test_whatever_stands_at_a_key_the_answer_is_sentences(path: tuple[Any, ...], value: Any) -> None:
     config = copy.deepcopy(DEFAULT)

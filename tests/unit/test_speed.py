@@ -33,8 +33,6 @@ from robustness.speed import (
     summarise,
 )
 
-torch.set_num_threads(1)
-
 ATTACK = {"reward": "probability", "direction": "sign", "alpha": 0.02, "confidence": 0.6, "max_iterations": 40}
 ARCHITECTURE = {"family": "perceptron", "hidden": 8}
 METHODS = ["ours", "keep_until_last", "one_at_a_time", "adv_lib", "bare"]

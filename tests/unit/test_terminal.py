@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from screen import Screen, pseudo_terminal
 
@@ -34,7 +34,6 @@ def test_where_the_total_is_not_known_there_are_words_and_no_bar() -> None:
     assert bar(replace(HALF, total=None), 100) == "mnist/basic  100 steps, 10/s"
 
 
-@settings(deadline=None)
 @given(
     width=st.integers(1, 120),
     done=st.integers(0, 10**9),
@@ -54,7 +53,6 @@ def test_jobs_without_a_place_are_counted() -> None:
     assert len(lines(jobs, 80, 7)) == 7
 
 
-@settings(deadline=None)
 @given(
     events=st.lists(st.integers(1, 4) | st.text("abcdefgh", min_size=1, max_size=19), max_size=60),
     height=st.integers(8, 14),

@@ -15,8 +15,6 @@ from robustness.attack_spec import SUCCESS, AttackSpec
 from robustness.gradients import frozen
 from robustness.tighten import HALVINGS, Goal, tightened
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 SPEC = AttackSpec("cross_entropy", "sign", alpha=0.05, confidence=0.9, max_iterations=100, other_confidences=(0.0,))
 

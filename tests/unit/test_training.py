@@ -23,8 +23,6 @@ from robustness.errors import UserError
 from robustness.models import ImageShape, build
 from robustness.training import Epoch, Images, Recipe, evaluate, learning_rate, train
 
-torch.set_num_threads(1)
-
 SHAPE = ImageShape(1, 28, 28)
 PERCEPTRON = {"family": "perceptron", "hidden": 8}
 RESNET = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 2}

@@ -31,8 +31,6 @@ from robustness.trust import QUESTIONS, Check, Row
 from robustness.trust_checks import LIMITS, Evidence, Subject
 from robustness.walks import Walker, any_wrong_class
 
-torch.set_num_threads(1)
-
 CPU = torch.device("cpu")
 SPEC = AttackSpec("probability", "sign", alpha=0.002, confidence=0.8, max_iterations=200, other_confidences=(0.0,))
 COUNT = 24
@@ -192,7 +190,7 @@ def test_the_bounded_attack_fools_a_linear_model_from_the_optimum_on_and_not_bel
     assert (one == reached)[abs(distance / optimum - 1) > 0.001].all()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(radius=st.floats(0.001, 0.2), seed=st.integers(0, 100))
 def test_a_bounded_attack_stays_within_its_ball(radius: float, seed: int) -> None:
     images = pictures(0, 1, count=4, seed=seed)
@@ -383,7 +381,7 @@ def test_the_attack_that_had_most_zero_gradients_is_named(tmp_path: Path) -> Non
 # ---- limits and verdicts --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(share=st.floats(0.001, 0.5), images=st.integers(1, 20000))
 def test_a_limit_lies_above_what_is_tolerated_and_below_all_images(share: float, images: int) -> None:
     limit = trust.tolerated(share, images)

@@ -10,10 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,13 @@ PARTS = (
 )
 TINY = "tests/configs/tiny.yaml"
 DIGITS = "results/tiny/digits"
+
+
+@cache
+def server() -> subprocess.Popen[str]:
+    """The process whose forks run Snakemake; it ends with this one."""
+    command = [sys.executable, Path(__file__).with_name("snakemake_server.py")]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def restore_interrupt() -> None:
@@ -80,12 +89,15 @@ class Copy:
         return [sys.executable, "-m", "snakemake", "--cores", "2", *configuration, *_after_options(arguments)]
 
     def run(self, *arguments: str, overlay: dict[str, Any] | None = None, config: str | None = TINY) -> Answer:
-        """Run Snakemake to its end."""
-        command = self.command(*arguments, overlay=overlay, config=config)
-        ended = subprocess.run(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600
-        )
-        return Answer(ended.returncode, ended.stdout)
+        """Run Snakemake to its end, in a fork of `server`; after ten minutes it is ended."""
+        _python, _module, _snakemake, *words = self.command(*arguments, overlay=overlay, config=config)
+        with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as said:
+            request = {"arguments": words, "folder": str(self.folder), "said": said.name, "seconds": 600}
+            requests, answers = server().stdin, server().stdout
+            assert requests is not None
+            assert answers is not None
+            print(json.dumps(request | {"environment": dict(os.environ)}), file=requests, flush=True)
+            return Answer(int(answers.readline()), said.read())
 
     def start(self, *arguments: str, overlay: dict[str, Any] | None = None) -> subprocess.Popen[str]:
         """Start Snakemake as a terminal does: its jobs are in its process group."""
