@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -35,8 +36,14 @@ def without_seconds(history: Path) -> bytes:
 
 def servers_of(snakemake: int) -> list[psutil.Process]:
     """The processes that jobs of this Snakemake are forked from."""
-    found = psutil.Process(snakemake).children(recursive=True)
-    return [process for process in found if any(part.endswith("serve_jobs.py") for part in process.cmdline())]
+    return [process for process in psutil.Process(snakemake).children(recursive=True) if is_server(process)]
+
+
+def is_server(process: psutil.Process) -> bool:
+    """Whether a process is one that jobs are forked from; one that has just ended is none."""
+    with suppress(psutil.NoSuchProcess):
+        return any(part.endswith("serve_jobs.py") for part in process.cmdline())
+    return False
 
 
 def server_of(snakemake: int) -> psutil.Process:
