@@ -34,25 +34,30 @@ def without_seconds(history: Path) -> bytes:
     return b"\n".join(before for before, _, _ in lines)
 
 
-def servers_of(snakemake: int) -> list[psutil.Process]:
-    """The processes that jobs of this Snakemake are forked from."""
-    return [process for process in psutil.Process(snakemake).children(recursive=True) if is_server(process)]
-
-
-def is_server(process: psutil.Process) -> bool:
-    """Whether a process is one that jobs are forked from; one that has just ended is none."""
-    with suppress(psutil.NoSuchProcess):
-        return any(part.endswith("serve_jobs.py") for part in process.cmdline())
-    return False
-
-
 def server_of(snakemake: int) -> psutil.Process:
-    """The same, waited for."""
+    """The process that jobs of this Snakemake are forked from, waited for."""
+    return child_that_runs(snakemake, "serve_jobs.py")
+
+
+def child_that_runs(snakemake: int, script: str) -> psutil.Process:
+    """A process below this Snakemake that runs a script, waited for."""
     deadline = time.monotonic() + 120
-    while not (found := servers_of(snakemake)):
-        assert time.monotonic() < deadline, "no process to fork jobs from"
+    while not (found := children_that_run(snakemake, script)):
+        assert time.monotonic() < deadline, f"no process runs {script}"
         time.sleep(0.05)
     return found[0]
+
+
+def children_that_run(snakemake: int, script: str) -> list[psutil.Process]:
+    """The processes below this Snakemake that run a script."""
+    return [process for process in psutil.Process(snakemake).children(recursive=True) if runs(process, script)]
+
+
+def runs(process: psutil.Process, script: str) -> bool:
+    """Whether a process runs a script; one that has just ended runs none."""
+    with suppress(psutil.NoSuchProcess):
+        return any(part.endswith(script) for part in process.cmdline())
+    return False
 
 
 def test_forked_jobs_write_the_same_bytes_as_jobs_that_are_not(
@@ -88,6 +93,9 @@ def test_the_process_that_forks_ends_with_snakemake_however_that_ends(
         path.unlink()
     process = copy.start(f"{DIGITS}/figures")
     server = server_of(process.pid)
+    # Where SIGTERM comes while Snakemake holds a lock, it waits for itself: so only when it waits for its first jobs.
+    child_that_runs(process.pid, "start_job.py")
+    time.sleep(0.3)
     process.send_signal(number)
     process.communicate(timeout=300)
     server.wait(timeout=60)
@@ -99,7 +107,7 @@ def test_a_run_of_few_jobs_forks_none(finished: Copy, tmp_path: Path) -> None:
     process = copy.start(f"{DIGITS}/figures")
     while process.poll() is None:
         try:
-            assert servers_of(process.pid) == []
+            assert children_that_run(process.pid, "serve_jobs.py") == []
         except psutil.NoSuchProcess:
             break
         time.sleep(0.05)
