@@ -10,6 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from robustness import usage
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -31,7 +33,9 @@ def one_at_a_time(path: Path | None) -> Iterator[None]:
         _LOG.info("another job computes this attack along with its own: waiting for it")
         started = time.monotonic()
         lock.acquire()
-        _LOG.info("waited %.1f s for another job", time.monotonic() - started)
+        seconds = time.monotonic() - started
+        usage.waited(seconds)
+        _LOG.info("waited %.1f s for another job", seconds)
     except (NotImplementedError, OSError):
         yield
         return

@@ -1,4 +1,4 @@
-"""What a job used: CPU time, memory, and how long it waited for a GPU.
+"""What a job used: CPU time, memory, and how long it waited for a GPU or for another job.
 
 Written beside the job's log, by the job itself: Snakemake's `benchmark:` sees only the process that it started, which
 has the job's wall time, but not always its computing (see `robustness.forkserver`).
@@ -18,7 +18,7 @@ _waits: list[float] = []
 
 
 def waited(seconds: float) -> None:
-    """Say that this job waited for a free GPU."""
+    """Say that this job waited, for a free GPU or for another job."""
     _waits.append(seconds)
 
 
