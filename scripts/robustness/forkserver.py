@@ -1,4 +1,4 @@
-"""A process that has imported what jobs import, and forks for each job: a job then starts in 0.05 s instead of 3.
+"""A process that has imported what jobs import, and forks for each job, which then imports none of it.
 
 Snakemake's process starts it for a local run (`ForkServer`), and `scripts/start_job.py`, by which all rules start their
 programs, asks it for a fork (`serve`). Without it, a job starts in a new Python. Nothing else differs: the job has the
