@@ -9,7 +9,6 @@ arXiv 1811.09600. DeepFool: Moosavi-Dezfooli et al. (2016), arXiv 1511.04599.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import math
 import sys
@@ -101,7 +100,9 @@ def adv_lib_attacks() -> ModuleType:
             "`--sdm conda`"
         )
     _stand_in_for_visdom()
-    return importlib.import_module("adv_lib.attacks")
+    from adv_lib import attacks
+
+    return attacks
 
 
 def _stand_in_for_visdom() -> None:

@@ -49,14 +49,15 @@ def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
 def code_digest() -> str:
     """SHA-256 over what the running script and the modules of this library that it imports do (`robustness.code`).
 
-    Of the whole library where no script runs.
+    Of the whole library where no script runs that uses it.
     """
     return digest_of(described(*_running()))
 
 
 def _running() -> list[Path]:
     script = Path(sys.argv[0])
-    return [script] if script.suffix == ".py" else sorted(LIBRARY.rglob("*.py"))
+    runs = script.suffix == ".py" and imported(script)
+    return [script] if runs else sorted(LIBRARY.rglob("*.py"))
 
 
 def digest_of(*parts: Any) -> str:
