@@ -19,8 +19,10 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness import configured, models, training  # noqa: E402
-from robustness.attack_spec import alike  # noqa: E402
+from robustness.attacks.spec import alike  # noqa: E402
+from robustness.config import model_entry  # noqa: E402
+from robustness.models import architectures  # noqa: E402
+from robustness.training import loop  # noqa: E402
 
 STEPS = {
     ("mnist", "basic-clean"): 19.2,
@@ -59,9 +61,9 @@ def main() -> None:
         for name, model in entry["models"].items():
             if (dataset, name) not in STEPS:  # a model of somebody's own
                 continue
-            forward = gflops(configured.architecture(config, model)[1], entry)
+            forward = gflops(model_entry.architecture(config, model)[1], entry)
             epochs = (config["training"] | model.get("training", {}))["epochs"]
-            flop = training.flop_per_image(forward) * entry["split"]["train"] * epochs
+            flop = loop.flop_per_image(forward) * entry["split"]["train"] * epochs
             trained = flop / (options.training * 1e12)
             steps = STEPS[dataset, name] * options.steps_factor
             attacked = sum(
@@ -97,10 +99,10 @@ def seconds_per_evaluation(forward: float, precision: str, options: argparse.Nam
 
 def gflops(architecture: dict[str, Any], dataset: dict[str, Any]) -> float:
     """GFLOP of one forward pass of one image."""
-    shape = models.ImageShape(*dataset["image_size"])
+    shape = architectures.ImageShape(*dataset["image_size"])
     with torch.device("meta"):
-        model = models.build(architecture, shape, len(dataset["classes"]))
-    return models.summarise(model, shape).gflops
+        model = architectures.build(architecture, shape, len(dataset["classes"]))
+    return architectures.summarise(model, shape).gflops
 
 
 def arguments() -> argparse.ArgumentParser:

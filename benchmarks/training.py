@@ -1,6 +1,6 @@
 """How many images a second each network trains on, and which share of the device's peak that is.
 
-Takes the very steps of `robustness.training` on made images that lie on the device; networks take turns, round by
+Takes the very steps of `robustness.training.loop` on made images that lie on the device; networks take turns, round by
 round. FLOP are counted by PyTorch over a forward and backward pass; the peak is that of a large matrix product in the
 same precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CPU. Prints a table and writes it as CSV.
 `make bench-training` runs it (SCALE=paper for the report's networks); needs no images, and writes nothing else.
@@ -27,9 +27,12 @@ from snakemake.utils import update_config
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness import compilation, configured, devices, hardware, models, training  # noqa: E402
-from robustness.files import write_text  # noqa: E402
-from robustness.progress import Progress  # noqa: E402
+from robustness.compute import compilation, devices, hardware  # noqa: E402
+from robustness.config import model_entry  # noqa: E402
+from robustness.models import architectures  # noqa: E402
+from robustness.runtime.progress import Progress  # noqa: E402
+from robustness.storage.files import write_text  # noqa: E402
+from robustness.training import loop  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -59,16 +62,16 @@ def networks(config: dict[str, Any], device: torch.device, options: argparse.Nam
     found = []
     for dataset in config["study"]:
         entry = config["datasets"][dataset]
-        shape, classes = models.ImageShape(*entry["image_size"]), len(entry["classes"])
+        shape, classes = architectures.ImageShape(*entry["image_size"]), len(entry["classes"])
         for name, model in entry["models"].items():
-            if configured.is_given(model):
+            if model_entry.is_given(model):
                 continue
-            recipe = training.Recipe(
+            recipe = loop.Recipe(
                 **config["training"] | model.get("training", {}),
                 augmentation=entry["augmentation"] if model["data"] == "noisy" else None,
             )
             images = entry["split"]["train"]
-            _, architecture = configured.architecture(config, model)
+            _, architecture = model_entry.architecture(config, model)
             arguments = (architecture, shape, classes, recipe, images, device, options)
             found.append(network(f"{dataset}/{name}", *arguments))
     return found
@@ -77,9 +80,9 @@ def networks(config: dict[str, Any], device: torch.device, options: argparse.Nam
 def network(
     name: str,
     architecture: dict[str, Any],
-    shape: models.ImageShape,
+    shape: architectures.ImageShape,
     classes: int,
-    recipe: training.Recipe,
+    recipe: loop.Recipe,
     images: int,
     device: torch.device,
     options: argparse.Namespace,
@@ -87,33 +90,33 @@ def network(
     """The network, warmed up; compiled where a training of so many images would be."""
     torch.manual_seed(0)
     batch = options.batch_size or recipe.batch_size
-    recipe = training.Recipe(**vars(recipe) | {"batch_size": batch})
-    model = models.placed(models.build(architecture, shape, classes), device)
-    made = training.Images(
+    recipe = loop.Recipe(**vars(recipe) | {"batch_size": batch})
+    model = architectures.placed(architectures.build(architecture, shape, classes), device)
+    made = loop.Images(
         torch.randint(0, 256, (batch * options.steps, shape.channels, shape.height, shape.width), dtype=torch.uint8),
         torch.randint(0, classes, (batch * options.steps,)),
     )
-    made = training.Images(made.pixels.to(device), made.labels.to(device))
+    made = loop.Images(made.pixels.to(device), made.labels.to(device))
     flop = counted_flop(model, shape, device)
     mode = compilation.mode_for(options.compile, device, flop * images * recipe.epochs)
     passes: Callable[[torch.Tensor], torch.Tensor] = model
     if mode is not None:
         pixels, _ = made.batch(torch.arange(batch, device=device))
-        passes = compilation.compiled(model, pixels, training.precision(device), mode)
-    optimiser = training.optimiser_of(model, recipe)
+        passes = compilation.compiled(model, pixels, loop.precision(device), mode)
+    optimiser = loop.optimiser_of(model, recipe)
 
-    def run(steps: int) -> training.Begun:
+    def run(steps: int) -> loop.Begun:
         rows = slice(0, batch * steps)
-        part = training.Images(made.pixels[rows], made.labels[rows])
+        part = loop.Images(made.pixels[rows], made.labels[rows])
         with Progress(name, steps, "steps", interval=float("inf")) as progress:
-            return training.train_epoch(model, passes, optimiser, part, recipe, 0, 0, progress)
+            return loop.train_epoch(model, passes, optimiser, part, recipe, 0, 0, progress)
 
     run(min(3, options.steps))
     compiled = "no" if passes is model else str(mode)
     return Network(name, batch, flop, compiled, partial(run, options.steps))
 
 
-def counted_flop(model: torch.nn.Module, shape: models.ImageShape, device: torch.device) -> float:
+def counted_flop(model: torch.nn.Module, shape: architectures.ImageShape, device: torch.device) -> float:
     """FLOP of training on one image: a forward and a backward pass, a multiply-add as two."""
     from torch.utils.flop_counter import FlopCounterMode
 

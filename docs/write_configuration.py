@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness.settings import DECIDERS, allowed, parts, read_yaml  # noqa: E402
+from robustness.config.validate import DECIDERS, allowed, parts, read_yaml  # noqa: E402
 
 INTRODUCTION = """\
 # Every key of the configuration

@@ -3,8 +3,8 @@
 # Writes: the terminal.
 import time
 
-from robustness.forkserver import ForkServer
-from robustness.terminal import Bars
+from robustness.runtime.forkserver import ForkServer
+from robustness.runtime.terminal import Bars
 
 STARTED = time.time()
 BARS = Bars(sys.stderr)

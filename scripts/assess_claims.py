@@ -13,11 +13,11 @@ from typing import Any
 
 import pandas
 
-from robustness.claims import Study, claims
-from robustness.command import parser, run
-from robustness.figures.inputs import read_table
-from robustness.files import write_text
-from robustness.records import read_records
+from robustness.claims.verdicts import Study, claims
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
+from robustness.storage.tables import read_table
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -21,20 +21,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robustness import devices, interruption, models
-from robustness.attack import AttackResult, Partner, attack
-from robustness.attack_spec import ENDED, AttackSpec, read_spec
-from robustness.command import parser, run, settings
+from robustness.attacks.batch_size import fitting_batch_size
+from robustness.attacks.gradients import frozen
+from robustness.attacks.iterated_sign import AttackResult, Partner, attack
+from robustness.attacks.spec import ENDED, AttackSpec, read_spec
+from robustness.attacks.state import Store
+from robustness.compute import devices
+from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
-from robustness.files import read_tensors, write_tensors
-from robustness.gradients import frozen
-from robustness.memory import fitting_batch_size
-from robustness.pixels import from_bytes
-from robustness.progress import Progress
-from robustness.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.records import read_stamp, write_records
-from robustness.trajectories import Store
-from robustness.turns import one_at_a_time
+from robustness.models import architectures
+from robustness.runtime import preemption
+from robustness.runtime.cli import parser, run, settings
+from robustness.runtime.progress import Progress
+from robustness.runtime.turns import one_at_a_time
+from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
+from robustness.storage.records import read_stamp, write_records
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -67,10 +69,10 @@ def main(options: argparse.Namespace) -> None:
     with (
         one_at_a_time(_turn(options) if options.partners else None),
         devices.leased(options.threads) as device,
-        interruption.noticed(),
+        preemption.noticed(),
     ):
-        network = models.load(options.weights)
-        spec = read_spec(values, models.classes(options.weights), title)
+        network = architectures.load(options.weights)
+        spec = read_spec(values, architectures.classes(options.weights), title)
         model = frozen(network, device)
         batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
         digests = (code_digest(), file_digest(options.weights), file_digest(options.test), device.type)
@@ -81,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
         store = store_of(options.spec, options.checkpoint)
         partners = [
             Partner(
-                read_spec(job["spec"]["attack"], models.classes(options.weights), job["spec"]["title"]),
+                read_spec(job["spec"]["attack"], architectures.classes(options.weights), job["spec"]["title"]),
                 store_of(job["spec"], Path(job["checkpoint"])),
             )
             for job in options.partners

@@ -15,16 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from robustness import devices, models, trust, trust_checks
-from robustness.attack_spec import AttackSpec, read_spec
-from robustness.command import parser, run, settings
-from robustness.files import read_tensors, write_text
-from robustness.gradients import frozen
-from robustness.memory import fitting_batch_size
-from robustness.pixels import from_bytes
-from robustness.progress import Progress
-from robustness.records import read_arrays
-from robustness.trust_checks import Evidence, Images, Records, Subject
+from robustness.attacks.batch_size import fitting_batch_size
+from robustness.attacks.gradients import frozen
+from robustness.attacks.spec import AttackSpec, read_spec
+from robustness.compute import devices
+from robustness.data.pixels import from_bytes
+from robustness.models import architectures
+from robustness.runtime.cli import parser, run, settings
+from robustness.runtime.progress import Progress
+from robustness.storage.files import read_tensors, write_text
+from robustness.storage.records import read_arrays
+from robustness.trust import checks as trust_checks
+from robustness.trust import questions
+from robustness.trust.checks import Evidence, Images, Records, Subject
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,8 +52,8 @@ def main(options: argparse.Namespace) -> None:
         name: read_arrays(*options.records[place * shards : (place + 1) * shards]) for place, name in enumerate(attacks)
     }
     with devices.leased(options.threads) as device:
-        network = models.load(options.weights)
-        spec = read_spec(entry, models.classes(options.weights), title)
+        network = architectures.load(options.weights)
+        spec = read_spec(entry, architectures.classes(options.weights), title)
         attackable = frozen(network, device)
         (shown,) = read_tensors(options.test, "images", rows=slice(1))
         size = options.batch_size or fitting_batch_size(attackable, shown.shape[1:], spec, device)
@@ -59,11 +62,11 @@ def main(options: argparse.Namespace) -> None:
         total = trust_checks.evaluations(subject, evidence)
         with Progress(title, total, "evaluations") as progress, progress.counting(attackable):
             checks = trust_checks.all_checks(subject, evidence)
-    for name in trust.QUESTIONS.keys() - {check.name for check in checks}:
+    for name in questions.QUESTIONS.keys() - {check.name for check in checks}:
         _LOG.info("%s is left out", name)
     for check in checks:
         _LOG.info("%s %s. %s", check.name, "passed" if check.passed else "FAILED", check.why)
-    write_text(options.table, trust.as_csv(trust.rows(checks, model, seed)))
+    write_text(options.table, questions.as_csv(questions.rows(checks, model, seed)))
 
 
 def gathered(

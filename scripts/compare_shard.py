@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from robustness import devices, models
-from robustness.command import parser, run
-from robustness.comparators import compare
-from robustness.files import read_tensors, write_tensors
-from robustness.pixels import from_bytes
-from robustness.progress import Progress
-from robustness.provenance import stamp
-from robustness.records import write_records
+from robustness.attacks.adv_lib import compare
+from robustness.compute import devices
+from robustness.data.pixels import from_bytes
+from robustness.models import architectures
+from robustness.runtime.cli import parser, run
+from robustness.runtime.progress import Progress
+from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.provenance import stamp
+from robustness.storage.records import write_records
 
 BATCH_IMAGES = 128  # no option: these attacks' results may depend on it
 
@@ -43,7 +44,7 @@ def main(options: argparse.Namespace) -> None:
     pixels, labels = read_tensors(options.test, "images", "labels", rows=slice(options.start, options.stop))
     image_ids = np.arange(options.start, options.stop)
     with devices.leased(options.threads) as device:
-        model = models.placed(models.load(options.weights), device).requires_grad_(False)
+        model = architectures.placed(architectures.load(options.weights), device).requires_grad_(False)
         counts: Counter[str] = Counter()
         with Progress(f"{spec['title']} {options.start}-{options.stop}", len(labels), "images") as progress:
 

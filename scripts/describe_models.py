@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from robustness.command import parser, run
-from robustness.files import write_json, write_text
-from robustness.models import ImageShape, build, operations, summarise
-from robustness.provenance import stamp
+from robustness.models.architectures import ImageShape, build, operations, summarise
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_json, write_text
+from robustness.storage.provenance import stamp
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -11,10 +11,10 @@ import argparse
 import os
 from pathlib import Path
 
-from robustness.command import parser, run, settings
-from robustness.download import fetch
-from robustness.files import write_json
-from robustness.formats import FORMAT
+from robustness.data.download import fetch
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_json
+from robustness.storage.format_version import FORMAT
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import torch
 
-from robustness import devices, models, training
-from robustness.command import parser, run
-from robustness.files import read_tensors
-from robustness.progress import Progress
-from robustness.provenance import stamp
-from robustness.records import write_records
+from robustness.compute import devices
+from robustness.models import architectures
+from robustness.runtime.cli import parser, run
+from robustness.runtime.progress import Progress
+from robustness.storage.files import read_tensors
+from robustness.storage.provenance import stamp
+from robustness.storage.records import write_records
+from robustness.training import loop
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -30,11 +32,11 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     pixels, labels = read_tensors(options.test, "images", "labels")
     with devices.leased(options.threads) as device:
-        model = models.placed(models.load(options.weights), device)
-        images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
+        model = architectures.placed(architectures.load(options.weights), device)
+        images = loop.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
         title = f"predictions of {'/'.join(options.predictions.parts[-3:-1])}"
         with Progress(title, len(labels), "images") as progress, progress.counting(model):
-            confidence, prediction = training.evaluate(model, images).logits.softmax(1).max(1)
+            confidence, prediction = loop.evaluate(model, images).logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))
     columns = {
         "image": range(len(labels)),

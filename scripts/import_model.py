@@ -13,12 +13,14 @@ from pathlib import Path
 
 import torch
 
-from robustness import devices, factories, models, training
-from robustness.command import parser, run
-from robustness.files import read_tensors, write_json
-from robustness.given_weights import load_into
-from robustness.progress import Progress
-from robustness.provenance import file_digest, stamp
+from robustness.compute import devices
+from robustness.models import architectures, user_models
+from robustness.models.pretrained import load_into
+from robustness.runtime.cli import parser, run
+from robustness.runtime.progress import Progress
+from robustness.storage.files import read_tensors, write_json
+from robustness.storage.provenance import file_digest, stamp
+from robustness.training import loop
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,16 +40,16 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     architecture, classes = spec["architecture"], spec["classes"]
     pixels, labels = read_tensors(options.validation, "images", "labels")
-    shape = models.ImageShape(*pixels.shape[1:])
+    shape = architectures.ImageShape(*pixels.shape[1:])
     torch.manual_seed(0)
-    model = factories.built(architecture, shape)
+    model = user_models.built(architecture, shape)
     load_into(model.network, options.given)
-    factories.checked(model, architecture, shape, classes)
+    user_models.checked(model, architecture, shape, classes)
     with devices.leased(options.threads) as device:
-        images = training.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
-        network = models.placed(model, device)
+        images = loop.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
+        network = architectures.placed(model, device)
         with Progress(spec["title"], len(labels), "images") as progress, progress.counting(network):
-            accuracy = training.evaluate(network, images).accuracy
+            accuracy = loop.evaluate(network, images).accuracy
         provenance = stamp(spec, devices.describe(device))
     _LOG.info("%s: %s classifies %.3f of the validation images correctly", spec["title"], options.given, accuracy)
     if accuracy < 2 / classes and accuracy < 0.75:
@@ -58,8 +60,8 @@ def main(options: argparse.Namespace) -> None:
         )
     provenance |= {"own_code": options.code, "given_weights": file_digest(options.given)}
     metadata = {"architecture": architecture, "image": list(asdict(shape).values()), "classes": classes}
-    models.save(options.weights, model, metadata | {"provenance": provenance})
-    summary = asdict(models.summarise(model, shape))
+    architectures.save(options.weights, model, metadata | {"provenance": provenance})
+    summary = asdict(architectures.summarise(model, shape))
     write_json(options.card, {"summary": summary, "validation_accuracy": accuracy, "provenance": provenance})
 
 

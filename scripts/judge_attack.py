@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustness import devices, judging
-from robustness.answers import answers
-from robustness.command import parser, run, settings
-from robustness.measures import norms
-from robustness.progress import Progress
-from robustness.provenance import stamp
-from robustness.records import write_records
+from robustness.analysis import cross_model
+from robustness.analysis.answers import answers
+from robustness.analysis.measures import norms
+from robustness.compute import devices
+from robustness.runtime.cli import parser, run, settings
+from robustness.runtime.progress import Progress
+from robustness.storage.provenance import stamp
+from robustness.storage.records import write_records
 
 KINDS = ("adversarial", "noise")
 
@@ -37,18 +38,18 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     judges, confidence, seed = settings(options.spec, "judges", "required_confidence", "seed")
-    fooled = judging.fooled_images(options.test, options.records, options.adversarial, confidence)
+    fooled = cross_model.fooled_images(options.test, options.records, options.adversarial, confidence)
     size = norms(fooled.original, fooled.adversarial)["l2"]
-    noise = judging.noise_like(fooled.original, size, fooled.image, "l2", seed)
+    noise = cross_model.noise_like(fooled.original, size, fooled.image, "l2", seed)
     parts: list[dict[str, NDArray[Any]]] = []
     title = f"judges of {'/'.join(options.judged.parts[-4:-1])}"
     total = len(judges) * len(KINDS) * len(fooled.image)
     with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
         for (judge, judge_seed), weights in zip(judges, options.weights, strict=True):
-            network = judging.loaded(weights, device)
+            network = cross_model.loaded(weights, device)
             for kind, images in zip(KINDS, (fooled.adversarial, noise), strict=True):
                 with progress.counting(network):
-                    seen = judging.classified(network, images, device)
+                    seen = cross_model.classified(network, images, device)
                 parts.append(
                     {
                         "image": fooled.image,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.command import parser, run, settings
-from robustness.files import write_text
-from robustness.records import read_records
-from robustness.swept_claims import first_images, judged
+from robustness.claims.swept import first_images, judged
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

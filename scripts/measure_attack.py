@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustness.command import parser, run
-from robustness.files import read_tensors
-from robustness.measures import measure
-from robustness.pixels import from_bytes
-from robustness.progress import Progress
-from robustness.provenance import stamp
-from robustness.records import read_records, write_records
+from robustness.analysis.measures import measure
+from robustness.data.pixels import from_bytes
+from robustness.runtime.cli import parser, run
+from robustness.runtime.progress import Progress
+from robustness.storage.files import read_tensors
+from robustness.storage.provenance import stamp
+from robustness.storage.records import read_records, write_records
 
 
 def arguments() -> argparse.ArgumentParser:

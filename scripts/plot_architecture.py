@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import command
-from robustness.figures import architecture, inputs, style
+from robustness.figures import architecture, style
+from robustness.runtime import cli
+from robustness.storage import tables
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--architectures", type=Path, required=True, help="architectures.json")
     style.add_outputs(parser)
     return parser
@@ -24,9 +25,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     spec = style.checked(options.spec)
-    described = inputs.read_architectures(options.architectures)
+    described = tables.read_architectures(options.architectures)
     style.save(architecture.architecture(described, spec), options.svg, options.png)
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    cli.run(main, arguments())

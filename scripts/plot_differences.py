@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import command
 from robustness.figures import images, style
+from robustness.runtime import cli
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--examples", type=Path, required=True, help="safetensors file of attacked examples")
     style.add_trust(parser)
     style.add_outputs(parser)
@@ -29,4 +29,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    cli.run(main, arguments())

@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import command
 from robustness.figures import robustness_curves, style
-from robustness.records import read_columns
+from robustness.runtime import cli
+from robustness.storage.records import read_columns
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
     style.add_trust(parser)
     style.add_outputs(parser)
@@ -39,4 +39,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    cli.run(main, arguments())

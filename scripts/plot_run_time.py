@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import command
-from robustness.figures import inputs, run_time, style
+from robustness.figures import run_time, style
+from robustness.runtime import cli
+from robustness.storage import tables
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="run_time.csv")
     style.add_outputs(parser)
     return parser
@@ -23,10 +24,10 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
-    command.settings(options.spec, "datasets", "architectures", "footnote")
-    rows = inputs.read_rows(options.table, text=("dataset", "rule", "model", "device"))
+    cli.settings(options.spec, "datasets", "architectures", "footnote")
+    rows = tables.read_rows(options.table, text=("dataset", "rule", "model", "device"))
     style.save(run_time.run_time_bars(rows, options.spec), options.svg, options.png)
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    cli.run(main, arguments())

@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import command
-from robustness.figures import inputs, style, verdicts
+from robustness.figures import sensitivity, style
+from robustness.runtime import cli
+from robustness.storage import tables
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--table", type=Path, required=True, help="sensitivity.csv")
     style.add_trust(parser)
     style.add_outputs(parser)
@@ -25,9 +26,9 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     spec = style.with_trust(style.checked(options.spec), options.trust)
-    rows = inputs.read_rows(options.table, text=("parameter", "asks", "unit"))
-    style.save(verdicts.over_values(rows, spec), options.svg, options.png)
+    rows = tables.read_rows(options.table, text=("parameter", "asks", "unit"))
+    style.save(sensitivity.over_values(rows, spec), options.svg, options.png)
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    cli.run(main, arguments())

@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import command
 from robustness.figures import images, style
-from robustness.files import read_tensors
+from robustness.runtime import cli
+from robustness.storage.files import read_tensors
 
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = command.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--samples", type=Path, required=True, help="safetensors file: original and augmented images")
     style.add_outputs(parser)
     return parser
@@ -30,4 +30,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    command.run(main, arguments())
+    cli.run(main, arguments())

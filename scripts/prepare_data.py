@@ -13,14 +13,14 @@ import logging
 import os
 from pathlib import Path
 
-from robustness.command import parser, run, settings
+from robustness.data.source import read
+from robustness.data.splits import split
+from robustness.data.verified import VerifiedFile, read_verified
 from robustness.errors import UserError
-from robustness.files import read_json, write_tensors
-from robustness.formats import check_format
-from robustness.provenance import stamp
-from robustness.sources.images import split
-from robustness.sources.reading import read
-from robustness.sources.verified import VerifiedFile, read_verified
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import read_json, write_tensors
+from robustness.storage.format_version import check_format
+from robustness.storage.provenance import stamp
 
 
 def arguments() -> argparse.ArgumentParser:

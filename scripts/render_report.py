@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.command import parser, run, settings
-from robustness.files import write_text
-from robustness.report_files import read
-from robustness.report_page import page
+from robustness.report.files import read
+from robustness.report.page import page
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import trust
-from robustness.command import parser, run, settings
 from robustness.errors import UserError
-from robustness.files import write_text
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
+from robustness.trust import questions
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -24,8 +24,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     (dataset,) = settings(options.spec, "dataset")
-    table = trust.read(options.table)
-    if failed := trust.failures(table):
+    table = questions.read(options.table)
+    if failed := questions.failures(table):
         models = "; ".join(f"{model} ({words})" for model, words in failed.items())
         raise UserError(f"{dataset} is not trustworthy: {models}. {options.page} says why, and what to do")
     write_text(options.passed, f"All {len(table)} trust checks of {dataset} passed.\n")

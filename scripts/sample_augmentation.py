@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from robustness.augmentation import augment
-from robustness.command import parser, run
-from robustness.files import read_tensors, write_tensors
-from robustness.provenance import stamp
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.provenance import stamp
+from robustness.training.augmentation import augment
 
 
 def arguments() -> argparse.ArgumentParser:

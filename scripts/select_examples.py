@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from robustness.command import parser, run
+from robustness.analysis.examples import first_example
+from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
-from robustness.examples import first_example
-from robustness.files import read_tensors, write_tensors
-from robustness.pixels import from_bytes
-from robustness.provenance import stamp
-from robustness.records import read_records
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.provenance import stamp
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -1,13 +1,13 @@
 """Run jobs in forks of this process, which imports MODULES first; ends when its standard input closes.
 
-Started by `robustness.forkserver.ForkServer`, which rules/hooks.smk starts; not meant to be started by hand.
+Started by `robustness.runtime.forkserver.ForkServer`, which rules/hooks.smk starts; not meant to be started by hand.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from robustness import forkserver
+from robustness.runtime import forkserver
 
 
 def arguments() -> argparse.ArgumentParser:

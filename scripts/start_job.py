@@ -1,6 +1,6 @@
 """Run one of the workflow's programs: `python -IS scripts/start_job.py PROGRAM ARGUMENT…`.
 
-Where a fork server runs (`robustness.forkserver`), a program with one thread runs in a fork of it, which has imported
+Where a fork server runs (`runtime.forkserver`), a program with one thread runs in a fork of it, which has imported
 what programs import; else this process becomes `python PROGRAM ARGUMENT…`. Either way this process has the program's
 output and exit status, and passes on the signals that it gets. Imports as little as it can: rules start it once for
 each job.

@@ -10,10 +10,10 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from robustness.command import parser, run
-from robustness.comparison import comparison
-from robustness.files import write_text
-from robustness.records import read_records
+from robustness.analysis.comparison import comparison
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.agreement import rank_agreement
-from robustness.command import parser, run
-from robustness.files import write_text
-from robustness.records import read_records
+from robustness.analysis.rank_correlation import rank_agreement
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

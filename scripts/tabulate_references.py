@@ -11,10 +11,10 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from robustness.command import parser, run, settings
-from robustness.files import write_text
-from robustness.records import read_records
-from robustness.references import beside, references_of
+from robustness.analysis.references import beside, references_of
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

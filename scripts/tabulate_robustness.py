@@ -10,10 +10,10 @@ import argparse
 from itertools import product
 from pathlib import Path
 
-from robustness.command import parser, run
-from robustness.files import write_text
-from robustness.records import read_records
-from robustness.tables import robustness
+from robustness.analysis.accuracy_robustness import robustness
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

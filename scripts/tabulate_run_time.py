@@ -11,10 +11,10 @@ import csv
 import io
 from pathlib import Path
 
-from robustness.command import parser, run, settings
+from robustness.benchmarking.job_times import COLUMNS, devices_of, run_times
 from robustness.errors import UserError
-from robustness.files import write_text
-from robustness.run_time import COLUMNS, devices_of, run_times
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
 
 
 def arguments() -> argparse.ArgumentParser:

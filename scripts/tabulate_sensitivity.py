@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.command import parser, run, settings
-from robustness.figures.inputs import read_table
-from robustness.files import write_text
-from robustness.sensitivity import over_values
+from robustness.claims.sensitivity import over_values
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
+from robustness.storage.tables import read_table
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.command import parser, run
-from robustness.files import write_text
-from robustness.records import read_records
-from robustness.targeted import targeted
+from robustness.analysis.targeted import targeted
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.storage.records import read_records
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import trust
-from robustness.command import parser, run
-from robustness.files import write_text
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.trust import questions
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    write_text(options.table, trust.as_csv([row for path in options.checks for row in trust.read(path)]))
+    write_text(options.table, questions.as_csv([row for path in options.checks for row in questions.read(path)]))
 
 
 if __name__ == "__main__":

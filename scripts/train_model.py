@@ -15,11 +15,13 @@ from pathlib import Path
 
 import torch
 
-from robustness import compilation, devices, factories, interruption, models
-from robustness.command import parser, run
-from robustness.files import read_tensors, remove, write_json, write_text
-from robustness.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.training import Epoch, Images, Recipe, flop_per_image, train
+from robustness.compute import compilation, devices
+from robustness.models import architectures, user_models
+from robustness.runtime import preemption
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import read_tensors, remove, write_json, write_text
+from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
+from robustness.training.loop import Epoch, Images, Recipe, flop_per_image, train
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -44,15 +46,18 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     spec = options.spec
-    with devices.leased(options.threads) as device, interruption.noticed():
+    with devices.leased(options.threads) as device, preemption.noticed():
         train_images, validation_images = _images(options.train, device), _images(options.validation, device)
-        shape = models.ImageShape(*train_images.pixels.shape[1:])
+        shape = architectures.ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
-        model = models.build(spec["architecture"], shape, spec["classes"])
-        if isinstance(model, factories.OwnModel):
-            factories.checked_for_training(model, spec["architecture"], shape, spec["classes"])
-        model = models.placed(model, device)
-        summary, recipe = models.summarise(model, shape), Recipe(**spec["training"], augmentation=spec["augmentation"])
+        model = architectures.build(spec["architecture"], shape, spec["classes"])
+        if isinstance(model, user_models.OwnModel):
+            user_models.checked_for_training(model, spec["architecture"], shape, spec["classes"])
+        model = architectures.placed(model, device)
+        summary, recipe = (
+            architectures.summarise(model, shape),
+            Recipe(**spec["training"], augmentation=spec["augmentation"]),
+        )
         flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
         torch.backends.cudnn.benchmark = True  # all batches have one size, for which the fastest kernels are tried out
         # For the validation images after each epoch, which decide nothing; training itself computes in bfloat16.
@@ -71,7 +76,7 @@ def main(options: argparse.Namespace) -> None:
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
     provenance |= {"own_code": options.code} if options.code else {}
-    models.save(options.weights, model, metadata | {"provenance": provenance})
+    architectures.save(options.weights, model, metadata | {"provenance": provenance})
     write_text(options.history, _table(history))
     write_json(options.card, {"summary": asdict(summary), "provenance": provenance})
     remove(options.checkpoint)

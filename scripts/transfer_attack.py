@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustness import devices, judging
-from robustness.command import parser, run, settings
-from robustness.measures import norms
-from robustness.progress import Progress
-from robustness.provenance import stamp
-from robustness.records import read_columns, write_records
-from robustness.rescaling import NORMS, rescaled
-from robustness.transfer import common_size
+from robustness.analysis import cross_model
+from robustness.analysis.clipping_aware_rescaling import NORMS, rescaled
+from robustness.analysis.measures import norms
+from robustness.analysis.transfer import common_size
+from robustness.compute import devices
+from robustness.runtime.cli import parser, run, settings
+from robustness.runtime.progress import Progress
+from robustness.storage.provenance import stamp
+from robustness.storage.records import read_columns, write_records
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -38,21 +39,21 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     models, source, confidence, seed = settings(options.spec, "models", "source", "required_confidence", "seed")
-    fooled = judging.fooled_images(options.test, options.records, options.adversarial, confidence)
+    fooled = cross_model.fooled_images(options.test, options.records, options.adversarial, confidence)
     sizes = _sizes(options.measures, len(models), confidence)
     direction = fooled.adversarial - fooled.original
     changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}
-    noise = {norm: judging.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
+    noise = {norm: cross_model.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
     seen: dict[str, dict[str, NDArray[Any]]] = {}
     title, total = f"transfer from {source}, seed {seed}", len(models) * (1 + 2 * len(NORMS)) * len(fooled.image)
     with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
         for target, weights in zip(models, options.weights, strict=True):
-            network = judging.loaded(weights, device)
+            network = cross_model.loaded(weights, device)
             with progress.counting(network):
-                seen[target] = {"unchanged": judging.classified(network, fooled.original, device)}
+                seen[target] = {"unchanged": cross_model.classified(network, fooled.original, device)}
                 for norm in NORMS:
-                    seen[target][norm] = judging.classified(network, changed[norm], device)
-                    seen[target][f"{norm} noise"] = judging.classified(network, noise[norm], device)
+                    seen[target][norm] = cross_model.classified(network, changed[norm], device)
+                    seen[target][f"{norm} noise"] = cross_model.classified(network, noise[norm], device)
         provenance = stamp(options.spec, devices.describe(device))
     parts = [
         {

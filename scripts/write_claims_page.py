@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.claims_page import page
-from robustness.command import parser, run
-from robustness.figures.inputs import read_table
-from robustness.files import write_text
+from robustness.report.claims_page import page
+from robustness.runtime.cli import parser, run
+from robustness.storage.files import write_text
+from robustness.storage.tables import read_table
 
 
 def arguments() -> argparse.ArgumentParser:

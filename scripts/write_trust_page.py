@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness import trust
-from robustness.command import parser, run, settings
-from robustness.files import write_text
-from robustness.trust_page import trust_page
+from robustness.report.trust_page import trust_page
+from robustness.runtime.cli import parser, run, settings
+from robustness.storage.files import write_text
+from robustness.trust import questions
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     settings(options.spec, "dataset", "models", "footnote", "images")
-    write_text(options.page, trust_page(trust.read(options.table), options.spec, options.template))
+    write_text(options.page, trust_page(questions.read(options.table), options.spec, options.template))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from robustness.code import files_of, imported, imports
+from robustness.storage.code_digest import files_of, imported, imports
 
 SLOW = {"torch", "matplotlib", "seaborn", "mlxtend", "sklearn", "subprocess"}
 """Networks, figures, packaged images and child processes."""

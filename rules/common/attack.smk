@@ -25,7 +25,7 @@ def spec_of_attack(wildcards, attack):
 
 def alike_attacks(dataset, attack):
     """The names of our attacks that differ from one in the reward alone, itself included; none where its step is swept."""
-    from robustness.attack_spec import alike
+    from robustness.attacks.spec import alike
 
     if attack not in own_attacks():
         return []

@@ -11,7 +11,7 @@ def src(script):
     Not as inputs: those are compared byte by byte and by path, so that a comment or a moved repository would train every
     model again. Of params Snakemake shows the ones that changed, and passes over the paths, which are no plain values.
     """
-    from robustness.code import described
+    from robustness.storage.code_digest import described
     from robustness.errors import UserError
     from snakemake.exceptions import WorkflowError
 
@@ -24,7 +24,8 @@ def src(script):
 
 def own_code(*names):
     """The lines that change with the code of a dataset's own models, of `names` among them or of all."""
-    from robustness import configured, own_code
+    from robustness.config import model_entry
+    from robustness.storage import user_code_digest
     from robustness.errors import UserError
     from snakemake.exceptions import WorkflowError
 
@@ -35,7 +36,7 @@ def own_code(*names):
         for name in chosen:
             model = model_entries(wildcards.dataset)[name]
             try:
-                found += own_code.described(model["factory"], folder) if configured.is_own(model) else []
+                found += user_code_digest.described(model["factory"], folder) if model_entry.is_own(model) else []
             except UserError as error:
                 raise WorkflowError(f"datasets.{wildcards.dataset}.models.{name}: {error}") from None
         return list(dict.fromkeys(found))

@@ -23,7 +23,7 @@ def is_folder(source):
 @cache
 def images_digest(folder):
     """What changes when an image in a folder does; once for each start, since it may have to look at many files."""
-    from robustness.sources.folder import digest
+    from robustness.data.folder_digest import digest
     from snakemake.exceptions import WorkflowError
 
     try:

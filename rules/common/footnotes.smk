@@ -6,7 +6,7 @@ def figure_spec(dataset, *footnote, only=None, **more):
 
     `only` names the models that are shown, where it is not all of them.
     """
-    from robustness import configured
+    from robustness.config import model_entry
 
     entry = config["datasets"][dataset]
     names = ("title", "classes", "image_size", "changed_pixel_threshold")
@@ -14,7 +14,7 @@ def figure_spec(dataset, *footnote, only=None, **more):
         {
             "dataset": {"name": dataset} | {name: entry[name] for name in names},
             "models": drawn_models(dataset, only),
-            "architectures": configured.architectures(config),
+            "architectures": model_entry.architectures(config),
             "footnote": [scale_in_words(), *footnote],
             **more,
         }
@@ -23,14 +23,14 @@ def figure_spec(dataset, *footnote, only=None, **more):
 
 def drawn_models(dataset, only=None):
     """A dataset's models as figures name and colour them; `only` names them where it is not all."""
-    from robustness import configured
+    from robustness.config import model_entry
 
     return [
         {
             "name": name,
-            "title": configured.title(config, model),
-            "architecture": configured.architecture(config, model)[0],
-            "data": configured.data(model),
+            "title": model_entry.title(config, model),
+            "architecture": model_entry.architecture(config, model)[0],
+            "data": model_entry.data(model),
         }
         for name, model in model_entries(dataset).items()
         if name in (only or models(dataset))
@@ -44,9 +44,9 @@ def scale_in_words():
 
 def noise_in_words(dataset):
     """The sentence that says what a dataset's noisy models were trained on; none where it has no such model."""
-    from robustness import configured
+    from robustness.config import model_entry
 
-    if "noisy" not in map(configured.data, model_entries(dataset).values()):
+    if "noisy" not in map(model_entry.data, model_entries(dataset).values()):
         return ""
     entry = config["datasets"][dataset]["augmentation"]
     if entry["kind"] == "gaussian_noise":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def announcement():
     """What `onstart` says: the scale, the jobs, how long they may take, the device, where results go."""
-    from robustness.run_summary import counted as kinds_of, duration, earlier_seconds
+    from robustness.runtime.run_summary import counted as kinds_of, duration, earlier_seconds
 
     scale = config["scale"]
     device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
@@ -30,7 +30,7 @@ def announcement():
 
 def outcome():
     """What `onsuccess` says: what to open or, after `fetch`, that it needs no network; whose trust checks failed."""
-    from robustness.run_summary import done
+    from robustness.runtime.run_summary import done
 
     lines = done(as_jobs(workflow.dag.finished_jobs), RESULTS, config["downloads"])
     return said(lines + [line for dataset in config["study"] for line in not_trustworthy(dataset)])
@@ -38,7 +38,7 @@ def outcome():
 
 def failure(started):
     """What `onerror` says: the jobs that failed, the end of their logs and the next step."""
-    from robustness.run_summary import failures
+    from robustness.runtime.run_summary import failures
 
     return said(failures(as_jobs(workflow.scheduler.failed), started))
 
@@ -57,7 +57,7 @@ def check_writable():
 def not_trustworthy(dataset):
     """What `onsuccess` says of the trust checks of a dataset: nothing where all passed, or none was made yet."""
     from robustness.errors import UserError
-    from robustness.trust import failures, read
+    from robustness.trust.questions import failures, read
 
     table = Path(RESULTS, dataset, "tables", "trust.csv")
     try:
@@ -70,7 +70,7 @@ def not_trustworthy(dataset):
 
 def jobs_are_forked():
     """Whether the jobs of this run are forked from one process: many local ones, all in Snakemake's own environment."""
-    from robustness.forkserver import is_wanted
+    from robustness.runtime.forkserver import is_wanted
 
     local = workflow.local_exec and not workflow.deployment_settings.deployment_method
     return local and is_wanted(len(programs_of_jobs()))
@@ -83,14 +83,14 @@ def programs_of_jobs():
 
 def modules_of_jobs():
     """What the process that jobs are forked from imports for them."""
-    from robustness.forkserver import modules_for
+    from robustness.runtime.forkserver import modules_for
 
     return modules_for(programs_of_jobs())
 
 
 def as_jobs(jobs):
     """What the library needs to know of Snakemake's jobs, less those that only name a group of files."""
-    from robustness.run_summary import Job
+    from robustness.runtime.run_summary import Job
 
     found = []
     for job in jobs:

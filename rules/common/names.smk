@@ -26,9 +26,9 @@ def model_entries(dataset):
 
 def trained(dataset):
     """The names of a dataset's models that are trained here, and do not come with their weights."""
-    from robustness import configured
+    from robustness.config import model_entry
 
-    return [name for name, model in model_entries(dataset).items() if not configured.is_given(model)]
+    return [name for name, model in model_entries(dataset).items() if not model_entry.is_given(model)]
 
 
 def clean_models(dataset):
@@ -92,7 +92,7 @@ def large(dataset):
 
 def claim_datasets():
     """The datasets that the report's claims are about, as far as they are studied."""
-    from robustness.settings import CLAIMED
+    from robustness.config.validate import CLAIMED
 
     return [dataset for dataset in config["study"] if dataset in CLAIMED]
 
@@ -109,10 +109,10 @@ def without_title(entry):
 
 def architectures_of(dataset):
     """The architectures of a dataset's models, by name: those of `architectures:` in their order, then own ones."""
-    from robustness import configured
+    from robustness.config import model_entry
 
-    entries = dict(configured.architecture(config, model) for model in model_entries(dataset).values())
-    return {name: entries[name] for name in configured.architectures(config) if name in entries}
+    entries = dict(model_entry.architecture(config, model) for model in model_entries(dataset).values())
+    return {name: entries[name] for name in model_entry.architectures(config) if name in entries}
 
 
 def comparators():

@@ -22,7 +22,7 @@ def run_time_spec(wildcards):
 
 def run_time_figure_spec(wildcards):
     """The times of all jobs, by rule and model."""
-    from robustness import configured
+    from robustness.config import model_entry
 
     entries = [
         {
@@ -33,4 +33,4 @@ def run_time_figure_spec(wildcards):
         for name in timed_datasets()
     ]
     footnote = [scale_in_words(), f"{counted(len(config['seeds']), 'seed')}."]
-    return as_param({"datasets": entries, "architectures": configured.architectures(config), "footnote": footnote})
+    return as_param({"datasets": entries, "architectures": model_entry.architectures(config), "footnote": footnote})

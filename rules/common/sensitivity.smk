@@ -26,9 +26,9 @@ def add_small_datasets():
 
 def with_sigma(dataset, model, sigma):
     """The name that a model has in the small dataset at a noise level: a clean model is the same at all of them."""
-    from robustness import configured
+    from robustness.config import model_entry
 
-    clean = configured.data(model_entries(dataset)[model]) == "clean"
+    clean = model_entry.data(model_entries(dataset)[model]) == "clean"
     return model if clean else f"{model}-sigma={sigma}"
 
 
@@ -89,7 +89,7 @@ def sensitivity_figure_spec(wildcards):
 
 def referenced_methods(dataset):
     """The method of each comparator that one of a dataset's references used, by the comparator's name."""
-    from robustness.references import references_of
+    from robustness.analysis.references import references_of
 
     methods = {name: config["attacks"][name]["method"] for name in comparators()}
     used = {reference.method for reference in references_of(dataset)}
@@ -108,7 +108,7 @@ def referenced_measures(wildcards):
 
 def references_spec(wildcards):
     """The attacks and the clean models, with the architecture by which a reference stands beside a model."""
-    from robustness import configured
+    from robustness.config import model_entry
 
     entries = model_entries(wildcards.dataset)
     return as_param(
@@ -117,7 +117,7 @@ def references_spec(wildcards):
             "attacks": [*untargeted_attacks(), *referenced_methods(wildcards.dataset)],
             "comparators": referenced_methods(wildcards.dataset),
             "models": [
-                {"name": name, "architecture": without_title(configured.architecture(config, entries[name])[1])}
+                {"name": name, "architecture": without_title(model_entry.architecture(config, entries[name])[1])}
                 for name in clean_models(wildcards.dataset)
             ],
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 def check_configuration():
     """Stop with one sentence per mistake in the configuration, then put its keys into the order of config.yaml."""
     from robustness.errors import UserError
-    from robustness.settings import checked, read_yaml
+    from robustness.config.validate import checked, read_yaml
     from snakemake.exceptions import WorkflowError
 
     try:
@@ -61,6 +61,6 @@ def set_environment():
 
 def own_networks():
     """What builds the configuration's own networks, as JSON: jobs run no factory that is not listed here."""
-    from robustness import configured
+    from robustness.config import model_entry
 
-    return json.dumps(configured.networks(config))
+    return json.dumps(model_entry.networks(config))

@@ -74,7 +74,7 @@ def judges_part(dataset, folder):
 
 def has_references(dataset):
     """Whether others have measured what stands beside a dataset's models; they took any wrong class."""
-    from robustness.references import references_of
+    from robustness.analysis.references import references_of
 
     return bool(references_of(dataset) and clean_models(dataset) and untargeted_attacks())
 

@@ -1,6 +1,6 @@
 """The one exception that means "the user can mend this": its message is the whole report.
 
-Scripts catch it at the top (`robustness.command`) and print the sentence without a traceback.
+Scripts catch it at the top (`robustness.runtime.cli`) and print the sentence without a traceback.
 """
 
 

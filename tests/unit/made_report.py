@@ -13,9 +13,9 @@ import pandas
 import yaml
 from PIL import Image
 
-from robustness.claims import COLUMNS
-from robustness.records import write_records
-from robustness.trust import QUESTIONS
+from robustness.claims.verdicts import COLUMNS
+from robustness.storage.records import write_records
+from robustness.trust.questions import QUESTIONS
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "report" / "study.html.j2"

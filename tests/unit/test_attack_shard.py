@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 import torch
 
-from robustness import models
-from robustness.files import write_tensors
-from robustness.models import ImageShape, build
+from robustness.models import architectures
+from robustness.models.architectures import ImageShape, build
+from robustness.storage.files import write_tensors
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = {"family": "perceptron", "hidden": 12}
@@ -47,7 +47,7 @@ class Shard:
         self.checkpoint = folder / "state" / "shard.safetensors"
 
     def save(self) -> None:
-        models.save(
+        architectures.save(
             self.folder / "weights.safetensors",
             self.network,
             {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 4},

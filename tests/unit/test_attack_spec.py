@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from robustness.attack_spec import ARGMAX, AttackSpec, read_spec
+from robustness.attacks.spec import ARGMAX, AttackSpec, read_spec
 from robustness.errors import UserError
 
 SETTINGS: dict[str, Any] = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from robustness.augmentation import affine, augment, gaussian_noise
+from robustness.training.augmentation import affine, augment, gaussian_noise
 
 STILL: dict[str, Any] = {"rotation": 0.0, "shift": 0.0, "shear": 0.0, "zoom": 0.0, "flip": False}
 STRONG: dict[str, Any] = {"rotation": 20.0, "shift": 0.2, "shear": 15.0, "zoom": 0.2, "flip": True}
@@ -34,7 +34,7 @@ def extreme(monkeypatch: pytest.MonkeyPatch, *draws: float) -> None:
     def rand(count: int, **_: object) -> Tensor:
         return torch.full((count,), ((left.pop(0) if len(left) > 1 else left[0]) + 1) / 2)
 
-    monkeypatch.setattr("robustness.augmentation.torch.rand", rand)
+    monkeypatch.setattr("robustness.training.augmentation.torch.rand", rand)
 
 
 # --- noise -----------------------------------------------------------------------------------------------------------

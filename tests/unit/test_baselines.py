@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustness import baselines, comparators
-from robustness.attack import attack
-from robustness.attack_spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
-from robustness.baselines import Attacked, keep_until_last, one_at_a_time, plain
+from robustness.attacks import adv_lib
+from robustness.attacks.gradients import frozen
+from robustness.attacks.iterated_sign import attack
+from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.benchmarking import baselines
+from robustness.benchmarking.baselines import Attacked, keep_until_last, one_at_a_time, plain
 from robustness.errors import UserError
-from robustness.gradients import frozen
-from robustness.models import ImageShape, build
+from robustness.models.architectures import ImageShape, build
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
@@ -40,9 +41,9 @@ WAYS = [until_last, alone]
 
 
 def adv_lib_fmn() -> Callable[..., Tensor]:
-    if not comparators.installed():
+    if not adv_lib.installed():
         pytest.skip("adv-lib is not installed: make comparators")
-    return comparators.adv_lib_attacks().fmn
+    return adv_lib.adv_lib_attacks().fmn
 
 
 def random_images(channels: int = 1, side: int = 8) -> Tensor:

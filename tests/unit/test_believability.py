@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from robustness.answers import ANSWERS, answers
-from robustness.believability import believability, hierarchical_mean
-from robustness.judging import classified, noise_like
-from robustness.measures import norms
-from robustness.statistics import bootstrap_mean
+from robustness.analysis.answers import ANSWERS, answers
+from robustness.analysis.believability import believability, hierarchical_mean
+from robustness.analysis.cross_model import classified, noise_like
+from robustness.analysis.measures import norms
+from robustness.stats.intervals import bootstrap_mean
 
 CPU = torch.device("cpu")
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robustness.censoring import attacked, censored, changes, first_censored, fooled_within
-from robustness.statistics import wilson
+from robustness.stats.censoring import attacked, censored, changes, first_censored, fooled_within
+from robustness.stats.intervals import wilson
 
 INF, NAN = math.inf, math.nan
 

@@ -12,8 +12,7 @@ import pandas
 import pytest
 
 import assess_claims
-from robustness import claims_page
-from robustness.claims import (
+from robustness.claims.verdicts import (
     CIFAR,
     CLAIMS,
     COLUMNS,
@@ -30,8 +29,9 @@ from robustness.claims import (
     verdicts,
 )
 from robustness.errors import UserError
-from robustness.files import write_text
-from robustness.records import write_records
+from robustness.report import claims_page
+from robustness.storage.files import write_text
+from robustness.storage.records import write_records
 
 ROOT = Path(__file__).parents[2]
 IMAGES = 60

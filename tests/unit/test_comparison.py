@@ -9,7 +9,7 @@ from typing import Any
 import pandas
 import pytest
 
-from robustness.comparison import comparison
+from robustness.analysis.comparison import comparison
 from robustness.errors import UserError
 
 METHODS = {"fmn": "fmn", "bisected": "apgd"}

@@ -17,7 +17,7 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 
-from robustness import devices
+from robustness.compute import devices
 
 HOLDER = """
 import sys, tempfile
@@ -25,7 +25,7 @@ sys.path.insert(0, {scripts!r})
 tempfile.tempdir = {folder!r}
 import torch
 torch.cuda.is_available = lambda: True
-from robustness import devices
+from robustness.compute import devices
 devices.visible_gpus = lambda: ["GPU-a", "GPU-b"]
 with devices.leased(1) as device:
     print(device.index, flush=True)

@@ -15,9 +15,10 @@ from data_server import DataServer, closed_address, serving
 from made_data import sha256
 
 import download_data
-from robustness import download, progress
+from robustness.data import download
 from robustness.errors import UserError
-from robustness.formats import FORMAT
+from robustness.runtime import progress
+from robustness.storage.format_version import FORMAT
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several chunks
 RIGHT = sha256(CONTENT)

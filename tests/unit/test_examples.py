@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas
 import pytest
 
-from robustness.examples import first_example
+from robustness.analysis.examples import first_example
 
 
 def records(*ended: str, labels: tuple[int, ...] = (7, 1, 7, 7, 1)) -> pandas.DataFrame:

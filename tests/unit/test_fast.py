@@ -31,7 +31,7 @@ def test_a_file_that_imports_something_slow_itself_or_through_the_library_is_lef
         "plain": "import json",
         "torch": "import torch",
         "in_a_function": "def draw():\n    from matplotlib import pyplot",
-        "through_the_library": "from robustness import training",
+        "through_the_library": "from robustness.training import train",
         "through_a_helper": "import helper",
     }
     unit = tmp_path / "unit"
@@ -66,6 +66,8 @@ def test_what_is_slow_fails_where_no_import_shows_it(tmp_path: Path, line: str) 
 def test_files_about_numbers_alone_are_fast_and_those_about_networks_are_not() -> None:
     found = {path.relative_to(TESTS).as_posix(): is_fast(path) for path in TESTS.rglob("test_*.py")}
     assert found["unit/test_measures.py"]
-    assert found["unit/test_settings.py"]
+    assert found["unit/test_validate.py"]
     slow = [path for path in found if path.startswith(("workflow/", "slurm/"))]
-    assert not any(found[path] for path in [*slow, "unit/test_models.py", "unit/test_figures.py", "unit/test_fast.py"])
+    assert not any(
+        found[path] for path in [*slow, "unit/test_architectures.py", "unit/test_figures.py", "unit/test_fast.py"]
+    )

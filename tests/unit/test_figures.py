@@ -20,22 +20,23 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
-from robustness import code, trust
 from robustness.errors import UserError
 from robustness.figures import (
     architecture,
     bars,
     believability,
-    curves,
     heatmaps,
     images,
-    inputs,
     robustness_curves,
+    sensitivity,
     style,
-    verdicts,
+    training_curves,
 )
-from robustness.files import write_tensors
-from robustness.trust_page import trust_page
+from robustness.report.trust_page import trust_page
+from robustness.storage import code_digest
+from robustness.storage import tables as inputs
+from robustness.storage.files import write_tensors
+from robustness.trust import questions
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = ["basic-clean", "basic-noisy", "resnet-clean", "resnet-noisy"]
@@ -206,11 +207,11 @@ def trust_table(tmp_path):
     """A table in which two models failed checks, one of them two."""
     failing = {("basic-noisy", "half_step"), ("basic-noisy", "beats_noise"), ("resnet-clean", "unbounded")}
     checks = [
-        trust.Row(name, 0, check, 0.5, 0.1, (name, check) not in failing, 50, "Of 50 images, 25 did.")
+        questions.Row(name, 0, check, 0.5, 0.1, (name, check) not in failing, 50, "Of 50 images, 25 did.")
         for name in NAMES
-        for check in trust.QUESTIONS
+        for check in questions.QUESTIONS
     ]
-    (tmp_path / "trust.csv").write_text(trust.as_csv(checks), encoding="utf-8")
+    (tmp_path / "trust.csv").write_text(questions.as_csv(checks), encoding="utf-8")
     return tmp_path / "trust.csv"
 
 
@@ -254,8 +255,8 @@ def every_figure(spec, table, examples, networks, histories, swept, believed, me
             "training_noise": images.training_noise(noise[:, 0], noise, spec),
             "architecture": architecture.architecture(networks, spec),
             "skip_connection": architecture.skip_connection(networks, spec),
-            "curves": curves.training_curves(histories, spec),
-            "sensitivity": verdicts.over_values(rows(swept), spec),
+            "curves": training_curves.training_curves(histories, spec),
+            "sensitivity": sensitivity.over_values(rows(swept), spec),
             "believability": believability.judges_answers(rows(believed), spec),
             "transfer": heatmaps.transfer_matrices(rows(made_up_transfer(NAMES)), spec),
             "targeted": heatmaps.targeted_matrix(rows(made_up_targets(10)), spec | {"model": "resnet-noisy"}),
@@ -461,7 +462,7 @@ def test_a_model_missing_in_an_input_is_named(table, spec, examples, networks, h
     with pytest.raises(UserError, match=r"no row for model 'resnet-noisy' under attack 'report' at confidence 0\.9"):
         bars.robustness_bars(rows(table.iloc[:3]), spec)
     with pytest.raises(UserError, match="training history"):
-        curves.training_curves(histories[:3], spec)
+        training_curves.training_curves(histories[:3], spec)
     with pytest.raises(UserError, match="lacks 'resnet'"):
         architecture.architecture({"basic": networks["basic"]}, spec)
     spec["models"][0]["name"] = "unheard-of"
@@ -475,7 +476,9 @@ def test_a_model_has_the_same_colour_in_every_figure_and_dataset(table, spec, ex
     framed = [
         to_hex(axes.spines["left"].get_edgecolor()) for axes in images.examples(examples, spec).axes[1 : 1 + len(NAMES)]
     ]
-    lines = [to_hex(line.get_color()) for line in curves.training_curves(histories, spec).legends[0].get_lines()[:4]]
+    lines = [
+        to_hex(line.get_color()) for line in training_curves.training_curves(histories, spec).legends[0].get_lines()[:4]
+    ]
     assert filled == [looks[name].fill.lower() for name in NAMES]
     assert framed == lines == [looks[name].edge.lower() for name in NAMES]
     assert style.looks(spec | {"models": spec["models"][2:]})["resnet-clean"] == looks["resnet-clean"]
@@ -533,12 +536,12 @@ def test_a_warning_overlaps_nothing_and_is_not_cut_off(spec, table, examples, ne
 
 def test_the_page_of_checks_shows_each_with_its_verdict_and_needs_no_other_file(spec, trust_table):
     template = SCRIPTS.parent / "report" / "trust.html.j2"
-    rows = trust.read(trust_table)
+    rows = questions.read(trust_table)
     page = trust_page(rows, spec | {"images": 50}, template)
     assert page.count("✓ passed") == sum(row.passed for row in rows)
     assert page.count("✗ failed") == 3
     assert "2 of 4 models failed a check." in page
-    assert trust.QUESTIONS["half_step"].failed.split("'")[0] in page
+    assert questions.QUESTIONS["half_step"].failed.split("'")[0] in page
     assert not re.search(r'(?:src|href)="[^#]|url\(|@import|<script', page)
     spec["models"][0]["title"] = "<b>Bold</b>"
     assert "<b>Bold" not in trust_page(rows, spec | {"images": 50}, template)
@@ -758,20 +761,22 @@ def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(net
 
 
 def test_verdicts_are_told_by_shape_and_colour_and_their_changes_by_a_bar(swept, spec):
-    figure = verdicts.over_values(rows(swept), spec)
+    figure = sensitivity.over_values(rows(swept), spec)
     alpha, sigma = figure.axes
     marks = [line for line in alpha.lines if line.get_marker() != "None"]
     bars_drawn = [line for line in alpha.lines if line.get_marker() == "None"]
     looks = {(line.get_marker(), line.get_color()) for line in marks}
-    assert looks == {(verdicts.MARKS[name].shape, verdicts.MARKS[name].colour) for name in ("holds", "does not hold")}
+    assert looks == {
+        (sensitivity.MARKS[name].shape, sensitivity.MARKS[name].colour) for name in ("holds", "does not hold")
+    }
     assert len(marks) == 6
     assert [line.get_xdata()[0] for line in bars_drawn] == [1.5]  # between the second value and the third
-    assert len({(mark.shape, mark.colour) for mark in verdicts.MARKS.values()}) == 3
+    assert len({(mark.shape, mark.colour) for mark in sensitivity.MARKS.values()}) == 3
     assert len([line for line in sigma.lines if line.get_marker() == "None"]) == 1
 
 
 def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec):
-    figure = verdicts.over_values(rows(swept), spec)
+    figure = sensitivity.over_values(rows(swept), spec)
     weights = [label.get_fontweight() for label in figure.axes[0].get_xticklabels()]
     assert weights == ["normal", "bold", "normal"]
     said = words(figure)
@@ -779,20 +784,20 @@ def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec
         assert expected in said
     assert "a huge margin" not in said  # how it is read stands in the table
     swept["censored"] = 0
-    assert "All images that were attacked were fooled." in words(verdicts.over_values(rows(swept), spec))
+    assert "All images that were attacked were fooled." in words(sensitivity.over_values(rows(swept), spec))
 
 
 def test_a_sweep_of_one_parameter_has_one_panel(swept, spec):
-    figure = verdicts.over_values(rows(swept[swept["parameter"] == "alpha"]), spec)
+    figure = sensitivity.over_values(rows(swept[swept["parameter"] == "alpha"]), spec)
     assert len(figure.axes) == 1
     assert "σ" not in figure.axes[0].get_xlabel()
 
 
 def test_a_damaged_table_of_sensitivity_is_refused(swept, spec):
     with pytest.raises(UserError, match="a verdict 'perhaps': delete it"):
-        verdicts.over_values(rows(swept.assign(weights_verdict="perhaps")), spec)
+        sensitivity.over_values(rows(swept.assign(weights_verdict="perhaps")), spec)
     with pytest.raises(UserError, match="no verdicts"):
-        verdicts.over_values(rows(swept.iloc[:0]), spec)
+        sensitivity.over_values(rows(swept.iloc[:0]), spec)
 
 
 SLOW = {"torch", "torchvision", "scipy", "statsmodels", "seaborn", "pandas"}
@@ -864,7 +869,7 @@ def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tm
 )
 def test_no_figure_but_training_curves_needs_a_slow_package(path):
     allowed = {"curves": {"pandas", "seaborn"}, "inputs": {"pandas"}}  # inputs: for what makes tables and the report
-    found = {name.split(".")[0] for _, name in code.imports(path)} & SLOW
+    found = {name.split(".")[0] for _, name in code_digest.imports(path)} & SLOW
     assert found == allowed.get(path.stem, set())
 
 

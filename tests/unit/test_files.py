@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robustness import files
 from robustness.errors import UserError
-from robustness.files import read_metadata, read_tensors, replacing, write_json, write_tensors, write_text
-from robustness.formats import FORMAT
+from robustness.storage import files
+from robustness.storage.files import read_metadata, read_tensors, replacing, write_json, write_tensors, write_text
+from robustness.storage.format_version import FORMAT
 
 ARRAYS = {
     "images": np.arange(24, dtype=np.uint8).reshape(4, 1, 2, 3),

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from robustness import forkserver
-from robustness.forkserver import ADDRESS, SWITCH, ForkServer, is_wanted, modules_for
+from robustness.runtime import forkserver
+from robustness.runtime.forkserver import ADDRESS, SWITCH, ForkServer, is_wanted, modules_for
 
 SCRIPTS = Path(forkserver.__file__).parents[1]
 START = [sys.executable, "-IS", str(SCRIPTS / "start_job.py")]
@@ -239,7 +239,7 @@ def test_a_job_whose_watcher_is_killed_is_killed_too_and_counts_as_failed(tmp_pa
 def test_the_server_ends_with_the_process_that_started_it_even_when_that_is_killed(tmp_path: Path) -> None:
     text = (
         f"import sys, time; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from robustness.forkserver import ForkServer\n"
+        "from robustness.runtime.forkserver import ForkServer\n"
         "server = ForkServer(); server.start([])\n"
         "print(server._process.pid, flush=True)\n"
         "time.sleep(600)\n"

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from robustness import gradients
-from robustness.attack_spec import AttackSpec
-from robustness.gradients import frozen, log_probabilities, reward_gradient
-from robustness.models import ImageShape, build, memory_format
+from robustness.attacks import gradients
+from robustness.attacks.gradients import frozen, log_probabilities, reward_gradient
+from robustness.attacks.spec import AttackSpec
+from robustness.models.architectures import ImageShape, build, memory_format
 
 CPU = torch.device("cpu")
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from robustness.measures import mean_change, measure, norms, pixel_change, pixels_changed, structural_similarity
+from robustness.analysis.measures import (
+    mean_change,
+    measure,
+    norms,
+    pixel_change,
+    pixels_changed,
+    structural_similarity,
+)
 
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
 

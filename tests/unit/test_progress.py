@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from screen import pseudo_terminal
 
-from robustness import progress, terminal
-from robustness.progress import FOLDER, Progress, Status, in_words, standing
+from robustness.runtime import progress, terminal
+from robustness.runtime.progress import FOLDER, Progress, Status, in_words, standing
 
 
 @pytest.fixture

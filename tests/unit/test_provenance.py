@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from robustness import provenance
-from robustness.provenance import digest_of, file_digest, stamp
+from robustness.storage import provenance
+from robustness.storage.provenance import digest_of, file_digest, stamp
 
-SCRIPT = "import sys; sys.path.insert(0, {folder!r})\nfrom robustness import {modules}\n"
-LIBRARY = Path(provenance.__file__).parent
+SCRIPT = "import sys; sys.path.insert(0, {folder!r})\nfrom robustness.storage import {modules}\n"
+LIBRARY = Path(provenance.__file__).parents[1]
 
 
 def stamped(tmp_path: Path, modules: str = "provenance", more: str = "") -> dict[str, object]:

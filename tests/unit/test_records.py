@@ -13,8 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from robustness.errors import UserError
-from robustness.formats import FORMAT
-from robustness.records import read_arrays, read_records, write_records
+from robustness.storage.format_version import FORMAT
+from robustness.storage.records import read_arrays, read_records, write_records
 
 COLUMNS = {
     "image": range(3),
@@ -41,7 +41,8 @@ def test_records_are_written_without_pandas_as_pyarrow_itself_would(tmp_path: Pa
     write_records(tmp_path / "records", columns, {})
     pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata({}), tmp_path / "theirs")
     assert (tmp_path / "records").read_bytes() == (tmp_path / "theirs").read_bytes()
-    code = "import sys; from pathlib import Path; import numpy as np; from robustness.records import write_records;"
+    code = "import sys; from pathlib import Path; import numpy as np;"
+    code += "from robustness.storage.records import write_records;"
     code += "columns = {'image': np.arange(2), 'change': np.ones(2), 'ended': ['cap', 'success']};"
     code += "write_records(Path(sys.argv[1]), columns, {}); assert 'pandas' not in sys.modules"
     scripts = Path(__file__).parents[2] / "scripts"
@@ -55,7 +56,7 @@ def test_columns_are_those_of_the_records_without_pandas(tmp_path: Path) -> None
     assert list(columns) == list(table.columns)
     for name, column in columns.items():
         assert column.tolist() == table[name].tolist()
-    code = "import sys; from pathlib import Path; from robustness.records import read_arrays;"
+    code = "import sys; from pathlib import Path; from robustness.storage.records import read_arrays;"
     code += "read_arrays(Path(sys.argv[1])); assert 'pandas' not in sys.modules"
     scripts = Path(__file__).parents[2] / "scripts"
     subprocess.run([sys.executable, "-c", code, tmp_path / "a"], cwd=scripts, check=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas
 import pytest
 
+from robustness.analysis.references import REFERENCES, Reference, beside, references_of
 from robustness.errors import UserError
-from robustness.references import REFERENCES, Reference, beside, references_of
 
 PERCEPTRON = {"name": "basic-clean", "architecture": {"family": "perceptron", "hidden": 50}}
 RESNET = {"name": "resnet-clean", "architecture": {"family": "resnet", "filters": 8}}

@@ -11,7 +11,7 @@ import pytest
 from browser import NAMES, Tab, executable, opened
 from made_report import TEMPLATE, write_study
 
-from robustness import report_files, report_page
+from robustness.report import files, page
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,7 +25,7 @@ COLOUR = "getComputedStyle(document.body).backgroundColor"
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     spec = write_study(folder)
-    text = report_page.page(report_files.read(folder, spec, TEMPLATE.parent, folder), spec, TEMPLATE)
+    text = page.page(files.read(folder, spec, TEMPLATE.parent, folder), spec, TEMPLATE)
     (folder / "report.html").write_text(text, encoding="utf-8")
     return folder
 

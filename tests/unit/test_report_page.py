@@ -21,9 +21,10 @@ from hypothesis import strategies as st
 from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import render_report
-from robustness import report_files, report_page, report_tables
-from robustness.captions import caption, to_html
 from robustness.errors import UserError
+from robustness.report import files, tables
+from robustness.report import page as report_page
+from robustness.report.captions import caption, to_html
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "mspace"}
 
@@ -60,7 +61,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def rendered(results: Path, spec: dict[str, Any]) -> str:
-    return report_page.page(report_files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE)
+    return report_page.page(files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE)
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +116,8 @@ def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str
     for row in table.to_dict("records"):
         for name in ("median_mean_change", "mean_change", "median_l2"):
             if row["required_confidence"] == 0.9:
-                shown = f'data-sort="{row[name]!r}">{report_tables.number(row[name])}<span class="interval">'
-                low, high = (report_tables.number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
+                shown = f'data-sort="{row[name]!r}">{tables.number(row[name])}<span class="interval">'
+                low, high = (tables.number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
                 assert f"{shown}{low} to {high}</span>" in text
     assert 'data-sort="0.91337">91.3\u00a0%<span class="interval">90.0\u00a0% to 92.0\u00a0%</span>' in text
 
@@ -125,7 +126,7 @@ def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
     study: tuple[Path, dict[str, Any]],
 ) -> None:
     results, spec = study
-    dataset = replace(report_files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
+    dataset = replace(files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
     said = words(report_page.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
     assert f"On MNIST , {HOSTILE} was the most robust: a median change of 0.235 per pixel" in said
     assert "(95 % interval 0.211 to 0.258) until a wrong class had a probability of 0.9" in said
@@ -141,7 +142,7 @@ def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path,
     assert "On MNIST , Plain net needed a median change of 0.0123 per pixel" in said
     assert f"Not ranked, for a failed trust check: {HOSTILE} † ." in said
     results, spec = study
-    dataset = report_files.read(results, spec, TEMPLATE.parent, results).datasets[0]
+    dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     checks = [replace(row, passed=False) for row in dataset.trust]
     none = report_page.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
     assert "no model passed every trust check" in none
@@ -184,7 +185,7 @@ def test_the_summary_tells_networks_that_were_trained_from_those_that_came_with_
     study: tuple[Path, dict[str, Any]], given: list[str], seeds: list[int], told: str
 ) -> None:
     results, spec = study
-    material = report_files.read(results, spec, TEMPLATE.parent, results)
+    material = files.read(results, spec, TEMPLATE.parent, results)
     spec = copy.deepcopy(spec) | {"seeds": seeds}
     for dataset in spec["config"]["datasets"].values():
         for name in set(given) & set(dataset["models"]):
@@ -205,12 +206,12 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
     study: tuple[Path, dict[str, Any]], medians: dict[str, float], told: str
 ) -> None:
     results, spec = study
-    dataset = report_files.read(results, spec, TEMPLATE.parent, results).datasets[0]
+    dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     table = dataset.tables["robustness"].copy()
     for model, value in medians.items():
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
-    changed = report_files.Dataset("mnist", {"robustness": table}, {}, [], {})
+    changed = files.Dataset("mnist", {"robustness": table}, {}, [], {})
     assert told in report_page.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 
@@ -259,12 +260,12 @@ def test_optional_tables_are_shown_where_they_are_there(tmp_path: Path, name: st
 def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) -> None:
     write_study(tmp_path)
     folder = tmp_path / "mnist" / "figures"
-    small = report_files.read_picture(folder, "mean_change")
+    small = files.read_picture(folder, "mean_change")
     kind, _, content = small.address.partition(",")
     assert (kind, base64.b64decode(content).decode()) == ("data:image/svg+xml;base64", SVG)
     assert (small.width, small.height) == (400, 300)
-    (folder / "mean_change.svg").write_text(SVG + " " * report_files.LARGE, encoding="utf-8")
-    assert report_files.read_picture(folder, "mean_change").address.startswith("data:image/png;base64,")
+    (folder / "mean_change.svg").write_text(SVG + " " * files.LARGE, encoding="utf-8")
+    assert files.read_picture(folder, "mean_change").address.startswith("data:image/png;base64,")
 
 
 @pytest.mark.parametrize(
@@ -293,23 +294,23 @@ def test_the_commit_is_that_of_this_repository_and_of_no_other_around_it(tmp_pat
         command = ["git", "-C", str(tmp_path), *identity, *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
-    assert report_files.commit(tmp_path) == ""
+    assert files.commit(tmp_path) == ""
     git("init", "--quiet")
     git("commit", "--quiet", "--allow-empty", "--message", "one")
-    assert report_files.commit(tmp_path) == git("rev-parse", "HEAD")
+    assert files.commit(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "copy").mkdir()
-    assert report_files.commit(tmp_path / "copy") == ""
+    assert files.commit(tmp_path / "copy") == ""
 
 
 def test_versions_that_differ_between_jobs_are_all_named() -> None:
     stamps = [{"versions": {"torch": version}, "device": "cpu"} for version in ("2.15.0", "2.14.0", "2.15.0")]
-    assert report_files.versions([*stamps, {}]) == [("torch", "2.14.0, 2.15.0")]
-    assert report_files.devices([*stamps, {"versions": {"numpy": "2"}, "device": "gpu"}, {}]) == ["cpu"]
+    assert files.versions([*stamps, {}]) == [("torch", "2.14.0, 2.15.0")]
+    assert files.devices([*stamps, {"versions": {"numpy": "2"}, "device": "gpu"}, {}]) == ["cpu"]
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12))
 def test_a_number_is_written_with_three_digits(value: float) -> None:
-    text = report_tables.number(value)
+    text = tables.number(value)
     mantissa, _, power = text.replace(",", "").replace("−", "-").partition(" × 10")
     exponent = int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
     assert math.isclose(float(mantissa) * 10.0**exponent, value, rel_tol=5.01e-3, abs_tol=1e-300)
@@ -331,7 +332,7 @@ def test_a_number_is_written_with_three_digits(value: float) -> None:
     ],
 )
 def test_numbers_look_like_this(value: float, text: str) -> None:
-    assert report_tables.number(value) == text
+    assert tables.number(value) == text
 
 
 @given(st.text(alphabet="ab*`|\\<>&\"'{}%_", min_size=1, max_size=12))

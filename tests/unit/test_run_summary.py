@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustness.run_summary import Job, counted, done, duration, earlier_seconds, failures, next_step, to_open
+from robustness.runtime.run_summary import Job, counted, done, duration, earlier_seconds, failures, next_step, to_open
 
 
 def jobs_of(**counts: int) -> list[Job]:

@@ -37,10 +37,10 @@ import tabulate_targets
 import tabulate_transfer
 import train_model
 import transfer_attack
+from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
-from robustness.files import read_metadata, read_tensors, write_tensors
-from robustness.records import read_records
-from robustness.trajectories import Store, Trajectories
+from robustness.storage.files import read_metadata, read_tensors, write_tensors
+from robustness.storage.records import read_records
 
 CLASSES = ["left", "right"]
 MODELS = ["basic-clean", "basic-noisy"]

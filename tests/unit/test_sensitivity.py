@@ -12,10 +12,10 @@ import pytest
 
 import judge_swept_value
 import tabulate_sensitivity
-from robustness.claims import MODELS
-from robustness.records import write_records
-from robustness.sensitivity import over_values
-from robustness.swept_claims import first_images, judged
+from robustness.claims.sensitivity import over_values
+from robustness.claims.swept import first_images, judged
+from robustness.claims.verdicts import MODELS
+from robustness.storage.records import write_records
 
 IMAGES = 60
 

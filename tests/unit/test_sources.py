@@ -29,11 +29,11 @@ from made_data import (
     zipped,
 )
 
+from robustness.data import cifar_python, folder_digest, image_folder, packaged, source
+from robustness.data import idx as idx_source
+from robustness.data.splits import SourceImages, split
+from robustness.data.verified import VerifiedFile, read_verified
 from robustness.errors import UserError
-from robustness.sources import cifar_python, folder, image_folder, packaged, reading
-from robustness.sources import idx as idx_source
-from robustness.sources.images import SourceImages, split
-from robustness.sources.verified import VerifiedFile, read_verified
 
 DIGITS = [str(digit) for digit in range(10)]
 
@@ -357,19 +357,19 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("read_whole", [folder.READ_WHOLE, 0], ids=["contents", "times"])
+@pytest.mark.parametrize("read_whole", [folder_digest.READ_WHOLE, 0], ids=["contents", "times"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_the_digest_of_a_folder_changes_with_each_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, read_whole: int
 ) -> None:
-    monkeypatch.setattr(folder, "READ_WHOLE", read_whole)
+    monkeypatch.setattr(folder_digest, "READ_WHOLE", read_whole)
     before, after = tmp_path / "before", tmp_path / "after"
     write_tree(before, image_tree())
     write_tree(after, change(image_tree()))
     for path in before.rglob("*.png"):  # what did not change has its time still
         if (other := after / path.relative_to(before)).exists() and path.read_bytes() == other.read_bytes():
             os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
-    assert folder.digest(before) != folder.digest(after)
+    assert folder_digest.digest(before) != folder_digest.digest(after)
 
 
 def test_a_copy_of_a_folder_has_its_digest_unless_it_is_too_large_to_be_read(
@@ -379,9 +379,9 @@ def test_a_copy_of_a_folder_has_its_digest_unless_it_is_too_large_to_be_read(
     second = write_tree(tmp_path / "second", {**image_tree(), "README.md": b"no image"})
     for path in second.rglob("*.png"):
         os.utime(path, (1, 1))
-    assert folder.digest(first) == folder.digest(second)
-    monkeypatch.setattr(folder, "READ_WHOLE", 0)
-    assert folder.digest(first) != folder.digest(second)
+    assert folder_digest.digest(first) == folder_digest.digest(second)
+    monkeypatch.setattr(folder_digest, "READ_WHOLE", 0)
+    assert folder_digest.digest(first) != folder_digest.digest(second)
 
 
 # --- packaged images -------------------------------------------------------------------------------------------------
@@ -511,4 +511,4 @@ def test_class_names_that_do_not_match_the_labels_are_refused() -> None:
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
     with pytest.raises(UserError, match="'hdf5', which is not known; the kinds are idx, "):
-        reading.read({"kind": "hdf5"}, DIGITS, {})
+        source.read({"kind": "hdf5"}, DIGITS, {})

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustness.targeted import pairs, targeted
+from robustness.analysis.targeted import pairs, targeted
 
 
 @given(seed=st.integers(0, 10**6), classes=st.integers(2, 12), each=st.integers(1, 4))

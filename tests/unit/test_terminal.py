@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from screen import Screen, pseudo_terminal
 
-from robustness import progress, terminal
-from robustness.progress import Status
-from robustness.terminal import Bars, bar, frame, lines, released, reserved, statuses
+from robustness.runtime import progress, terminal
+from robustness.runtime.progress import Status
+from robustness.runtime.terminal import Bars, bar, frame, lines, released, reserved, statuses
 
 HALF = Status(title="mnist/basic", unit="steps", total=200, done=100, resumed=0, seconds=10.0, note="")
 

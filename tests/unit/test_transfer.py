@@ -9,8 +9,8 @@ import numpy as np
 import pandas
 import pytest
 
-from robustness.statistics import wilson
-from robustness.transfer import common_size, transfer
+from robustness.analysis.transfer import common_size, transfer
+from robustness.stats.intervals import wilson
 
 INF = math.inf
 

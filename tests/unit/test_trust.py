@@ -20,16 +20,17 @@ import attack_shard
 import check_trust
 import require_trust
 import tabulate_trust
-from robustness import trust, trust_checks
-from robustness.attack import attack
-from robustness.attack_spec import AttackSpec
+from robustness.attacks.gradients import frozen
+from robustness.attacks.iterated_sign import attack
+from robustness.attacks.pgd import Walker, any_wrong_class
+from robustness.attacks.spec import AttackSpec
 from robustness.errors import UserError
-from robustness.files import write_tensors
-from robustness.gradients import frozen
-from robustness.records import read_arrays, write_records
-from robustness.trust import QUESTIONS, Check, Row
-from robustness.trust_checks import LIMITS, Evidence, Subject
-from robustness.walks import Walker, any_wrong_class
+from robustness.storage.files import write_tensors
+from robustness.storage.records import read_arrays, write_records
+from robustness.trust import checks as trust_checks
+from robustness.trust import questions
+from robustness.trust.checks import LIMITS, Evidence, Subject
+from robustness.trust.questions import QUESTIONS, Check, Row
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec("probability", "sign", alpha=0.002, confidence=0.8, max_iterations=200, other_confidences=(0.0,))
@@ -384,7 +385,7 @@ def test_the_attack_that_had_most_zero_gradients_is_named(tmp_path: Path) -> Non
 @settings(max_examples=60)
 @given(share=st.floats(0.001, 0.5), images=st.integers(1, 20000))
 def test_a_limit_lies_above_what_is_tolerated_and_below_all_images(share: float, images: int) -> None:
-    limit = trust.tolerated(share, images)
+    limit = questions.tolerated(share, images)
     assert limit >= share - 1 / images
     assert limit <= share + 2.6 * math.sqrt(share * (1 - share) / images) + 2 / images
     assert limit * images == pytest.approx(round(limit * images))
@@ -395,14 +396,14 @@ def test_a_limit_lies_above_what_is_tolerated_and_below_all_images(share: float,
 def test_what_is_tolerated_is_scipys_quantile(share: float, images: int) -> None:
     # At 0.99 itself, such as of one image and a share of 0.01, rounding decides.
     low, high = binom.ppf([0.99 - 1e-9, 0.99 + 1e-9], images, share) / images
-    assert low <= trust.tolerated(share, images) <= high
+    assert low <= questions.tolerated(share, images) <= high
 
 
 def test_a_limit_is_wider_for_few_images_and_still_can_be_missed() -> None:
-    assert trust.tolerated(0.005, 10_000) < 0.007
-    assert trust.tolerated(0.005, 100) == 0.03
-    assert trust.tolerated(0.01, 8) == 1 / 8
-    assert math.isnan(trust.tolerated(0.01, 0))
+    assert questions.tolerated(0.005, 10_000) < 0.007
+    assert questions.tolerated(0.005, 100) == 0.03
+    assert questions.tolerated(0.01, 8) == 1 / 8
+    assert math.isnan(questions.tolerated(0.01, 0))
 
 
 @pytest.mark.parametrize(
@@ -439,23 +440,25 @@ ROWS = [
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
-    (tmp_path / "trust.csv").write_text(trust.as_csv(ROWS), encoding="utf-8")
-    assert [repr(row) for row in trust.read(tmp_path / "trust.csv")] == [repr(row) for row in ROWS]
+    (tmp_path / "trust.csv").write_text(questions.as_csv(ROWS), encoding="utf-8")
+    assert [repr(row) for row in questions.read(tmp_path / "trust.csv")] == [repr(row) for row in ROWS]
 
 
 def test_failures_are_told_by_model_once() -> None:
-    assert trust.failures(ROWS) == {"basic": "the step decides the change", "resnet": "noise does as well"}
+    assert questions.failures(ROWS) == {"basic": "the step decides the change", "resnet": "noise does as well"}
     several = [ROWS[1], replace(ROWS[1], check="beats_noise"), *(replace(ROWS[1], images=0) for _ in range(2))]
-    assert trust.failures(several) == {"basic": "the step decides the change, noise does as well, no image to check"}
+    assert questions.failures(several) == {
+        "basic": "the step decides the change, noise does as well, no image to check"
+    }
 
 
-@pytest.mark.parametrize("text", ["model,seed\na,1\n", "<html>", trust.as_csv(ROWS).replace("true", "yes")])
+@pytest.mark.parametrize("text", ["model,seed\na,1\n", "<html>", questions.as_csv(ROWS).replace("true", "yes")])
 def test_what_is_no_table_of_checks_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "trust.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=r"trust\.csv is no table of trust checks"):
-        trust.read(tmp_path / "trust.csv")
+        questions.read(tmp_path / "trust.csv")
     with pytest.raises(UserError, match=r"absent\.csv does not exist"):
-        trust.read(tmp_path / "absent.csv")
+        questions.read(tmp_path / "absent.csv")
 
 
 def called(script: Any, spec: dict[str, Any], *flags: Any) -> None:
@@ -464,7 +467,7 @@ def called(script: Any, spec: dict[str, Any], *flags: Any) -> None:
 
 def test_tables_of_models_are_joined_and_trust_is_refused_by_name_where_one_failed(tmp_path: Path) -> None:
     for name, rows in (("basic", ROWS[:2]), ("deep", ROWS[4:])):
-        (tmp_path / f"{name}.csv").write_text(trust.as_csv(rows), encoding="utf-8")
+        (tmp_path / f"{name}.csv").write_text(questions.as_csv(rows), encoding="utf-8")
     table = tmp_path / "trust.csv"
     passed = ("--page", "results/mnist/trust.html", "--passed", tmp_path / "passed.txt")
     called(tabulate_trust, {}, "--checks", tmp_path / "basic.csv", tmp_path / "deep.csv", "--table", table)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from running import DIGITS, ROOT, Copy
 
-from robustness.code import described
+from robustness.storage.code_digest import described
 
 # Prints what is imported at the start, and the library's files with those that are imported in functions.
 PROBE = """

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from running import DIGITS, Copy, copied
 
-from robustness.forkserver import SWITCH
+from robustness.runtime.forkserver import SWITCH
 
 OWN_EACH_TIME = ("benchmarks", "logs")
 """Folders whose files hold times."""

@@ -30,7 +30,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Copy:
         folder.mkdir()
         monkeypatch.setenv(name, str(folder))
     made = copied(tmp_path / "copy")
-    with made.path("scripts/robustness/devices.py").open("a", encoding="utf-8") as file:
+    with made.path("scripts/robustness/compute/devices.py").open("a", encoding="utf-8") as file:
         file.write(PRETENDED)
     return made
 

@@ -70,17 +70,17 @@ def test_an_edited_figure_script_redraws_only_its_figure(finished: Copy) -> None
 
 
 def test_an_edited_attack_repeats_attacks_and_what_follows_but_no_training(finished: Copy) -> None:
-    with changed(finished.path("scripts/robustness/attack.py")):
+    with changed(finished.path("scripts/robustness/attacks/iterated_sign.py")):
         jobs = finished.plan()
     assert set(counts(jobs)) == AFTER_ATTACK | TARGETS
     assert counts(jobs)["attack_shard"] == 8
 
 
 def test_the_reason_names_the_module_that_changed(finished: Copy) -> None:
-    with changed(finished.path("scripts/robustness/attack.py")):
+    with changed(finished.path("scripts/robustness/attacks/iterated_sign.py")):
         reasons = {job.reason for job in finished.plan() if job.rule == "attack_shard"}
     assert len(reasons) == 1
-    assert reasons.pop().count("robustness/attack.py") == 2  # before and now
+    assert reasons.pop().count("robustness/attacks/iterated_sign.py") == 2  # before and now
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_script_that_cannot_be_read_is_named_with_its_line(finished: Copy) -> 
 
 
 def test_an_edited_augmentation_repeats_exactly_what_depends_on_it(finished: Copy) -> None:
-    with changed(finished.path("scripts/robustness/augmentation.py")):
+    with changed(finished.path("scripts/robustness/training/augmentation.py")):
         jobs = finished.plan()
     assert set(counts(jobs)) >= {"train_model", "sample_augmentation", "plot_training_noise"}
     assert not set(counts(jobs)) & {"prepare_data", "describe_models", "plot_architecture", "plot_skip_connection"}
@@ -175,7 +175,7 @@ def test_more_images_for_the_targeted_attack_repeat_that_attack_alone(finished: 
 
 
 def test_what_judges_are_asked_by_repeats_what_is_asked_and_no_attack(finished: Copy) -> None:
-    with changed(finished.path("scripts/robustness/judging.py")):
+    with changed(finished.path("scripts/robustness/analysis/cross_model.py")):
         assert set(counts(finished.plan())) == OTHER_NETWORKS | {"plot_believability", "plot_transfer"}
 
 

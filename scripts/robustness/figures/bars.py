@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
-from robustness.figures.inputs import Row
+from robustness.storage.tables import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.figures import style
-from robustness.figures.inputs import Row
+from robustness.storage.tables import Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robustness.censoring import attacked, censored, changes, first_censored, fooled_within
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.stats.censoring import attacked, censored, changes, first_censored, fooled_within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
 
     `models` has, for each model, the measures of one attack, a table for each seed. A line steps up at each change that
     fools an image; images that were not fooled count among all, so that a line may end below 1. Its band is the
-    pointwise 95 % interval of `robustness.censoring.fooled_within`. A ring marks the smallest change at which an attack
+    pointwise 95 % interval of `stats.censoring.fooled_within`. A ring marks the smallest change at which an attack
     had ended without success. Raises `UserError` for a model without measures at a panel's confidence.
     """
     panels = spec["panels"]

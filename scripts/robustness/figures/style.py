@@ -21,10 +21,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robustness.command import settings
 from robustness.errors import UserError
-from robustness.files import replacing
-from robustness.trust import failures, read
+from robustness.runtime.cli import settings
+from robustness.storage.files import replacing
+from robustness.trust.questions import failures, read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

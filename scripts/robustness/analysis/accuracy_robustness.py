@@ -1,0 +1,141 @@
+"""The study's tables, from per-image records: accuracy beside the report's, and robustness with intervals.
+
+Pure functions on pandas tables. With one seed intervals are over images, as in `stats.intervals`. With several
+they are those of the mean over all seeds that there could be, as in `stats.resampling`: two trainings of one recipe
+differ by more than images can tell.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas
+from numpy.typing import NDArray
+
+from robustness.stats.intervals import Interval, bootstrap_mean, wilson
+from robustness.stats.resampling import OverSeeds, Statistic, Values, mean_of, median_of, over_images, seed_error
+
+MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "l2", "linf", "iterations", "ssim")
+"""Columns of the records whose mean over attacked images is reported with an interval."""
+
+MEDIANS = ("mean_change", "l2", "linf")
+"""Measures whose median is reported too, an image that was not fooled counting as larger than all that were."""
+
+ENDS = ("success", "default_state", "cap")
+
+
+def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str, float | None]) -> pandas.DataFrame:
+    """Test accuracy per model with a 95 % interval: Wilson's of one seed, else over seeds (report, Tables 1 and 2).
+
+    `predictions` holds, per model, a table for each seed with columns label and prediction, of the same test images in
+    the same order; accuracy is over all predictions of all seeds.
+    """
+    rows = []
+    for model, tables in predictions.items():
+        right = np.array([table["label"] == table["prediction"] for table in tables], np.float64)
+        ((estimate, low, high),) = _intervals(right[None], mean_of, _share)
+        rows.append(
+            {
+                "model": model,
+                "seeds": len(tables),
+                "test_images": right.shape[1],
+                "accuracy": estimate,
+                "accuracy_low": max(low, 0.0),
+                "accuracy_high": min(high, 1.0),
+                "accuracy_published": published[model],
+            }
+        )
+    return pandas.DataFrame(rows)
+
+
+def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas.DataFrame:
+    """One row per (attack, model, required confidence): how attacks ended, and each measure's mean.
+
+    Intervals are of 95 %. Each value holds a table of measures for each seed; a required confidence of 0 stands for
+    any wrong prediction. Means are over all attacked images, those included whose attack failed (with the change they
+    had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
+    are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so that its means are
+    over the images that it fooled. With several seeds, means and medians are means over seeds of those over images.
+
+    `censored` counts the attacked images that were not fooled. In medians (`median_<measure>`, of `MEDIANS`) these are
+    larger than all others, so that a median, or with one seed a bound of its interval, is infinite where half of the
+    images were not fooled; with several seeds it then has no interval (nan).
+    """
+    rows = []
+    levels = {
+        (attack, model, level): rows
+        for (attack, model), tables in attacks.items()
+        for level, rows in pandas.concat(tables, keys=range(len(tables)), names=["seed"]).groupby("required_confidence")
+    }
+    for (attack, model, level), records in levels.items():
+        attacked = records[records["ended"] != "skipped"]
+        ended = attacked["ended"].value_counts()
+        row: dict[str, object] = {
+            "attack": attack,
+            "model": model,
+            "required_confidence": level,
+            "seeds": len(attacks[attack, model]),
+            "attacked": len(attacked),
+            "skipped": len(records) - len(attacked),
+            **{end: int(ended.get(end, 0)) for end in ENDS},
+            "censored": len(attacked) - int(ended.get("success", 0)),
+        }
+        *measured, fooled = _by_seed_and_image(attacked.assign(fooled=attacked["ended"] == "success"))
+        values = np.stack(measured)
+        medians = np.where(fooled == 0, math.inf, values[[MEASURES.index(measure) for measure in MEDIANS]])
+        found = zip(MEASURES, _intervals(values, mean_of, _mean), strict=True)
+        typical = zip((f"median_{name}" for name in MEDIANS), _intervals(medians, median_of, _median), strict=True)
+        for name, interval in (*found, *typical):
+            row[name], row[f"{name}_high"] = interval.estimate, interval.high
+            row[f"{name}_low"] = interval.low if name == "ssim" else max(interval.low, 0.0)
+        row["zero_gradient_share"] = attacked["zero_gradients"].sum() / max(1, attacked["iterations"].sum())
+        rows.append(row)
+    return pandas.DataFrame(rows)
+
+
+def _by_seed_and_image(attacked: pandas.DataFrame) -> Values:
+    """`MEASURES` and `fooled` × seeds × images; nan where one was not attacked. The index begins with `seed`."""
+    columns = [*MEASURES, "fooled"]
+    if attacked.empty:
+        return np.full((len(columns), 1, 0), math.nan)
+    wide = attacked.droplevel(1).set_index("image", append=True)[columns].astype(float).unstack("image")
+    values: Values = wide.to_numpy().reshape(len(wide), len(columns), -1).swapaxes(0, 1)
+    return values
+
+
+def _intervals(
+    values: Values, statistic: Callable[[Values], Statistic], of_one: Callable[[Values], Interval]
+) -> list[Interval]:
+    """A statistic of each measure (measures × seeds × images): `of_one` of one seed's values, else over seeds.
+
+    Equal seeds count as one: a model that comes with its weights is the same for each.
+    """
+    if np.array_equal(values, np.broadcast_to(values[:, :1], values.shape), equal_nan=True):
+        values = values[:, :1]
+    measures, seeds, images = values.shape
+
+    def by_seed(counts: NDArray[np.int64]) -> Values:
+        return statistic(values.reshape(-1, images))(counts).reshape(len(counts), measures, seeds).swapaxes(1, 2)
+
+    if seeds < 2:
+        return [of_one(each[0]) for each in values]
+    errors = seed_error(by_seed, (images,), seeds)
+    observed = by_seed(np.ones((1, images), np.int64))[0].T
+    return [
+        of_one(each[0]) if error == 0 else OverSeeds(tuple(map(float, found)), float(error)).interval()
+        for each, found, error in zip(values, observed, errors, strict=True)
+    ]
+
+
+def _share(right: Values) -> Interval:
+    return wilson(int(right.sum()), right.size)
+
+
+def _mean(values: Values) -> Interval:
+    return bootstrap_mean(values[~np.isnan(values)])
+
+
+def _median(values: Values) -> Interval:
+    return over_images(median_of(values), (values.size,))

@@ -1,0 +1,139 @@
+"""Believability: do networks that took no part in an attack see the new class in its images? One index per model.
+
+Pure functions on pandas tables. The report saw that adversarial images of one model "look like another number" and had
+no measure for it (section 2.2, caveats); the answers of judges are one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+import pandas
+from numpy.typing import NDArray
+
+from robustness.analysis.answers import ANSWERS
+from robustness.stats.intervals import Interval, bootstrap_mean
+
+RESAMPLES = 2000
+"""Draws of the hierarchical bootstrap, as many as of the plain one."""
+
+
+def believability(
+    judged: Mapping[str, Sequence[pandas.DataFrame]],
+    measures: Mapping[str, Sequence[pandas.DataFrame]],
+    required_confidence: float,
+) -> pandas.DataFrame:
+    """One row for each model; each has a table of judges' answers and one of measures for every seed.
+
+    `new_label`, `original` and `neither` are shares of the judges' answers on adversarial images, `new_label_noise`
+    and `original_noise` on the same images with noise of the same L2 norm. `index` = `new_label` − `new_label_noise`,
+    from −1 to 1, with a 95 % bootstrap interval over images, or over seeds and then images where there are several.
+    `p` is that of a one-sided Wilcoxon signed-rank test of the index above zero, paired over images (of an image that
+    several seeds have, the mean over seeds counts), so it speaks of these networks; `p_holm` is corrected over the
+    models. `ssim` is the mean over the judged images. `images` (judged) and `censored` (attacked, not fooled, and so
+    without a new label) count images of all seeds; `judges` is the number of judges of each. Where no image was fooled
+    all but the counts is nan.
+
+    The judges of two models are not the same networks, as none judges its own images, and the images that fooled them
+    are not the same either: to compare two models, see claim 11 (`robustness.claims.verdicts.Believable`).
+    """
+    rows = [
+        {"model": model, **_row(tables, [_at(table, required_confidence) for table in measures[model]])}
+        for model, tables in judged.items()
+    ]
+    table = pandas.DataFrame(rows)
+    table.insert(5, "p_holm", _holm(table["p"].to_numpy(dtype=float)))
+    return table
+
+
+def _at(measures: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
+    return measures[measures["required_confidence"] == required_confidence]
+
+
+def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame]) -> dict[str, float]:
+    measured = pandas.concat(measures)
+    fooled = measured["ended"] == "success"
+    adversarial, noise = _shares(judged, "adversarial"), _shares(judged, "noise")
+    gains = [gain(table) for table in judged]
+    interval = hierarchical_mean([each.to_numpy(dtype=float) for each in gains])
+    return {
+        "index": interval.estimate,
+        "low": interval.low,
+        "high": interval.high,
+        "p": _above_zero(pandas.concat(gains).groupby(level="image").mean().to_numpy(dtype=float)),
+        "new_label": adversarial["new"],
+        "original": adversarial["original"],
+        "neither": adversarial["neither"],
+        "new_label_noise": noise["new"],
+        "original_noise": noise["original"],
+        "ssim": measured.loc[fooled, "ssim"].mean(),
+        "images": int(fooled.sum()),
+        "censored": int(measured["ended"].isin(["default_state", "cap"]).sum()),
+        "judges": max(len(judges_of(table)) for table in judged),
+        "seeds": len(judged),
+    }
+
+
+def _shares(judged: Sequence[pandas.DataFrame], kind: str) -> pandas.Series:
+    """The share of each answer on images of one kind: the mean over seeds; nan where no seed has images."""
+    answered = [table.loc[table["kind"] == kind, "answer"] for table in judged if len(table)]
+    shares = [answer.value_counts(normalize=True).reindex(list(ANSWERS), fill_value=0.0) for answer in answered]
+    return pandas.DataFrame(shares, columns=list(ANSWERS), dtype=float).mean()
+
+
+def judges_of(judged: pandas.DataFrame) -> set[tuple[str, int]]:
+    """The networks that answered: their model and seed."""
+    return set(judged[["judge", "judge_seed"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def gain(judged: pandas.DataFrame, judges: AbstractSet[tuple[str, int]] | None = None) -> pandas.Series:
+    """For each image, the share of judges who choose the new label on it minus the same on its noise.
+
+    `judges` are those who count, model and seed of each; all of them where there is no such set.
+    """
+    if judges is not None:
+        names = pandas.MultiIndex.from_frame(judged[["judge", "judge_seed"]])
+        judged = judged[names.isin(list(judges))]
+    new = judged.assign(new=judged["answer"] == "new")
+    share = new.pivot_table(values="new", index="image", columns="kind", aggfunc="mean")
+    return share["adversarial"] - share["noise"] if len(share) else pandas.Series(dtype=float, index=share.index)
+
+
+def hierarchical_mean(groups: Sequence[NDArray[np.float64]], *, seed: int = 0) -> Interval:
+    """The mean of the groups' means with its 95 % percentile interval: groups are drawn, then values within each.
+
+    One group has a plain bootstrap over its values. Empty groups are left out; nan where all are empty.
+    """
+    groups = [np.sort(group) for group in groups if len(group)]
+    if len(groups) < 2:
+        return bootstrap_mean(groups[0] if groups else [])
+    rng = np.random.default_rng(seed)
+    drawn = [
+        np.mean([rng.choice(groups[index], len(groups[index])).mean() for index in indices])
+        for indices in rng.integers(len(groups), size=(RESAMPLES, len(groups)))
+    ]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(float(np.mean([group.mean() for group in groups])), float(low), float(high))
+
+
+def _above_zero(gains: NDArray[np.float64]) -> float:
+    """The p-value of a one-sided Wilcoxon signed-rank test; 1 where no value differs from zero, nan where none is."""
+    from scipy.stats import wilcoxon
+
+    if not len(gains):
+        return math.nan
+    return float(wilcoxon(gains, alternative="greater").pvalue) if gains.any() else 1.0
+
+
+def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The p-values corrected for their number by Holm's method; those that are nan stay so and do not count."""
+    from statsmodels.stats.multitest import multipletests
+
+    corrected = np.full(len(p), math.nan)
+    known = ~np.isnan(p)
+    if known.any():
+        corrected[known] = multipletests(p[known], method="holm")[1]
+    return corrected

@@ -1,0 +1,115 @@
+"""How near our attacks come to the smallest change that a library's attacks find, image by image.
+
+Pure functions on pandas tables of measures. An attack that takes more change than another would have needed makes a
+model look more robust than it is; the ratio of the two, per image, says by how much.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas
+
+from robustness.errors import UserError
+from robustness.stats.intervals import bootstrap_median
+
+NORMS = ("linf", "l2")
+"""Columns of the measures by which attacks are compared."""
+
+NORM_OF = {"fmn": "linf", "apgd": "linf", "ddn": "l2", "deepfool": "l2"}
+"""The norm by which each method of a library looks for the smallest change."""
+
+Measures = Mapping[tuple[str, str], list[pandas.DataFrame]]
+"""The measures of each (attack, model): a table for each seed."""
+
+_LOG = logging.getLogger(__name__)
+
+
+def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> pandas.DataFrame:
+    """One row for each of our attacks, model and norm that a comparator looks for.
+
+    `methods` gives the method of each comparator, by its name. Of our attacks, which go on to a confident wrong
+    answer, the change at which any wrong class was reached is taken (`required_confidence` 0), as comparators stop
+    there. Counts are over images and seeds, `skipped` images left out:
+
+    - `attacked`, and of these `both` (fooled by our attack and by at least one comparator), `only_ours`,
+      `only_comparators` and `neither`;
+    - `success`, `median`: the share that our attack fooled and the median norm of its change, an image that it did not
+      fool having needed infinitely much; `success_<name>`, `median_<name>`: the same of each comparator of this norm,
+      empty for those of the other norm;
+    - `ratio`: the median over images, where both succeeded, of our norm divided by the smallest norm that any
+      comparator succeeded with, with its 95 % bootstrap interval (`ratio_low`, `ratio_high`) and its quartiles
+      (`ratio_quarter`, `ratio_three_quarters`). With several seeds an image's ratio is its mean over seeds.
+
+    An attack of ours without records for any wrong class is left out, with a warning that says how to get them; raises
+    `UserError` where none has them.
+    """
+    any_wrong = {key: [table[table["required_confidence"] == 0.0] for table in tables] for key, tables in ours.items()}
+    lacking = list(dict.fromkeys(attack for (attack, _), tables in any_wrong.items() if not any(map(len, tables))))
+    sentences = [
+        f"attack {attack} did not record the change at which any wrong class was reached, where comparators stop: add "
+        f"`argmax` to attacks.{attack}.other_confidences"
+        for attack in lacking
+    ]
+    if len(lacking) == len({attack for attack, _ in ours}):
+        raise UserError("; ".join(sentences))
+    for sentence in sentences:
+        _LOG.warning("%s; it is left out of the table", sentence)
+    rows = []
+    for (attack, model), tables in any_wrong.items():
+        for norm in NORMS:
+            names = [name for name, method in methods.items() if NORM_OF[method] == norm]
+            if not names or attack in lacking:
+                continue
+            seeds = zip(tables, *(theirs[name, model] for name in names), strict=True)
+            distances = pandas.concat(_distances(["", *names], seed, norm) for seed in seeds)
+            row = {"attack": attack, "model": model, "norm": norm, "seeds": len(tables)}
+            rows.append(row | _compared(distances[""], distances[names], methods))
+    return pandas.DataFrame(rows)
+
+
+def _distances(names: list[str], tables: tuple[pandas.DataFrame, ...], norm: str) -> pandas.DataFrame:
+    """The norm of each attack's change, a column for each attack, a row for each image that none of them skipped.
+
+    It is infinite where the attack failed.
+    """
+    columns = {}
+    for name, table in zip(names, tables, strict=True):
+        attacked = table[table["ended"] != "skipped"].set_index("image")
+        columns[name] = attacked[norm].where(attacked["ended"] == "success", math.inf)
+    return pandas.concat(columns, axis=1, join="inner")
+
+
+def _compared(ours: pandas.Series, theirs: pandas.DataFrame, names: Iterable[str]) -> dict[str, float]:
+    """A row of the table from the norms of our attack and of its comparators; `names` are those with columns."""
+    best = theirs.min(axis=1)
+    we, they = np.isfinite(ours), np.isfinite(best)
+    ratios = (ours / best)[we & they].groupby(level="image").mean()
+    ratio = bootstrap_median(ratios)
+    quarter, three_quarters = (ratios.quantile(share) for share in (0.25, 0.75))
+    row: dict[str, float] = {
+        "attacked": len(ours),
+        "both": int((we & they).sum()),
+        "only_ours": int((we & ~they).sum()),
+        "only_comparators": int((they & ~we).sum()),
+        "neither": int((~we & ~they).sum()),
+        "ratio": ratio.estimate,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "ratio_quarter": quarter,
+        "ratio_three_quarters": three_quarters,
+        "success": float(we.mean()),
+        "median": _median(ours),
+    }
+    for name in names:
+        row[f"success_{name}"] = float(np.isfinite(theirs[name]).mean()) if name in theirs else math.nan
+        row[f"median_{name}"] = _median(theirs[name]) if name in theirs else math.nan
+    return row
+
+
+def _median(distances: pandas.Series) -> float:
+    """The median of norms of which some may be infinite; nan where there are none."""
+    return float(np.median(distances)) if len(distances) else math.nan

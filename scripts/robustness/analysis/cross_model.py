@@ -1,0 +1,86 @@
+"""The images that fooled a network, the noise that these are held against, and what other networks see in both.
+
+Reads the shards of an attack; writes nothing. Exists so that believability and transfer ask in the same way, and that a
+network's answer does not depend on the batch that an image is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from robustness.analysis.clipping_aware_rescaling import rescaled
+from robustness.attacks.gradients import frozen, log_probabilities
+from robustness.compute.counter_random import random_signs
+from robustness.data.pixels import from_bytes
+from robustness.models import architectures
+from robustness.models.architectures import memory_format
+from robustness.storage.files import read_tensors
+from robustness.storage.records import read_columns
+
+_BATCH = 256
+_NOISE = -1
+"""Stands for the iteration in the random numbers of noise; the attack's own random signs count from 0."""
+
+
+@dataclass(frozen=True)
+class Fooled:
+    """The N test images that an attack succeeded on: `image` (their numbers), the labels before (`label`, the true
+    one) and after (`label_after`), each int64 (N,); `original` and `adversarial` float32 (N, C, H, W) in [0, 1].
+    """
+
+    image: NDArray[np.int64]
+    label: NDArray[np.int64]
+    label_after: NDArray[np.int64]
+    original: NDArray[np.float32]
+    adversarial: NDArray[np.float32]
+
+
+def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Path], confidence: float) -> Fooled:
+    """Those of an attack at one required confidence, from its shards: records and images, in the same order."""
+    parts = []
+    for record, images in zip(records, adversarial, strict=True):
+        level, ended, image, label, after = read_columns(
+            record, "required_confidence", "ended", "image", "label", "label_after"
+        )
+        rows = np.flatnonzero((level == confidence) & (ended == "success"))
+        (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
+        original = from_bytes(pixels[image[rows] - image.min()])
+        changed = read_tensors(images, "adversarial")[0][rows]
+        parts.append((image[rows], label[rows], after[rows], original, changed))
+    return Fooled(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def noise_like(
+    original: NDArray[np.float32], size: ArrayLike, image_ids: NDArray[np.int64], norm: str, seed: int
+) -> NDArray[np.float32]:
+    """The images plus random signs whose `norm` is `size`, for all images or each; see `rescaling.rescaled`.
+
+    Signs depend on (seed, image, pixel) alone. Where a sign points out of [0, 1], as half of them do on black and on
+    white, the pixel stays, and the others change by more.
+    """
+    ids = torch.from_numpy(image_ids)
+    signs = random_signs(seed, ids, torch.full_like(ids, _NOISE), torch.Size(original.shape[1:]))
+    return rescaled(original, signs.numpy(), size, norm)
+
+
+def loaded(weights: Path, device: torch.device) -> nn.Module:
+    """The network in a file, ready to be asked."""
+    return frozen(architectures.load(weights), device)
+
+
+def classified(network: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:
+    """The class (N,) that a network from `loaded` sees in each of the images (N, C, H, W) in [0, 1]."""
+    form = memory_format(network)
+    parts = [
+        log_probabilities(network, part.to(device).contiguous(memory_format=form)).argmax(1)
+        for part in torch.from_numpy(images).split(_BATCH)
+        if len(part)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *parts])

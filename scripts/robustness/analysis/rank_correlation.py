@@ -1,0 +1,135 @@
+"""Do confidence levels, and measures of change, rank the models alike? Kendall's rank correlation, with intervals.
+
+Pure functions on tables of measures. The stop at 90 % measures how sure of itself a network is as well as how robust
+(docs/limits.md): where its ranking of the models differs from that of any wrong class, the two are not the same thing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas
+
+from robustness.stats.censoring import changes
+from robustness.stats.intervals import bootstrap_mean
+from robustness.stats.resampling import RESAMPLES, Values, draws, median_of
+
+MEASURES = ("linf", "l2", "mean_change", "pixels_changed")
+"""The measures of change that are compared."""
+
+Setting = tuple[float, str]
+"""A required confidence and a measure."""
+
+
+def kendall(first: Values, second: Values) -> Values:
+    """Kendall's τ-b along the last axis; infinite values tie with each other; nan where either side is all ties.
+
+    scipy's `kendalltau`, against which this is tested, takes one pair of rankings at a time; there are thousands here.
+    """
+    pairs = np.array(list(combinations(range(first.shape[-1]), 2)), int).reshape(-1, 2).T
+    one, other = (_order(values[..., pairs[0]], values[..., pairs[1]]) for values in (first, second))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tau: Values = (one * other).sum(-1) / np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    return tau
+
+
+def _order(left: Values, right: Values) -> Values:
+    return (left > right).astype(float) - (left < right)
+
+
+def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.DataFrame:
+    """One row for each two required confidences (of one measure) and each two measures (at one confidence).
+
+    `models` has, for each model, a table of one attack's measures for every seed. `tau` is Kendall's τ-b between the
+    two rankings of the models by their median change (the mean over seeds of each seed's median), with its 95 %
+    percentile interval (`tau_low`, `tau_high`) over images, or over seeds and then images where there are several: few
+    models make it coarse, and few seeds make it too narrow. `tau_images` is the mean of the same of each image that all
+    models classify correctly, with its bootstrap interval over images. Images that were not fooled rank highest, and
+    equal.
+    `images` is the number of such images, over seeds; `censored` of how many of them a model was not fooled at either
+    setting.
+    """
+    levels = sorted(set.union(*(set(table["required_confidence"]) for tables in models.values() for table in tables)))
+    needed = {
+        (level, measure): np.stack([_rounded(changes(_at(tables, level), measure)) for tables in models.values()])
+        for level in levels
+        for measure in MEASURES
+    }
+    compared = [((low, measure), (high, measure)) for measure in MEASURES for low, high in combinations(levels, 2)]
+    compared += [((level, one), (level, other)) for level in levels for one, other in combinations(MEASURES, 2)]
+    medians = _medians(needed)
+    rows = []
+    for first, second in compared:
+        (level, measure), (other_level, other_measure) = first, second
+        between_levels = measure == other_measure
+        tau, *drawn = (kendall(one, other) for one, other in zip(medians[first], medians[second], strict=True))
+        low, high = _bounds(np.array(drawn))
+        rows.append(
+            {
+                "between": "confidences" if between_levels else "measures",
+                "first": level if between_levels else measure,
+                "second": other_level if between_levels else other_measure,
+                "at": measure if between_levels else level,
+                "models": len(models),
+                "seeds": needed[first].shape[1],
+                "tau": float(tau),
+                "tau_low": low,
+                "tau_high": high,
+                **_over_images(needed[first], needed[second]),
+            }
+        )
+    return pandas.DataFrame(rows)
+
+
+def _at(tables: Sequence[pandas.DataFrame], level: float) -> list[pandas.DataFrame]:
+    return [table[table["required_confidence"] == level] for table in tables]
+
+
+def _rounded(values: Values) -> Values:
+    """Without the last digits, in which equally many steps of an attack may differ."""
+    return np.round(values, 6)
+
+
+def _medians(needed: Mapping[Setting, Values]) -> dict[Setting, Values]:
+    """For each setting the medians of all models: first those observed, then those of each resample."""
+    shape = next(iter(needed.values())).shape
+    statistics = {setting: [median_of(values) for values in models] for setting, models in needed.items()}
+    rng = np.random.default_rng(0)
+    parts: dict[Setting, list[Values]] = {setting: [] for setting in needed}
+    everything = [[np.ones((1, shape[2]), np.int64)]]
+    for number, (counts,) in enumerate([*everything, *draws((shape[2],), RESAMPLES, 0)]):
+        # A seed is drawn for each model by itself: seeds of two models have nothing in common but their number.
+        size = (len(counts), shape[0], shape[1])
+        chosen = rng.integers(0, shape[1], size) if number else np.broadcast_to(np.arange(shape[1]), size)
+        for setting, models in statistics.items():
+            each = np.stack([median(counts) for median in models], axis=1)
+            parts[setting].append(np.take_along_axis(each, chosen, axis=2).mean(axis=2))
+    return {setting: np.concatenate(each) for setting, each in parts.items()}
+
+
+def _bounds(drawn: Values) -> tuple[float, float]:
+    known = drawn[~np.isnan(drawn)]
+    if not known.size:
+        return math.nan, math.nan
+    low, high = np.quantile(known, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _over_images(first: Values, second: Values) -> dict[str, float]:
+    """The mean agreement over images (of models × seeds × images), and of how many images it is."""
+    everywhere = ~np.isnan(first).any(axis=0)
+    tau = kendall(np.moveaxis(first, 0, -1), np.moveaxis(second, 0, -1))
+    ranked = np.where(everywhere, tau, math.nan)
+    images = ranked[:, ~np.isnan(ranked).all(axis=0)]
+    interval = bootstrap_mean(np.nanmean(images, axis=0) if images.size else [])
+    unknown = (np.isinf(first) | np.isinf(second)).any(axis=0) & everywhere
+    return {
+        "tau_images": interval.estimate,
+        "tau_images_low": interval.low,
+        "tau_images_high": interval.high,
+        "images": int(everywhere.sum()),
+        "censored": int(unknown.sum()),
+    }

@@ -1,0 +1,92 @@
+"""How long the jobs of a run took, from the `benchmark:` files that Snakemake wrote beside the results.
+
+Reads those files, what each job wrote beside its log about its computing and waiting (`runtime.usage`), and the
+cards of the trained models, which name the device; returns a table. Times are wall seconds of single jobs: side by side
+they overlap.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from robustness.errors import UserError
+from robustness.runtime import usage
+from robustness.storage.files import read_json
+from robustness.storage.format_version import check_format
+
+COLUMNS = ("dataset", "rule", "attack", "model", "jobs", "seconds", "longest", "waited", "cpu_seconds", "device")
+
+NOT_OF_THE_RUN = ("benchmark_attack",)
+"""Rules that take times themselves; nobody waits for them."""
+
+
+def run_times(
+    results: Path, dataset: str, models: Sequence[str], attacks: Sequence[str], device: str
+) -> list[dict[str, Any]]:
+    """One row (`COLUMNS`) for each rule, attack and model: how many jobs, and their seconds together and at most.
+
+    `results/<dataset>/benchmarks` holds `<rule>.tsv` or `<rule>/<attack>-<model>-….tsv`, `logs` a log of the same name;
+    rules without models or attacks have None there. `seconds` and `longest` are less the wait for a free GPU, which is
+    `waited`. Rows are in the order of the rules' names, then of `attacks` and `models`. Raises `UserError` naming a
+    damaged file.
+    """
+    folder = results / dataset / "benchmarks"
+    jobs: dict[tuple[str, str | None, str | None], list[tuple[float, float, float]]] = {}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule, *name = path.relative_to(folder).with_suffix("").parts
+        if rule in NOT_OF_THE_RUN:
+            continue
+        attack, model = (_named("/".join(name), known) for known in (attacks, models))
+        log = results / dataset / "logs" / path.relative_to(folder).with_suffix(".log")
+        seconds, cpu = _times(path)
+        used = usage.read(log) or {"cpu_seconds": cpu, "waited_seconds": 0.0}
+        waited, cpu = min(seconds, used["waited_seconds"]), used["cpu_seconds"]
+        jobs.setdefault((rule, attack, model), []).append((seconds - waited, waited, cpu))
+
+    def place(key: tuple[str, str | None, str | None]) -> tuple[str, int, int]:
+        rule, attack, model = key
+        return rule, [None, *attacks].index(attack), [None, *models].index(model)
+
+    rows = []
+    for key in sorted(jobs, key=place):
+        work, wait, cpu_seconds = zip(*jobs[key], strict=True)
+        values = (dataset, *key, len(work), sum(work), max(work), sum(wait), sum(cpu_seconds), device)
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
+    return rows
+
+
+def devices_of(cards: Sequence[Path]) -> str:
+    """The devices that the models with these cards were trained on, as words; empty where there is no card."""
+    names: dict[str, None] = {}
+    for path in cards:
+        try:
+            provenance = read_json(path)["provenance"]
+            check_format(path, provenance)
+            names[provenance["device"]] = None
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{path} is damaged: delete it and train the model again") from None
+    return " and ".join(names)
+
+
+def _named(stem: str, known: Sequence[str]) -> str | None:
+    """Which of the `known` names stands in a file's name between hyphens; the longest where several do."""
+    found = [name for name in known if re.search(rf"(?:^|[-/]){re.escape(name)}(?:[-/]|$)", stem)]
+    return max(found, key=len, default=None)
+
+
+def _times(path: Path) -> tuple[float, float]:
+    """Wall and CPU seconds of a job, summed over its repetitions; Snakemake writes `NA` where it saw too little."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        wall = sum(float(row["s"]) for row in rows)
+        cpu = sum(float(row["cpu_time"]) for row in rows if row["cpu_time"] not in ("NA", "-"))
+    except (KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} holds no times of a job ({error!r}): delete it") from None
+    if not rows:
+        raise UserError(f"{path} holds no times of a job: delete it")
+    return wall, cpu

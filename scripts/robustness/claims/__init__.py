@@ -1,0 +1,1 @@
+"""The sentences that a study tests, the evidence for each, and the verdict."""

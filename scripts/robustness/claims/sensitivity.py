@@ -1,0 +1,33 @@
+"""How far verdicts hang on what the report does not say: the attack's step α and the noise level σ.
+
+Pure functions on pandas tables of verdicts. Exists because a verdict that another step or another level would turn is a
+verdict about our choice of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas
+
+from robustness.claims.verdicts import UNDECIDED
+
+PARAMETERS = ("alpha", "sigma")
+"""What is swept, in the order of the table and of the figure's panels."""
+
+
+def over_values(judged: Sequence[pandas.DataFrame], configured: Mapping[str, float]) -> pandas.DataFrame:
+    """The verdicts at single values as one table, by parameter, claim and value, with two columns added.
+
+    `configured` says whether the value is the one that everything else was computed with; `changes` whether the verdict
+    is the opposite of that at the nearest lower value with one: what is undecided contradicts nothing.
+    """
+    table = pandas.concat(judged, ignore_index=True)
+    order = table["parameter"].map(PARAMETERS.index)
+    table = table.assign(order=order).sort_values(["order", "claim", "value"], ignore_index=True).drop(columns="order")
+    decided = table["weights_verdict"].where(table["weights_verdict"] != UNDECIDED)
+    claims = [table["parameter"], table["claim"]]
+    before = decided.groupby(claims).ffill().groupby(claims).shift()
+    table.insert(2, "configured", table["value"] == table["parameter"].map(dict(configured)))
+    table["changes"] = decided.notna() & before.notna() & (before != decided)
+    return table

@@ -1,0 +1,70 @@
+"""The report's claims about one dataset, judged about one set of trained models and one attack on them.
+
+Pure functions on pandas tables of measures. Exists because `results/claims.csv` answers for the study as it is
+configured, and the sweep asks the same of its models under other settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import pandas
+
+from robustness.claims.verdicts import CLAIMS, Answer, Claim, Study, answer, verdicts
+from robustness.stats.censoring import attacked
+
+
+def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
+    """A row for each claim of which the measures of the dataset's models (a table for each, by name) can tell.
+
+    The columns are those of `claims.verdicts.claims` as far as they are about the weights, with `attacked` and
+    `censored` counted over images and models; Holm's correction is for the claims of the table. `asks` says what is
+    tested; of a claim about several datasets, only what it says of this one is.
+    """
+    study = Study(measures={(dataset, model): [table] for model, table in measures.items()}, predictions={})
+    answers = [answer(claim, study) for claim in _told_by(study, dataset)]
+    found = verdicts([each.support("weights") for each in answers])
+    return pandas.DataFrame(
+        [
+            _row(each, study, p_holm, verdict)
+            for each, (_, p_holm, verdict) in zip(answers, found, strict=True)
+            if each.decisive
+        ]
+    )
+
+
+def first_images(measures: pandas.DataFrame, images: int, required_confidence: float) -> pandas.DataFrame:
+    """The rows of the first so many test images at one required confidence."""
+    chosen = (measures["image"] < images) & (measures["required_confidence"] == required_confidence)
+    return measures[chosen].reset_index(drop=True)
+
+
+def _told_by(study: Study, dataset: str) -> Iterator[Claim]:
+    """The claims with those of their comparisons that rest on attacks on the dataset's models and on nothing else."""
+    for claim in CLAIMS:
+        comparisons = tuple(
+            each
+            for each in claim.comparisons
+            if each.uses_attack and {name for name, _ in each.models} == {dataset} and not each.lacking(study)
+        )
+        if comparisons:
+            yield replace(claim, comparisons=comparisons)
+
+
+def _row(answered: Answer, study: Study, p_holm: float, verdict: str) -> dict[str, object]:
+    decisive = answered.decisive
+    assert decisive is not None
+    models: Sequence[tuple[str, str]] = [model for model in answered.claim.models if model in study.measures]
+    return {
+        "claim": answered.claim.number,
+        "asks": answered.claim.asks,
+        "estimate": decisive.estimate.estimate,
+        "low": decisive.estimate.low,
+        "high": decisive.estimate.high,
+        "unit": decisive.unit,
+        "weights_p_holm": p_holm,
+        "weights_verdict": verdict,
+        "attacked": sum(attacked(study.measures[model]) for model in models),
+        "censored": study.censored(models),
+    }

@@ -1,0 +1,258 @@
+"""The user's own networks: built by the function that the configuration names, and held to what an attack needs.
+
+Runs that function, which is the user's code, and nothing that a file of weights names by itself: what may be run is
+what the configuration names, handed on in `ROBUSTNESS_NETWORKS`. Reads and writes no results. Exists so that what is
+wrong with somebody's model is said in a sentence before hours are spent on it.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from functools import reduce
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from robustness.config.model_entry import network
+from robustness.errors import UserError
+from robustness.storage.user_code_digest import own_file, split
+
+if TYPE_CHECKING:
+    from robustness.models.architectures import ImageShape
+
+_IMAGES = 8
+"""Random images that a network is tried on."""
+
+
+class Normalise(nn.Module):
+    """(x − mean) / std, channel by channel; gray images are repeated to as many channels as there are values."""
+
+    def __init__(self, mean: list[float], std: list[float]) -> None:
+        super().__init__()
+        self.mean = nn.Buffer(torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.std = nn.Buffer(torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - self.mean) / self.std
+
+
+class OwnModel(nn.Module):
+    """A network of the user's behind its normalisation: takes pixels in [0, 1], returns logits.
+
+    `channels_last` says whether it takes images with the channels last in memory; one that calls `view` on the output
+    of a convolution does not.
+    """
+
+    def __init__(self, network: nn.Module, normalisation: Mapping[str, list[float]] | None) -> None:
+        super().__init__()
+        self.normalise = Normalise(**normalisation) if normalisation else nn.Identity()
+        self.network = network
+        self.channels_last = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.normalise(x)
+        # Flattened, since gray images count as contiguous either way, and a convolution would choose by their strides.
+        return self.network(x if self.channels_last else x.flatten().view(x.shape))
+
+
+def allowed(architecture: Mapping[str, Any], path: Path) -> None:
+    """Return when the configuration names the factory that the file of weights `path` was made with.
+
+    Raises `UserError` where it does not: a file alone must not decide which code is run.
+    """
+    if network(architecture) not in json.loads(os.environ.get("ROBUSTNESS_NETWORKS", "[]")):
+        raise UserError(
+            f"{path} holds a network that the factory '{architecture['factory']}' builds, which the configuration does "
+            "not name with these kwargs and this normalisation: no code is run that only a file of weights asks for; "
+            "run the workflow, which hands on what its configuration names"
+        )
+
+
+def built(architecture: Mapping[str, Any], image: ImageShape) -> OwnModel:
+    """The network that an own architecture's factory returns, untrained or however it returns it, on the CPU.
+
+    Raises `UserError` when the factory cannot be found or called, or returns something else than a module, or the
+    module fails on an image of the given shape.
+    """
+    about = f"the factory '{architecture['factory']}'"
+    function = _found(architecture["factory"], about)
+    kwargs = architecture["kwargs"]
+    try:
+        parameters = signature(function)
+    except ValueError:  # a function written in C
+        parameters = None
+    if parameters is not None:
+        try:
+            parameters.bind(**kwargs)
+        except TypeError as error:
+            raise UserError(f"{about} cannot be called with kwargs {kwargs}: {error}; it takes {parameters}") from None
+    try:
+        made = function(**kwargs)
+    except Exception as error:
+        raise UserError(f"{about}, called with kwargs {kwargs}, raises {_words(error)}") from error
+    if not isinstance(made, nn.Module):
+        raise UserError(f"{about} returns a {type(made).__name__}: it must return a torch.nn.Module")
+    model = OwnModel(made.float(), architecture["normalisation"])
+    model.channels_last = _takes_channels_last(model, image)
+    return model
+
+
+def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape, classes: int) -> OwnModel:
+    """`model` itself, once it is known to be a classifier that can be attacked; left in evaluation mode.
+
+    Raises `UserError` for outputs of another shape than (images, classes), probabilities, values that are not finite,
+    outputs that depend on chance or on the other images of a batch, pixels that no gradient reaches, and a state that
+    its `state_dict` does not hold.
+    """
+    about = f"the network of the factory '{architecture['factory']}'"
+    model.eval()
+    if any(module.training for module in model.modules()):
+        raise UserError(f"{about} stays in training mode when it is asked to leave it: let its train() and eval() be")
+    x = _images(image)
+    logits = _logits(model, x, about, classes)
+    _check_values(logits, model, x, about)
+    _check_gradient(model, x, about)
+    if not torch.equal(logits, _logits(model, x, about, classes)):
+        raise UserError(
+            f"{about} answers the same images differently each time: leave out what draws random numbers in "
+            "evaluation mode, such as functional.dropout without training=self.training"
+        )
+    alone = torch.cat([_logits(model, x[:2], about, classes), _logits(model, x[2:], about, classes)])
+    if not torch.allclose(logits, alone, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
+        raise UserError(
+            f"{about} answers an image differently beside other images: its outputs must not depend on the rest of a "
+            "batch, as those of a batch norm without running statistics do (track_running_stats=False)"
+        )
+    again = built(architecture, image).eval()
+    again.load_state_dict(model.state_dict())
+    if not torch.allclose(logits, _logits(again, x, about, classes), rtol=1e-4, atol=1e-5):
+        raise UserError(
+            f"{about}, built twice and given the same weights, gives two answers: what it draws at random and does not "
+            "train must be a buffer (register_buffer), so that it is saved with the weights"
+        )
+    return model
+
+
+def checked_for_training(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape, classes: int) -> None:
+    """Return when a model can be trained; it is left as it was, in evaluation mode.
+
+    Raises `UserError` for one without parameters, and for other outputs in training mode than logits.
+    """
+    about = f"the network of the factory '{architecture['factory']}'"
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise UserError(f"{about} has no parameters to train: give its weights with the key 'weights'")
+    _logits(copy.deepcopy(model).train(), _images(image), f"{about} in training mode", classes)
+
+
+# --- the factory -----------------------------------------------------------------------------------------------------
+
+
+def _found(factory: str, about: str) -> Any:
+    """The function that `package.module:function` names; the user's own files come before installed packages."""
+    module, name = split(factory)
+    folder = Path(os.environ.get("ROBUSTNESS_PYTHON_PATH", ".")).resolve()
+    file = own_file(module, folder)
+    if file is not None and str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            raise UserError(
+                f"{about}: there is no module '{module}' below {folder} (python_path), and none is installed"
+            ) from None
+        raise UserError(f"{about}: importing '{module}' raises {_words(error)}: install what it needs") from error
+    except Exception as error:
+        raise UserError(f"{about}: importing '{module}' raises {_words(error)}") from error
+    if file is not None and Path(str(imported.__file__)) != file:
+        raise UserError(f"{about} is meant to lie in {file}, but another module has that name already: rename it")
+    try:
+        function = reduce(getattr, name.split("."), imported)
+    except AttributeError:
+        raise UserError(f"{about}: the module '{module}' ({imported.__file__}) has no '{name}'") from None
+    if not callable(function):
+        raise UserError(f"{about} is a {type(function).__name__}, which cannot be called: name a function or a class")
+    return function
+
+
+def _takes_channels_last(model: OwnModel, image: ImageShape) -> bool:
+    """Whether a pass forwards and back works on images with the channels last in memory, which is faster."""
+    trial = copy.deepcopy(model).eval()
+    try:
+        trial = trial.to(memory_format=torch.channels_last)
+        trial.channels_last = True
+        x = _images(image)[:2].to(memory_format=torch.channels_last).requires_grad_()
+        with torch.enable_grad():
+            torch.autograd.grad(trial(x).sum(), x)
+    except Exception:
+        return False
+    return True
+
+
+# --- what a classifier must do ---------------------------------------------------------------------------------------
+
+
+def _images(image: ImageShape) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.rand((_IMAGES, image.channels, image.height, image.width), generator=generator)
+
+
+@torch.no_grad()
+def _logits(model: OwnModel, x: Tensor, about: str, classes: int) -> Tensor:
+    """The outputs for a batch, once they have the right form."""
+    try:
+        output = model(x)
+    except Exception as error:
+        size = "×".join(map(str, x.shape[1:]))
+        what = f"{about} fails on images of {size} (channels × height × width): {_words(error)}"
+        if x.shape[1] == 1 and "channels" in str(error):
+            what += "; for gray images and a network of three channels give 'normalisation' three values each"
+        raise UserError(what) from error
+    if not isinstance(output, Tensor):
+        raise UserError(f"{about} returns a {type(output).__name__}: it must return one tensor, the logits")
+    if output.shape != (len(x), classes):
+        one = ": two classes need two outputs" if output.shape == (len(x), 1) else ""
+        raise UserError(
+            f"{about} returns {tuple(output.shape)} for {len(x)} images, but must return ({len(x)}, {classes}), a "
+            f"value for each of the dataset's {classes} classes{one or ': set its number of classes in kwargs'}"
+        )
+    if not output.dtype.is_floating_point:
+        raise UserError(f"{about} returns {output.dtype}: it must return logits, which are floating-point numbers")
+    return output
+
+
+def _check_values(logits: Tensor, model: OwnModel, x: Tensor, about: str) -> None:
+    if not bool(logits.isfinite().all()):
+        raise UserError(f"{about} returns values that are not finite (NaN or inf) for pixels in [0, 1]")
+    with torch.no_grad():
+        wide = torch.cat([logits, model(torch.zeros_like(x)), model(torch.ones_like(x)), model(x.round())])
+    if bool((wide >= 0).all()) and torch.allclose(wide.sum(1), torch.ones(len(wide)), atol=1e-4):
+        raise UserError(
+            f"{about} returns probabilities, which are not negative and sum to 1 for each image: leave out its "
+            "softmax, since the attack needs logits"
+        )
+
+
+def _check_gradient(model: OwnModel, x: Tensor, about: str) -> None:
+    x = x.clone().requires_grad_()
+    try:
+        with torch.enable_grad():
+            torch.autograd.grad(model(x).sum(), x)
+    except RuntimeError as error:
+        raise UserError(
+            f"{about} gives no gradient by the pixels ({_words(error)}): leave out what cuts it off, such as detach, "
+            "no_grad, NumPy, or a change of the images in place"
+        ) from None
+
+
+def _words(error: Exception) -> str:
+    """An exception on one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

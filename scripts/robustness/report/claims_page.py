@@ -1,0 +1,66 @@
+"""The page of claims: the table of claims as HTML that a person reads, in one file.
+
+Takes the table; reads the template and what it imports, writes nothing. Exists because a CSV with sentences in it is
+hard to read. The study's page (`robustness.report.page`) shows the same rows and counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED
+from robustness.errors import UserError
+from robustness.report.templates import rendered
+
+if TYPE_CHECKING:
+    import pandas
+
+VERDICTS = (HOLDS, FAILS, UNDECIDED)
+
+
+def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> str:
+    """The page for a table of `robustness.claims.verdicts.claims`, as it is read back from CSV.
+
+    `spec` has scale, seeds and datasets (name, title, settings). Raises `UserError` for a table without its columns.
+    """
+    filters = {"number": number, "p": p_value}
+    return rendered(template, filters, claims=rows(table), counts=counts(table), **spec)
+
+
+def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
+    """A row for each claim, as templates take it, with what it asks in one sentence (`asks`).
+
+    Raises `UserError` for a table without its columns.
+    """
+    if missing := [name for name in COLUMNS if name not in table.columns]:
+        raise UserError(f"the table of claims has no column {', '.join(missing)}: delete it and run the workflow again")
+    texts = ["dataset", "sentence", "unit", "test", "why", "not_trustworthy"]
+    table = table.astype({"censored": float})
+    found = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, "")).to_dict("records")
+    return [{str(key): value for key, value in row.items()} | {"asks": row["test"].partition(". ")[0]} for row in found]
+
+
+def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:
+    """How many claims have each verdict, about the recipes (`verdict`) and about the weights (`weights_verdict`)."""
+    return {
+        about: {verdict: int((table[about] == verdict).sum()) for verdict in VERDICTS}
+        for about in ("verdict", "weights_verdict")
+    }
+
+
+def number(value: float) -> str:
+    """Three significant digits; a dash for nothing."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    rounded = round(value, 9)
+    return (f"{rounded:.0f}" if abs(rounded) >= 1000 else f"{rounded:.3g}").replace("-", "−")
+
+
+def p_value(value: float) -> str:
+    """What follows the p of a p-value; small ones are only bounded, as nothing depends on how small they are."""
+    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"

@@ -1,0 +1,150 @@
+"""What the study's page is made from, read from a study's results: tables, pictures, captions, and where it came from.
+
+Reads results/<dataset>/tables, figures, models and attacks, results/claims.csv, and report/*.rst; writes nothing.
+Exists so that `robustness.report.page` is functions on values.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustness.errors import UserError
+from robustness.storage.files import read_json
+from robustness.storage.provenance import file_digest
+from robustness.storage.records import read_stamp
+from robustness.storage.tables import read_table
+from robustness.trust import questions
+
+if TYPE_CHECKING:
+    import pandas
+
+LARGE = 400_000
+"""Bytes from which a drawing is shown as pixels: that of 10,000 images' curves would make the page slow."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the address of an `img`, with its width and height in CSS pixels."""
+
+    address: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the page shows of one dataset; tables and pictures by their names, cards by model."""
+
+    name: str
+    tables: dict[str, pandas.DataFrame]
+    pictures: dict[str, Picture]
+    trust: list[questions.Row]
+    cards: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the page is made from.
+
+    `stamps` are those of `storage.provenance`, of trainings, attacks and measures; `checksums` are the names of
+    tables with their SHA-256; `commit` is that of the repository, or empty where it is not known.
+    """
+
+    datasets: list[Dataset]
+    claims: pandas.DataFrame
+    captions: dict[str, str]
+    stamps: list[dict[str, Any]]
+    checksums: list[tuple[str, str]]
+    commit: str
+
+
+def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Path) -> Material:
+    """All that `spec` lists in the folder of results; raises `UserError` for what is missing or damaged.
+
+    `spec` has seeds and datasets, each with name, tables, figures, models (with their names) and shard.
+    """
+    stamps: list[dict[str, Any]] = []
+    datasets = []
+    tables = [results / "claims.csv"]
+    for entry in spec["datasets"]:
+        folder = results / entry["name"]
+        cards: dict[str, dict[str, Any]] = {}
+        for model in entry["models"]:
+            for seed in spec["seeds"]:
+                card = read_json(folder / "models" / model["name"] / f"seed{seed}" / "model.json")
+                cards.setdefault(model["name"], card)
+                attack = folder / "attacks" / "report" / model["name"] / f"seed{seed}"
+                stamps += [card.get("provenance", {})]
+                stamps += [read_stamp(attack / name) for name in (f"{entry['shard']}.parquet", "measures.parquet")]
+        tables += [folder / "tables" / f"{name}.csv" for name in entry["tables"]]
+        datasets.append(
+            Dataset(
+                name=entry["name"],
+                tables={
+                    name: read_table(folder / "tables" / f"{name}.csv") for name in entry["tables"] if name != "trust"
+                },
+                pictures={name: read_picture(folder / "figures", name) for name in entry["figures"]},
+                trust=questions.read(folder / "tables" / "trust.csv") if "trust" in entry["tables"] else [],
+                cards=cards,
+            )
+        )
+    return Material(
+        datasets=datasets,
+        claims=read_table(tables[0]),
+        captions={path.stem: path.read_text(encoding="utf-8") for path in sorted(captions.glob("*.rst"))},
+        stamps=stamps,
+        checksums=[(path.relative_to(results).as_posix(), file_digest(path)) for path in tables],
+        commit=commit(repository),
+    )
+
+
+def read_picture(folder: Path, name: str) -> Picture:
+    """A figure as a data URI: its drawing, or where that is large its pixels; raises `UserError` without it."""
+    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
+    for path in (svg, png):
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: run the workflow to make it")
+    kind, content = ("svg+xml", svg.read_bytes())
+    if len(content) > LARGE:
+        kind, content = ("png", png.read_bytes())
+    address = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    header = png.read_bytes()[:24]
+    if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:
+        raise UserError(f"{png} is damaged: delete it and run the workflow again")
+    width, height = struct.unpack(">II", header[16:24])  # of 220 dots per inch, to 96 as in CSS
+    return Picture(address, round(width * 96 / 220), round(height * 96 / 220))
+
+
+def commit(repository: Path) -> str:
+    """The commit that is checked out in a repository; empty where the folder is none, or git is not installed."""
+    try:
+        said = subprocess.run(
+            ["git", "-C", str(repository), "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True
+        )
+    except OSError:
+        return ""
+    top, _, head = said.stdout.strip().partition("\n")
+    # A copy that lies inside of another project is none of that project's commits.
+    return head if said.returncode == 0 and Path(top).resolve() == repository.resolve() else ""
+
+
+def versions(stamps: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The packages that made the results, with their versions; all of them where jobs had different ones."""
+    found: dict[str, set[str]] = {}
+    for stamp in stamps:
+        for package, version in stamp.get("versions", {}).items():
+            found.setdefault(package, set()).add(version)
+    return [(package, ", ".join(sorted(found[package]))) for package in sorted(found)]
+
+
+def devices(stamps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The devices that trained and attacked."""
+    return sorted(
+        {str(stamp["device"]) for stamp in stamps if stamp.get("device") and "torch" in stamp.get("versions", {})}
+    )

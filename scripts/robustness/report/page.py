@@ -1,0 +1,577 @@
+"""The study's page: what was asked, done and found, as one HTML file that reads like the study.
+
+Takes what `robustness.report.files` has read, and fills the template; reads only the template and what it includes,
+writes nothing. Every number on the page is one of a table's, a count of its rows, or a sum of its counts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robustness.config import model_entry
+from robustness.report import claims_page, trust_page
+from robustness.report import tables as report_tables
+from robustness.report.captions import Caption, caption
+from robustness.report.files import Dataset, Material, Picture, devices, versions
+from robustness.report.tables import Cell, Column, Table, at_goal, cell, interval, number, percent, words
+from robustness.report.templates import rendered
+from robustness.trust import questions
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+DAGGER = "\u00a0†"
+DASH = report_tables.DASH
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure: its section, its caption in report/, its alt text, and the wildcard that its name ends with.
+
+    In the alt text, `{dataset}`, `{what}` (the wildcard's value), `{models}` and `{values}` are filled in.
+    """
+
+    section: str
+    caption: str
+    alt: str
+    wildcard: str = ""
+
+
+KINDS = {
+    "architecture": Kind("models", "architecture", "Diagram of the networks of {dataset}, layer by layer."),
+    "skip_connection": Kind("models", "skip_connection", "Diagram of two residual blocks with their skip connections."),
+    "training_noise": Kind(
+        "models", "training_noise", "Pictures: training images of {dataset}, and what noisy models see of them."
+    ),
+    "training_curves": Kind(
+        "models", "training_curves", "Line charts: loss and accuracy per epoch of {models} on {dataset}."
+    ),
+    "mean_change": Kind(
+        "robustness", "bars", "Bar chart: mean change per pixel until the model was wrong. {values}", "measure"
+    ),
+    "pixels_changed": Kind(
+        "robustness", "bars", "Bar chart: pixels changed until the model was wrong. {values}", "measure"
+    ),
+    "robustness_curves_": Kind(
+        "robustness",
+        "robustness_curves",
+        "Line chart: share of the images of {dataset} that are fooled, against the change allowed ({what}), "
+        "a line for each of {models}.",
+        "curves",
+    ),
+    "believability": Kind(
+        "believability",
+        "believability",
+        "Chart: what other networks answer to the adversarial images of {models}, and to noise of the same size.",
+    ),
+    "transfer": Kind(
+        "transfer", "transfer", "Matrix of {models}: share of the images that fooled one model and fool another."
+    ),
+    "targeted_": Kind(
+        "targeted",
+        "targeted",
+        "Heat map: change needed on the model {what} to turn an image of each class of {dataset} into each other.",
+        "model",
+    ),
+    "sensitivity": Kind(
+        "sensitivity",
+        "sensitivity",
+        "Chart: each claim’s estimate and verdict over the values of α and σ on {dataset}.",
+    ),
+    "examples_": Kind(
+        "examples",
+        "examples",
+        "Pictures: an image of class {what} of {dataset}, and what the attack made of it on {models}.",
+        "label",
+    ),
+    "differences_": Kind(
+        "examples", "differences", "Pictures: what the attack added to an image of class {what} on {models}.", "label"
+    ),
+}
+"""Kinds of figures by their names, or by what their names begin with; in the order in which a section shows them."""
+
+SECTIONS = {
+    "summary": "In short",
+    "models": "The models",
+    "accuracy": "Accuracy",
+    "attack": "The attack",
+    "robustness": "Robustness",
+    "claims": "The report’s claims",
+    "believability": "Believability",
+    "trust": "Can the numbers be trusted?",
+    "transfer": "Transfer",
+    "targeted": "Toward each class",
+    "sensitivity": "What the report does not say: α and σ",
+    "comparison": "Beside other attacks",
+    "examples": "Examples",
+    "others": "Other figures",
+    "reproduce": "How to reproduce",
+    "limits": "What the numbers do not mean",
+}
+"""Sections by their anchors, in order; one that has nothing to show is left out."""
+
+ALWAYS = {"summary", "attack", "reproduce", "limits"}
+
+
+OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
+    "accuracy": ("accuracy", report_tables.accuracy, False),
+    "rank_agreement": ("robustness", report_tables.rank_agreement, True),
+    "believability": ("believability", report_tables.believability, False),
+    "transfer": ("transfer", report_tables.transfer, True),
+    "targeted": ("targeted", report_tables.targeted, False),
+    "sensitivity": ("sensitivity", report_tables.sensitivity, True),
+    "comparison": ("comparison", report_tables.comparison, False),
+    "references": ("comparison", report_tables.references, True),
+}
+"""Tables that need no more than the models' titles: section, what makes them, and whether they are folded away."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure with its caption."""
+
+    name: str
+    picture: Picture
+    caption: Caption
+    alt: str
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a section shows of one dataset: tables, figures, and tables that are folded away."""
+
+    dataset: str
+    title: str
+    tables: list[Table] = field(default_factory=list)
+    figures: list[Shown] = field(default_factory=list)
+    folded: list[Table] = field(default_factory=list)
+    note: str = ""
+
+
+def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
+    """The page as HTML.
+
+    `spec` has scale, seeds, command, config (what captions name), claims (the datasets that claims are about) and
+    datasets: name, title, words (sentences on the settings), models, tables, figures and shard.
+    """
+    filters: dict[str, Callable[..., str]] = {
+        "number": claims_page.number,
+        "p": claims_page.p_value,
+        "percent": trust_page.percent,
+        "unbroken": trust_page.unbroken,
+    }
+    blocks = sections(material, spec)
+    claims = claims_page.rows(material.claims) if spec["claims"] else []
+    present = {name: title for name, title in SECTIONS.items() if name in ALWAYS or name in blocks or name == "claims"}
+    subjects = [
+        subject | {"dataset": entry["title"], "several": len(spec["datasets"]) > 1}
+        for entry, dataset in zip(spec["datasets"], material.datasets, strict=True)
+        if dataset.trust
+        for model in entry["models"]
+        for subject in trust_page.subjects_of(dataset.trust, model)
+    ]
+    return rendered(
+        template,
+        filters,
+        spec=spec,
+        scale=spec["scale"],
+        config=spec["config"],
+        title=heading(spec),
+        facts=facts(material, spec),
+        summary=summary(material, spec),
+        sections=present,
+        blocks=blocks,
+        attacks=attack_settings(spec["config"]["attacks"]),
+        claims=claims,
+        counts=claims_page.counts(material.claims),
+        claims_caption=caption(material.captions["claims"], spec["config"]),
+        captions={
+            (entry["name"], name): caption(text, spec["config"], dataset=entry["name"])
+            for entry in spec["datasets"]
+            for name, text in material.captions.items()
+            if name in {table.caption for block in _of(blocks, entry["name"]) for table in block.tables + block.folded}
+        },
+        questions=questions.QUESTIONS,
+        failed=[subject for subject in subjects if subject["failed"]],
+        censored=sum(_censored(material, spec).values()),
+        versions=versions(material.stamps),
+        devices=devices(material.stamps),
+        commit=material.commit,
+        checksums=material.checksums,
+        settings=json.dumps(spec["config"], indent=2, ensure_ascii=False, sort_keys=True),
+    )
+
+
+def heading(spec: Mapping[str, Any]) -> str:
+    """The page's title: that of the study, for one model or for several."""
+    several = sum(len(entry["models"]) for entry in spec["datasets"]) > 1
+    return "How robust are these image classifiers?" if several else "How robust is this image classifier?"
+
+
+def titles(entry: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
+    """The titles of a dataset's models by name, with a dagger where one failed a trust check."""
+    failed = questions.failures(dataset.trust)
+    return {model["name"]: model["title"] + (DAGGER if model["name"] in failed else "") for model in entry["models"]}
+
+
+def facts(material: Material, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The study at a glance."""
+    settings = spec["config"]["datasets"]
+    attacked = {entry["title"]: settings[entry["name"]]["attacked_images"] for entry in spec["datasets"]}
+    alike = len(set(attacked.values())) == 1
+    images = [f"{number:,}" + ("" if alike else f" of {title}") for title, number in attacked.items()]
+    used = devices(material.stamps)
+    return [
+        ("Scale", f"{spec['scale']['name']}: {spec['scale']['title']}"),
+        ("Models", str(sum(len(entry["models"]) for entry in spec["datasets"]))),
+        ("Test images per model", "; ".join(images[:1] if alike else images)),
+        ("Seeds", str(len(spec["seeds"]))),
+        *([("Computed on", ", ".join(used))] if used else []),
+    ]
+
+
+# ---- in short -------------------------------------------------------------------------------------------------------
+
+
+def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
+    """What was found, in a few sentences that hold for this study."""
+    from markupsafe import Markup
+
+    found: list[Markup] = []
+    confidence = goal(spec)
+    for entry, dataset in zip(spec["datasets"], material.datasets, strict=True):
+        found.append(most_and_least_robust(entry, dataset, confidence))
+        if "accuracy" in dataset.tables:
+            found[-1] += Markup(" ") + accuracy_range(entry, dataset)
+    found += [_fooled(material, spec), _trusted(material, spec)]
+    if spec["claims"]:
+        told = {about: _tally(count) for about, count in claims_page.counts(material.claims).items()}
+        found.append(
+            Markup("Of the report’s {} claims, about these weights {}; about the recipes {}.").format(
+                len(material.claims), told["weights_verdict"], told["verdict"]
+            )
+        )
+    found.append(_trained(spec))
+    return [sentence for sentence in found if sentence]
+
+
+def _trained(spec: Mapping[str, Any]) -> Markup:
+    """How often networks were trained, and which came with their weights, as no seed changes."""
+    from markupsafe import Markup
+
+    several = len(spec["datasets"]) > 1
+    given = [
+        Markup("<b>{}</b>").format(model["title"]) + (f" ({entry['title']})" if several else "")
+        for entry in spec["datasets"]
+        for model in entry["models"]
+        if model_entry.is_given(spec["config"]["datasets"][entry["name"]]["models"][model["name"]])
+    ]
+    seeds, unknown = len(spec["seeds"]), "nothing here says how much another training"
+    often = "once" if seeds == 1 else f"with {seeds} seeds"
+    if not given:
+        end = f": {unknown} of it would differ." if seeds == 1 else "."
+        return Markup("Each network was trained {}{}").format(often, end)
+    came = Markup(" and ").join(given) + f" came with {'its' if len(given) == 1 else 'their'} weights"
+    if len(given) == sum(len(entry["models"]) for entry in spec["datasets"]):
+        return came + f": {unknown} would differ."
+    if seeds == 1:
+        return came + f", and each other network was trained once: {unknown} would differ."
+    return came + f": {unknown} would differ. Each other network was trained {often}."
+
+
+def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence: float) -> Markup:
+    """Which model needed the largest median change and which the smallest, with intervals; ties are named together.
+
+    Models that failed a trust check are named, and left out: their numbers may belong to the attack.
+    """
+    from markupsafe import Markup
+
+    rows = at_goal(dataset.tables["robustness"], confidence).to_dict("records")
+    rows = [row for row in rows if row["attacked"] and not math.isnan(row["median_mean_change"])]
+    on = Markup("On <b>{}</b>").format(entry["title"])
+    if not rows:
+        return Markup("{}, no image could be attacked: the models get all of them wrong unchanged.").format(on)
+    names = titles(entry, dataset)
+    failed = questions.failures(dataset.trust)
+    doubtful = Markup(" and ").join(Markup("<b>{}</b>").format(names[r["model"]]) for r in rows if r["model"] in failed)
+    rows = [row for row in rows if row["model"] not in failed]
+    if not rows:
+        return Markup("{}, no model passed every trust check, so that none is called the most robust.").format(on)
+    left_out = Markup(" Not ranked, for a failed trust check: {}.").format(doubtful) if doubtful else Markup("")
+    ordered = sorted(rows, key=lambda row: -row["median_mean_change"])
+    most, least = ordered[0]["median_mean_change"], ordered[-1]["median_mean_change"]
+    first = [row for row in ordered if row["median_mean_change"] == most]
+    last = [row for row in ordered if row["median_mean_change"] == least]
+
+    def named(group: Sequence[Mapping[Any, Any]]) -> Markup:
+        return Markup(" and ").join(Markup("<b>{}</b>").format(names[row["model"]]) for row in group)
+
+    def needed(row: Mapping[Any, Any]) -> Markup:
+        if math.isinf(row["median_mean_change"]):
+            return Markup(
+                "half of its images or more were not fooled, so that its median is larger than any change made"
+            )
+        bounds = interval(row["median_mean_change_low"], row["median_mean_change_high"])
+        return Markup("a median change of {} per pixel (95 % interval {})").format(
+            number(row["median_mean_change"]), bounds or "unknown"
+        )
+
+    until = Markup("until a wrong class had {}").format(_reached(confidence))
+    if len(rows) == 1 or most == least:
+        return Markup("{}, {} needed {} {}.").format(on, named(first), needed(first[0]), until) + left_out
+    text = Markup("{}, {} {} the most robust: {} {}. The least robust {} {}: {}.").format(
+        on,
+        named(first),
+        "was" if len(first) == 1 else "were",
+        needed(first[0]),
+        until,
+        "was" if len(last) == 1 else "were",
+        named(last),
+        needed(last[0]),
+    )
+    following = ordered[len(first)]
+    if len(first) == 1 and first[0]["median_mean_change_low"] <= following["median_mean_change_high"]:
+        text += Markup(" The interval of {} overlaps that of {}, so which of them is ahead stays open.").format(
+            names[first[0]["model"]], names[following["model"]]
+        )
+    return text + left_out
+
+
+def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
+    """The lowest and the highest test accuracy, with the models that have them."""
+    from markupsafe import Markup
+
+    rows = sorted(dataset.tables["accuracy"].to_dict("records"), key=lambda row: row["accuracy"])
+    names = {model["name"]: model["title"] for model in entry["models"]}
+    low, high = rows[0], rows[-1]
+    if len(rows) == 1:
+        return Markup("Test accuracy is {}.").format(percent(low["accuracy"]))
+    return Markup("Test accuracy lies between {} ({}) and {} ({}).").format(
+        percent(low["accuracy"]), names[low["model"]], percent(high["accuracy"]), names[high["model"]]
+    )
+
+
+def goal(spec: Mapping[str, Any]) -> float:
+    """The probability that a wrong class must reach in the report's attack; 0 for any wrong prediction."""
+    confidence = spec["config"]["attacks"]["report"]["confidence"]
+    return 0.0 if confidence == "argmax" else float(confidence)
+
+
+def _reached(confidence: float) -> str:
+    return "the largest probability" if confidence == 0 else f"a probability of {confidence:g}"
+
+
+def _censored(material: Material, spec: Mapping[str, Any]) -> dict[str, int]:
+    """By dataset, how many attacks did not fool their image."""
+    return {
+        dataset.name: int(at_goal(dataset.tables["robustness"], goal(spec))["censored"].sum())
+        for dataset in material.datasets
+    }
+
+
+def _fooled(material: Material, spec: Mapping[str, Any]) -> Markup:
+    from markupsafe import Markup
+
+    attacked = sum(
+        int(at_goal(dataset.tables["robustness"], goal(spec))["attacked"].sum()) for dataset in material.datasets
+    )
+    censored = sum(_censored(material, spec).values())
+    if not attacked:
+        return Markup("")
+    if not censored:
+        return Markup("All {} attacks fooled the model on their image.").format(f"{attacked:,}")
+    return Markup(
+        "{} of {} attacks did not fool the model on their image. What these images would need is unknown: in medians "
+        "they count as larger than all others, in means with the change that they had reached."
+    ).format(f"{censored:,}", f"{attacked:,}")
+
+
+def _trusted(material: Material, spec: Mapping[str, Any]) -> Markup:
+    from markupsafe import Markup
+
+    rows = [row for dataset in material.datasets for row in dataset.trust]
+    failed = sum(not row.passed for row in rows)
+    if not rows:
+        return Markup("")
+    if not failed:
+        return Markup("All {} trust checks passed.").format(len(rows))
+    names = [
+        f"{model['title']} ({entry['title']})"
+        for entry, dataset in zip(spec["datasets"], material.datasets, strict=True)
+        for model in entry["models"]
+        if model["name"] in questions.failures(dataset.trust)
+    ]
+    return Markup(
+        "{} of {} trust checks failed: the numbers of {} may belong to the attack, not to the model. These models are "
+        "marked with a dagger (†)."
+    ).format(failed, len(rows), "; ".join(names))
+
+
+def _tally(count: Mapping[str, int]) -> str:
+    holds, fails, undecided = (count[verdict] for verdict in claims_page.VERDICTS)
+    return (
+        f"{holds} {'holds' if holds == 1 else 'hold'}, {fails} {'does' if fails == 1 else 'do'} not hold and "
+        f"{undecided} {'is' if undecided == 1 else 'are'} undecided"
+    )
+
+
+# ---- sections -------------------------------------------------------------------------------------------------------
+
+
+def sections(material: Material, spec: Mapping[str, Any]) -> dict[str, list[Block]]:
+    """What each section shows of each dataset; sections and datasets without anything are absent."""
+    found: dict[str, list[Block]] = {}
+    for entry, dataset in zip(spec["datasets"], material.datasets, strict=True):
+        for name, block in _blocks(material, entry, dataset, spec).items():
+            if block.tables or block.figures or block.folded:
+                found.setdefault(name, []).append(block)
+    return found
+
+
+def _of(blocks: Mapping[str, Sequence[Block]], dataset: str) -> list[Block]:
+    return [block for each in blocks.values() for block in each if block.dataset == dataset]
+
+
+def _blocks(
+    material: Material, entry: Mapping[str, Any], dataset: Dataset, spec: Mapping[str, Any]
+) -> dict[str, Block]:
+    names = titles(entry, dataset)
+    settings = spec["config"]["datasets"][entry["name"]]
+    blocks = {name: Block(entry["name"], entry["title"]) for name in SECTIONS}
+    tables = dataset.tables
+
+    def file(name: str) -> str:
+        return f"{entry['name']}/tables/{name}.csv"
+
+    if "models" in tables:
+        made = report_tables.models(tables["models"], entry["models"], dataset.cards, file("models"))
+        blocks["models"].tables.append(made)
+    if "robustness" in tables:
+        table, threshold = tables["robustness"], settings["changed_pixel_threshold"]
+        made = report_tables.robustness(table, names, goal(spec), threshold, file("robustness"))
+        blocks["robustness"].tables.append(made)
+        blocks["robustness"].folded.append(report_tables.attacks(table, names, file("robustness")))
+    for name, (section, make, folded) in OTHERS.items():
+        if name in tables:
+            made = make(tables[name], names, file(name))
+            (blocks[section].folded if folded else blocks[section].tables).append(made)
+    if dataset.trust:
+        blocks["trust"].tables.append(trusted(dataset.trust, names, file("trust")))
+        blocks["trust"].folded.append(checks(dataset.trust, names, file("trust")))
+    for name in sorted(dataset.pictures, key=_order):
+        kind = _kind(name)
+        section = KINDS[kind].section if kind else "others"
+        blocks[section].figures.append(_shown(name, material, entry, dataset, spec))
+    failed = questions.failures(dataset.trust)
+    if failed:
+        told = "; ".join(f"{names[model].removesuffix(DAGGER)} ({words})" for model, words in failed.items())
+        for section in ("robustness", "believability", "transfer", "targeted"):
+            blocks[section] = replace(blocks[section], note=f"† Not trustworthy: {told}.")
+    return blocks
+
+
+def _kind(name: str) -> str:
+    """The key in `KINDS` of a figure; empty for one that is not known."""
+    return name if name in KINDS else next((key for key in KINDS if key.endswith("_") and name.startswith(key)), "")
+
+
+def _order(name: str) -> tuple[int, str, int]:
+    """Figures in the order of their kinds, each class's example beside what was added to it."""
+    kind = _kind(name)
+    if kind in ("examples_", "differences_"):
+        return list(KINDS).index("examples_"), name.removeprefix(kind), list(KINDS).index(kind)
+    return list(KINDS).index(kind) if kind else len(KINDS), name, 0
+
+
+def _shown(name: str, material: Material, entry: Mapping[str, Any], dataset: Dataset, spec: Mapping[str, Any]) -> Shown:
+    from markupsafe import Markup
+
+    kind = KINDS.get(_kind(name))
+    if kind is None or kind.caption not in material.captions:
+        told = Caption(Markup("{}").format(name.replace("_", " ")), Markup(""), Markup(""))
+        return Shown(name, dataset.pictures[name], told, f"Figure {name} of {entry['title']}.")
+    ending = name.removeprefix(_kind(name)) if _kind(name).endswith("_") else name
+    wildcards = {kind.wildcard: ending} if kind.wildcard else {}
+    told = caption(material.captions[kind.caption], spec["config"], dataset=entry["name"], **wildcards)
+    of_model = {model["name"]: model["title"] for model in entry["models"]}
+    if kind.wildcard == "model":
+        ending = of_model.get(ending, ending)
+        told = replace(told, title=Markup("{}. {}").format(ending, told.title))
+    values = [
+        f"{of_model[row['model']]}: {number(row[name])}"
+        for row in at_goal(dataset.tables["robustness"], goal(spec)).to_dict("records")
+        if kind.caption == "bars"
+    ]
+    alt = kind.alt.format_map(
+        {
+            "dataset": entry["title"],
+            "models": "; ".join(of_model.values()),
+            "what": {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change per pixel"}.get(
+                ending, "L2 norm, by required probability" if ending == "confidence" else ending
+            ),
+            "values": "; ".join(values) + ".",
+        }
+    )
+    return Shown(name, dataset.pictures[name], told, alt)
+
+
+def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -> Table:
+    """How many checks each model passed with each seed, and which it failed."""
+    subjects = list(dict.fromkeys((row.model, row.seed) for row in rows))
+    made = []
+    for model, seed in subjects:
+        own = [row for row in rows if (row.model, row.seed) == (model, seed)]
+        failed = [row.words for row in own if not row.passed]
+        made.append(
+            [
+                words(names.get(model, model)),
+                cell(seed, write=report_tables.whole),
+                cell(len(own) - len(failed), write=report_tables.whole),
+                cell(len(failed), write=report_tables.whole, tone="bad" if failed else "good"),
+                words("; ".join(failed)),
+            ]
+        )
+    head = [Column("Model", "text"), Column("Seed"), Column("Passed"), Column("Failed"), Column("What failed", "long")]
+    return Table("Trust checks", head, made, "trust", file)
+
+
+def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -> Table:
+    """Every check of every model."""
+    made = [
+        [
+            words(names.get(row.model, row.model)),
+            cell(row.seed, write=report_tables.whole),
+            words(questions.QUESTIONS[row.check].title if row.check in questions.QUESTIONS else row.check),
+            cell(row.value, write=trust_page.percent),
+            cell(row.limit, write=trust_page.percent),
+            words("✓ passed" if row.passed else "✗ failed", "good" if row.passed else "bad"),
+            words(row.why),
+        ]
+        for row in rows
+    ]
+    head = [Column("Model", "text"), Column("Seed"), Column("Check", "text"), Column("Value"), Column("Limit")]
+    return Table("Every check", [*head, Column("Verdict", "text"), Column("Why", "long")], made, "trust", file)
+
+
+def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
+    """How each attack is configured; those of a library have a method and steps."""
+    rewards = {"probability": "−p of the true class", "cross_entropy": "−log p of the true class"}
+    made = []
+    for name, entry in attacks.items():
+        if "library" in entry:
+            cells = [f"{entry['method']} of {entry['library']}", DASH, "any wrong class", DASH]
+            steps = entry["steps"]
+        else:
+            others = [report_tables.level(0 if each == "argmax" else each) for each in entry["other_confidences"]]
+            reached = report_tables.level(0 if entry["confidence"] == "argmax" else entry["confidence"])
+            cells = [rewards.get(entry["reward"], entry["reward"]), entry["direction"], reached, ", ".join(others)]
+            steps = entry["max_iterations"]
+        target = DASH if entry.get("target") is None else entry["target"]
+        made.append([words(name), *map(words, cells), words(target), Cell(f"{steps:,}", repr(float(steps)))])
+    texts = ("Attack", "Climbs", "Direction", "Ends when a wrong class has", "Also recorded at", "Target")
+    return Table("The attacks", [*(Column(text, "text") for text in texts), Column("Steps, at most")], made, "", "")

@@ -1,0 +1,65 @@
+"""The page of a dataset's trust checks: every check of every model, what it asks, and what its failure means.
+
+Takes the rows of the table; reads the template, writes nothing. The page needs no other file and no network.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from robustness.errors import UserError
+from robustness.report.templates import rendered
+from robustness.trust.questions import QUESTIONS, Row
+
+
+def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) -> str:
+    """The page as HTML; `spec` is that of a figure (dataset, models with their titles, footnote) with `images`.
+
+    Raises `UserError` for a model of the spec that the table lacks, or a table with a check that is not known.
+    """
+    for row in table:
+        if row.check not in QUESTIONS:
+            raise UserError(f"the table of trust checks has an unknown check '{row.check}': delete it and run again")
+    subjects = [subject for model in spec["models"] for subject in subjects_of(table, model)]
+    return rendered(
+        template,
+        {"percent": percent, "unbroken": unbroken},
+        dataset=spec["dataset"]["title"],
+        subjects=subjects,
+        failed=[subject for subject in subjects if subject["failed"]],
+        questions=QUESTIONS,
+        images=spec["images"],
+        footnote=spec["footnote"],
+    )
+
+
+def percent(share: float) -> str:
+    """A share in percent with two digits; a dash where there is none."""
+    return "–" if math.isnan(share) else f"{100 * share:.2g}\u00a0%" if share < 1 else f"{100 * share:.0f}\u00a0%"
+
+
+def unbroken(text: str) -> str:
+    """Text whose quantities are not torn apart at the end of a line."""
+    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
+
+
+def subjects_of(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A model's checks, seed by seed, those that failed apart."""
+    rows = [row for row in table if row.model == model["name"]]
+    if not rows:
+        raise UserError(
+            f"the table of trust checks lacks model '{model['name']}': delete it and run the workflow again"
+        )
+    seeds = list(dict.fromkeys(row.seed for row in rows))
+    return [
+        {
+            "anchor": f"{model['name']}-{seed}",
+            "title": model["title"] + (f", seed {seed}" if len(seeds) > 1 else ""),
+            "rows": (of_seed := [row for row in rows if row.seed == seed]),
+            "failed": [row for row in of_seed if not row.passed],
+        }
+        for seed in seeds
+    ]

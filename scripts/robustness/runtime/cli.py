@@ -1,0 +1,92 @@
+"""What every script shares: its log, its spec argument, and how it fails.
+
+Writes the script's log file and, on an error that a user can mend, one sentence to the terminal. Exists so that the
+scripts stay three lines long: parse, call, write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from robustness.errors import UserError
+from robustness.runtime import usage
+from robustness.runtime.progress import drawn_elsewhere
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser with what all scripts take: `--spec` (the rule's settings as JSON) and `--log`."""
+    arguments = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    arguments.add_argument("--spec", type=json.loads, default={}, metavar="JSON", help="settings that shape the result")
+    arguments.add_argument("--log", type=Path, metavar="FILE", help="where log lines go besides the terminal")
+    return arguments
+
+
+def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
+    """Parse the command line, set up logging, call `main`; exit 1 with a sentence on a `UserError`.
+
+    Any other exception is a defect: its traceback goes to the log file and to the terminal. What the script used
+    (`robustness.runtime.usage`) is written beside the log.
+    """
+    options = arguments.parse_args()
+    try:
+        _set_up_logging(options.log)
+        main(options)
+    except UserError as error:
+        logging.getLogger(__name__).error("%s", error)
+        sys.exit(1)
+    except OSError as error:
+        logging.getLogger(__name__).error("%s", _explain(error), exc_info=error.filename is None)
+        sys.exit(1)
+    except Exception:
+        logging.getLogger(__name__).exception("this is a defect of the workflow, not of your input")
+        sys.exit(1)
+    finally:
+        if options.log is not None:
+            with suppress(OSError):  # a full disk has been reported by then, or is the next job's to report
+                usage.write(options.log)
+
+
+def _set_up_logging(path: Path | None) -> None:
+    terminal = logging.StreamHandler()
+    if drawn_elsewhere():  # a bar says how the job is doing; only what went wrong is worth a line beside it
+        terminal.setLevel(logging.WARNING)
+    handlers: list[logging.Handler] = [terminal]
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+
+
+def _explain(error: OSError) -> str:
+    """The sentence for an operating system's error."""
+    import errno
+
+    where = f" while using {error.filename}" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full{where}: free some space and run the same command again; finished files are kept"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return (
+            f"no permission{where}: make it readable if the job reads it; if the job writes it, make its folder "
+            "writable, or set 'results' to another folder"
+        )
+    return f"{error.strerror or error}{where}"
+
+
+def settings(spec: dict[str, Any], *keys: str) -> list[Any]:
+    """The values of `keys` in a spec, in order.
+
+    Raises `UserError` naming the first key that is missing, for someone who calls a script by hand.
+    """
+    for key in keys:
+        if key not in spec:
+            raise UserError(f"--spec lacks '{key}'; the rule that runs this script passes {', '.join(keys)}")
+    return [spec[key] for key in keys]

@@ -1,0 +1,255 @@
+"""A process that has imported what jobs import, and forks for each job, which then imports none of it.
+
+Snakemake's process starts it for a local run (`ForkServer`), and `scripts/start_job.py`, by which all rules start their
+programs, asks it for a fork (`serve`). Without it, a job starts in a new Python. Nothing else differs: the job has the
+arguments, the environment, the folder, the streams and the signals of the process that asked.
+
+Three processes take part in a job. The one that asked sends a request and then each signal that it gets, one byte each.
+A fork of the server, the watcher, passes signals on and sends one byte when the job has begun, and at its end the
+job's wait status. A fork of the watcher is the job. So jobs survive the server's end, as they survive Snakemake's; they
+are killed when the process that asked is.
+
+The socket has no file (a Linux abstract address), so that nothing can be left behind; both ends refuse other users.
+"""
+
+from __future__ import annotations
+
+import array
+import atexit
+import ctypes
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from robustness.storage.code_digest import LIBRARY, imported, imports
+
+ADDRESS = "ROBUSTNESS_FORKSERVER"
+"""The environment variable with the address of the server; `scripts/start_job.py` reads it."""
+
+SWITCH = "ROBUSTNESS_FORK"
+"""The environment variable that keeps jobs from being forked when it is `no`."""
+
+FEW = 3
+"""So many jobs, or fewer, are not worth a server, nor a module that it would import for them."""
+
+_SINGLE_THREADED = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+"""What libraries read when they are loaded: with it none of them starts a thread, which a fork would not have.
+
+So a job that asks for more threads is not forked.
+"""
+
+_PR_SET_PDEATHSIG = 1
+
+
+# ---- the side of Snakemake ------------------------------------------------------------------------------------------
+
+
+def modules_for(programs: Iterable[Path]) -> list[str]:
+    """What a server should import for jobs that run `programs`, one for each job: packages that many of them name.
+
+    Names of the standard library and of this one are left out: a job imports the library anew, so that it runs the
+    code that is there when it starts. Some names are no modules but what modules hold.
+    """
+    counts: Counter[str] = Counter()
+    for program, jobs in Counter(programs).items():
+        names = {name for file in (program, *imported(program)) for dots, name in imports(file) if not dots}
+        counts.update(dict.fromkeys(names, jobs))
+    own = sys.stdlib_module_names | {LIBRARY.name}
+    return sorted(name for name, jobs in counts.items() if jobs > FEW and name.split(".")[0] not in own)
+
+
+def is_wanted(jobs: int) -> bool:
+    """Whether a server pays for this number of local jobs, can be had here (Linux), and is not switched off."""
+    return sys.platform == "linux" and jobs > FEW and os.environ.get(SWITCH) != "no"
+
+
+class ForkServer:
+    """The server of one run. Jobs that start between `start` and `stop` are forked from it.
+
+    It ends at `stop`, or when this process ends in any way: it reads a pipe that this process alone can write to.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, modules: Sequence[str]) -> None:
+        """Start the server, which imports `modules`; jobs that ask meanwhile wait for it."""
+        address = f"image-robustness-{uuid.uuid4().hex}"
+        program = Path(__file__).parents[2] / "serve_jobs.py"
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(f"\0{address}")
+            listening.listen(1024)  # from now on those who ask wait
+            self._process = subprocess.Popen(
+                [sys.executable, str(program), str(listening.fileno()), *modules],
+                env=os.environ | _SINGLE_THREADED,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,  # Ctrl-C is for the jobs, and reaches them through the processes that asked
+            )
+        os.environ[ADDRESS] = address
+
+    def stop(self) -> None:
+        """End the server; jobs that run go on. Does nothing where none was started."""
+        os.environ.pop(ADDRESS, None)
+        if self._process is not None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+
+
+# ---- the server -----------------------------------------------------------------------------------------------------
+
+
+def serve(descriptor: int, modules: Sequence[str]) -> None:
+    """Import `modules` and run a job for each connection to a listening socket, until standard input closes.
+
+    Ends at once when a library has started a thread: a fork would lack it, and might wait for it forever.
+    """
+    with socket.socket(fileno=descriptor) as listening:
+        listening.set_inheritable(False)
+        for name in modules:
+            with suppress(Exception):  # not a module, or one that cannot be imported: the job that needs it will say so
+                importlib.import_module(name)
+        if len(list(Path("/proc/self/task").iterdir())) > 1:
+            return
+        gc.collect()
+        gc.freeze()  # else the first collection in each fork copies the memory of all these objects
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # watchers that end leave nothing to wait for
+        while True:
+            ready, _, _ = select.select([descriptor, 0], [], [])
+            if 0 in ready:  # standard input
+                return
+            connection, _ = listening.accept()
+            with connection:
+                if _user(connection) == os.getuid() and os.fork() == 0:
+                    listening.close()
+                    _watch(connection)
+
+
+def _user(connection: socket.socket) -> int:
+    """The user at the other end."""
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+    return int(struct.unpack("iII", credentials)[1])
+
+
+def _watch(connection: socket.socket) -> NoReturn:
+    """Run the job that is asked for in a fork, pass signals on to it, and tell how it ended."""
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        request, streams = _received(connection)
+        watcher, job = os.getpid(), os.fork()
+        if job == 0:
+            connection.close()
+            _die_with(watcher)
+            _become(request, streams)
+        for stream in streams:
+            os.close(stream)
+        connection.send(b"\1")
+        ended = os.pidfd_open(job)
+        while True:
+            ready, _, _ = select.select([connection.fileno(), ended], [], [])
+            if ended in ready:
+                connection.send(struct.pack("i", os.waitpid(job, 0)[1]))
+                break
+            numbers = connection.recv(64)
+            for number in numbers or [signal.SIGKILL]:  # who asked was killed
+                os.kill(job, signal.SIGSTOP if number == signal.SIGTSTP else number)
+            if not numbers:
+                break
+    finally:
+        os._exit(0)
+
+
+def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """The request, and the descriptors of the three standard streams."""
+    length = struct.calcsize("I")
+    head, ancillary, _, _ = connection.recvmsg(length, socket.CMSG_SPACE(3 * array.array("i").itemsize))
+    streams = array.array("i")
+    for _, _, data in ancillary:
+        streams.frombytes(data)
+    body = connection.recv(struct.unpack("I", head)[0], socket.MSG_WAITALL)
+    return json.loads(body), streams.tolist()
+
+
+def _die_with(watcher: int) -> None:
+    """Let the system kill this process when its watcher is killed: nobody could tell how it ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != watcher:
+        os._exit(1)
+
+
+def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
+    """Run a program in this process as `python PROGRAM ARGUMENT…` would in a new one, and end."""
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=os.isatty(1))
+    os.chdir(request["folder"])
+    os.umask(request["umask"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in request["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
+    sys.argv = request["command"]
+    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+    for name in [name for name in sys.modules if name.split(".")[0] == LIBRARY.name]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    _end(_ran(sys.argv[0]))
+
+
+def _ran(program: str) -> int:
+    """The exit code of a program that runs as `__main__`; what it raises is printed as Python prints it."""
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        return -signal.SIGINT
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def _end(code: int) -> NoReturn:
+    """End as Python does, less the half second that it takes to tear down large libraries."""
+    try:
+        threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing ends its forks
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        if code < 0:
+            signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        os._exit(code)

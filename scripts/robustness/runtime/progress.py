@@ -1,0 +1,168 @@
+"""How far a job is: lines in its log and, where a person watches a terminal, a bar.
+
+Several jobs may share a terminal, and none of them knows where the others write. A job that Snakemake started therefore
+draws nothing: it leaves a small file (`Status`) in the folder that the environment variable `FOLDER` names, from which
+`robustness.runtime.terminal` draws the bars of all jobs. A script that was started by hand has its bar drawn by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator, Sized
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from robustness.runtime.terminal import Bars
+
+_LOG = logging.getLogger(__name__)
+
+FOLDER = "ROBUSTNESS_PROGRESS"
+"""Unset: the script was started by hand. Empty: nobody draws bars. Else the folder that jobs leave their status in."""
+
+_BETWEEN_STATUSES = 0.25
+"""Seconds; the bars are drawn twice a second."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a job is: `done` of `total` (None where it is not known), `resumed` of them by an earlier process."""
+
+    title: str
+    unit: str
+    total: int | None
+    done: int
+    resumed: int
+    seconds: float
+    note: str
+
+
+def drawn_elsewhere() -> Path | None:
+    """The folder for the status of jobs, where a process draws bars from it."""
+    folder = Path(os.environ.get(FOLDER) or os.devnull)
+    return folder if folder.is_dir() else None  # on another machine of a cluster there is none
+
+
+class Progress:
+    """Counts `total` things done; use as a context manager.
+
+    Logs a line when `interval` seconds have passed since the last one, and one at the end.
+    """
+
+    def __init__(self, title: str, total: int | None, unit: str, interval: float = 30.0) -> None:
+        self.title, self.total, self.unit, self.interval = title, total, unit, interval
+        self.done = self.resumed = 0
+        self.note = ""
+        self._started = self._logged = time.monotonic()
+        self._written = float("-inf")
+        self._file: Path | None = None
+        self._own_bar: Bars | None = None
+
+    def __enter__(self) -> Progress:
+        if FOLDER not in os.environ and sys.stderr.isatty():
+            from robustness.runtime.terminal import Bars
+
+            self._own_bar = Bars(sys.stderr)
+            self._own_bar.start()
+        folder = drawn_elsewhere()
+        self._file = folder / f"{os.getpid()}.json" if folder else None
+        self._show()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.unlink(missing_ok=True)
+        if self._own_bar is not None:
+            self._own_bar.stop()
+        now = self.status()
+        _LOG.info("%s: %s in %.1f s", self.title, _counted(now.done - now.resumed, now.unit), now.seconds)
+
+    def resume(self, count: int) -> None:
+        """Say that `count` were done before this process began: they count, but say nothing about its speed."""
+        self.done += count
+        self.resumed += count
+
+    def advance(self, count: int, note: str = "") -> None:
+        """Say that `count` more are done; `note` is shown beside the count."""
+        self.done += count
+        self.note = note
+        self._show()
+        now = time.monotonic()
+        if now - self._logged >= self.interval:
+            self._logged = now
+            _LOG.info("%s: %s", self.title, standing(self.status()))
+
+    @contextmanager
+    def counting(self, network: nn.Module) -> Iterator[None]:
+        """Count the images that `network` is given within, up to the total: batches may be padded."""
+
+        def given(module: object, inputs: object, outputs: Sized) -> None:
+            self.advance(len(outputs) if self.total is None else min(len(outputs), self.total - self.done))
+
+        hook = network.register_forward_hook(given)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def status(self) -> Status:
+        """How far it is now."""
+        seconds = max(time.monotonic() - self._started, 1e-6)
+        return Status(self.title, self.unit, self.total, self.done, self.resumed, seconds, self.note)
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if self._file is None or now - self._written < _BETWEEN_STATUSES:
+            return
+        self._written = now
+        written = self._file.with_suffix(".new")
+        try:
+            written.write_text(json.dumps(asdict(self.status())), encoding="utf-8")
+            written.replace(self._file)
+        except OSError:  # a bar is no reason to fail: whoever draws may have ended before this job did
+            self._file = None
+
+
+def standing(status: Status) -> str:
+    """A status in words: `1,240 of 4,000 steps (31 %), 45/s, about 61 s to go; 12 cap`."""
+    rate = (status.done - status.resumed) / status.seconds
+    speed = f"{_amount(rate, status.unit)}/s"
+    note = f"; {status.note}" if status.note else ""
+    if not status.total:
+        return f"{_counted(status.done, status.unit)}, {speed}{note}"
+    left = f", about {in_words((status.total - status.done) / rate)} to go" if rate > 0 else ""
+    share = 100 * status.done // status.total
+    done, total = _amount(status.done, status.unit), _counted(status.total, status.unit)
+    return f"{done} of {total} ({share} %), {speed}{left}{note}"
+
+
+def in_words(seconds: float) -> str:
+    """A time as a person would say it: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    if minutes >= 600:
+        return f"{round(minutes / 60):,} h"
+    hours, minutes = divmod(10 * round(minutes / 10), 60)
+    return f"{hours} h" + (f" {minutes} min" if minutes else "")
+
+
+def _counted(count: float, unit: str) -> str:
+    return _amount(count, unit) + ("" if unit == "B" else f" {unit}")
+
+
+def _amount(count: float, unit: str) -> str:
+    """A number of things, or of bytes in megabytes."""
+    if unit == "B":
+        return f"{count / 1e6:.1f} MB"
+    return f"{count:,.0f}" if count >= 10 or count == int(count) else f"{count:.1f}"

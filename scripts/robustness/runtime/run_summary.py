@@ -1,0 +1,226 @@
+"""What a run says of itself: which jobs it has and how long they may take, what to open afterwards, what failed.
+
+Reads benchmark files and logs of jobs; writes nothing. Pure functions on a list of `Job`, so that what Snakemake knows
+of a run is asked for in one place (rules/hooks.smk). Uses the standard library alone, which every Snakemake has.
+"""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from robustness.runtime.progress import in_words
+
+KINDS = {
+    "download_data": ("download", "downloads"),
+    "train_model": ("training", "trainings"),
+    "import_model": ("imported model", "imported models"),
+    "evaluate_model": ("evaluation", "evaluations"),
+    "attack_shard": ("attack shard", "attack shards"),
+    "compare_shard": ("shard of a library's attack", "shards of a library's attacks"),
+    "attack_targets": ("attack toward each class", "attacks toward each class"),
+    "measure_attack": ("measured attack", "measured attacks"),
+    "check_trust": ("model checked", "models checked"),
+    "judge_attack": ("judged attack", "judged attacks"),
+    "transfer_attack": ("transferred attack", "transferred attacks"),
+    "judge_swept_value": ("value of the sensitivity", "values of the sensitivity"),
+    "benchmark_attack": ("timed attack", "timed attacks"),
+    "tabulate_": ("table", "tables"),
+    "plot_": ("figure", "figures"),
+    "write_": ("page", "pages"),
+    "render_report": ("report", "reports"),
+}
+"""What the jobs of a rule are called, one and several; a name that ends in `_` stands for all rules that begin so."""
+
+REPORT = "report.html"
+OPEN_FIRST = {
+    REPORT: "the study as one page",
+    "claims.html": "which of the report's claims hold, and why",
+    "trust.html": "which models' numbers can be trusted",
+    "figures/mean_change.svg": "how much change each model needed",
+    "figures/pixels_changed.svg": "how many pixels were changed",
+    "tables/accuracy.csv": "how often each model is right",
+    "tables/robustness.csv": "every measure of every attack",
+}
+"""Files, of all datasets or of one, that a person wants to see first, and what they show."""
+
+_MOST_FAILURES = 3
+_LAST_LINES = 6
+_CLOCKS_DIFFER = 60.0
+"""Seconds by which the clock of a file system may be behind."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a run. `wildcards` as `dataset=mnist, model=…`; files as Snakemake names them, None where none is."""
+
+    rule: str
+    wildcards: str = ""
+    output: tuple[str, ...] = ()
+    log: str | None = None
+    benchmark: str | None = None
+    threads: int = 1
+
+
+# ---- before ---------------------------------------------------------------------------------------------------------
+
+
+def counted(jobs: Sequence[Job]) -> str:
+    """The jobs by kind in words: `4 trainings, 16 attack shards, 12 figures and 2 others (prepare_data)`."""
+    kinds = Counter(_kind(job.rule) for job in jobs)
+    parts = [f"{kinds[kind]} {KINDS[kind][kinds[kind] > 1]}" for kind in KINDS if kind in kinds]
+    others = sorted({job.rule for job in jobs if _kind(job.rule) is None})
+    if others:
+        named = f"{', '.join(others[:4])}{', …' if len(others) > 4 else ''}"
+        parts.append(f"{kinds[None]} other{'s' if kinds[None] > 1 else ''} ({named})")
+    return _listed(parts)
+
+
+def _kind(rule: str) -> str | None:
+    if rule in KINDS:
+        return rule
+    return next((kind for kind in KINDS if kind.endswith("_") and rule.startswith(kind)), None)
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def earlier_seconds(jobs: Iterable[Job]) -> dict[Job, float]:
+    """How long each job took before, as far as benchmark files tell.
+
+    That of the job itself, else the median of its rule's jobs on the same dataset, else of those on all datasets.
+    """
+    pools: dict[tuple[Path, str], float | None] = {}
+
+    def pooled(folder: Path, pattern: str) -> float | None:
+        if (folder, pattern) not in pools:
+            known = [seconds for path in sorted(folder.glob(pattern)) if (seconds := _seconds_in(path)) is not None]
+            pools[folder, pattern] = statistics.median(known) if known else None
+        return pools[folder, pattern]
+
+    found = {}
+    for job in jobs:
+        if job.benchmark is None:
+            continue
+        path = Path(job.benchmark)
+        seconds = _seconds_in(path)
+        if seconds is None:
+            # results/<dataset>/benchmarks/<rule>.tsv, or <rule>/<wildcards>.tsv
+            single = path.parent.name == "benchmarks"
+            names = path.name if single else f"{path.parent.name}/*.tsv"
+            benchmarks = path.parent if single else path.parent.parent
+            seconds = pooled(benchmarks, names)
+            if seconds is None and benchmarks.parent.name:
+                seconds = pooled(benchmarks.parent.parent, f"*/benchmarks/{names}")
+        if seconds is not None:
+            found[job] = seconds
+    return found
+
+
+def _seconds_in(path: Path) -> float | None:
+    """The wall time in one of Snakemake's benchmark files; None where there is none, or it is cut off."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return statistics.median(float(row["s"]) for row in csv.DictReader(file, delimiter="\t"))
+    except (OSError, ValueError, KeyError, TypeError, statistics.StatisticsError):
+        return None
+
+
+def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | None) -> str:
+    """A sentence on how long the jobs may take on so many cores (None: on a cluster), by how long they took before."""
+    if not seconds:
+        return "How long that takes no earlier run here tells."
+    if cores is None:
+        work = f"about {in_words(sum(seconds.values()))} of computing, shared among the jobs that run side by side"
+    else:
+        shared = sum(seconds[job] * min(job.threads, cores) for job in seconds) / cores
+        work = f"about {in_words(max(shared, *seconds.values()))} on {cores} core{'s' if cores > 1 else ''}"
+    unknown = [job for job in jobs if job not in seconds]
+    if unknown:
+        return f"An estimate from earlier runs: {work}, and on top {counted(unknown)}, of which there are no times yet."
+    return f"An estimate from earlier runs: {work}."
+
+
+# ---- afterwards -----------------------------------------------------------------------------------------------------
+
+
+def done(jobs: Sequence[Job], results: str, downloads: str) -> list[str]:
+    """Lines for a run that succeeded: what to open or, where it only filled the folder `downloads`, what that means."""
+    if all(job.rule == "download_data" for job in jobs):
+        return [f"Done. What comes over a network is in {downloads}/; the rest needs none."]
+    first = to_open(jobs, results)
+    return ["Done. Open first:", *(f"  {line}" for line in first)] if first else ["Done."]
+
+
+def to_open(jobs: Iterable[Job], results: str) -> list[str]:
+    """What to look at of what a run made: a line each, what a person wants first; else the figures and tables.
+
+    A report that an earlier run left in the folder `results` comes first, too, and is said to be older.
+    """
+    made = [path for job in jobs for path in job.output]
+    found = [(path, words) for name, words in OPEN_FIRST.items() for path in made if path.endswith(f"/{name}")]
+    if not found:
+        found = [(path, "") for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
+    report = Path(results, REPORT)
+    if str(report) not in made and report.is_file():
+        found = [(str(report), f"{OPEN_FIRST[REPORT]}, as an earlier run left it"), *found]
+    width = 2 + max((len(path) for path, _ in found), default=0)
+    return [f"{path:{width}}{words}".rstrip() for path, words in found]
+
+
+def failures(jobs: Sequence[Job], started: float) -> list[str]:
+    """Lines that name each failed job, its log's last lines and the next step.
+
+    `started` is when the run began, in seconds since 1970: an older log is of another run.
+    """
+    if not jobs:
+        return ["No job failed by itself. Run the same command again: it goes on where this run ended."]
+    lines = []
+    for job in jobs[:_MOST_FAILURES]:
+        lines.append(f"Failed: {job.rule}{f' ({job.wildcards})' if job.wildcards else ''}")
+        text = _written_since(job.log, started)
+        if text is None:
+            lines.append(f"    It wrote nothing into its log{f', {job.log}' if job.log else ''}.")
+        else:
+            lines.append(f"    The end of {job.log}:")
+            lines += [f"      {line}" for line in text.splitlines()[-_LAST_LINES:]]
+        lines.append(f"    {next_step(text)}")
+        cluster = Path("results", "slurm_logs", f"rule_{job.rule}")
+        if cluster.is_dir():
+            lines.append(f"    What Slurm said of it: {cluster}/")
+    if len(jobs) > _MOST_FAILURES:
+        more = ", ".join(job.log or job.rule for job in jobs[_MOST_FAILURES:][:_LAST_LINES])
+        lines.append(f"And {len(jobs) - _MOST_FAILURES} more; their logs: {more}")
+    lines.append("What is finished stays: the same command does only the rest.")
+    return lines
+
+
+def _written_since(log: str | None, started: float) -> str | None:
+    try:
+        path = Path(log or "")
+        if path.stat().st_mtime < started - _CLOCKS_DIFFER:
+            return None
+        return path.read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def next_step(log: str | None) -> str:
+    """What to do about a job that failed, by what its log says (None: nothing)."""
+    if log is None:
+        return "Snakemake's own message, above, says why it could not start: often a package is missing (make install)."
+    if "this is a defect of the workflow" in log:
+        return "Next: this is a mistake of the workflow, not yours: report it, with the whole log."
+    if "stopped by SIGTERM" in log:
+        return "Next: run the same command again: the job goes on from where it was stopped."
+    if any(" ERROR " in line for line in log.splitlines()):
+        return "Next: do what the line with ERROR says, then run the same command again."
+    return (
+        "Next: it ended without a word, as when memory runs out or somebody ends it: run the same command again, with "
+        "fewer --cores if memory was short."
+    )

@@ -1,0 +1,1 @@
+"""Statistics without a subject: intervals, tests, seeds, censoring. No file, no model."""

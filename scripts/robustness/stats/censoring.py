@@ -1,0 +1,105 @@
+"""The change that each image needed, where some were not fooled, and the share that a change allowed fools.
+
+Pure functions on tables of measures and on arrays. An image that was attacked and not fooled needed more change than
+the attack made ("censored"): it is infinite here, so that it is never taken for an easy one, and never left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustness.stats.intervals import wilson_bounds
+from robustness.stats.resampling import Values, seed_error
+
+
+class Measures(Protocol):
+    """Measures by the names of their columns: a mapping of arrays, or a table of pandas."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """The column of that name."""
+
+
+def changes(tables: Sequence[Measures], measure: str) -> Values:
+    """The change that each seed's images needed (seeds × images): inf where not fooled, nan where not attacked.
+
+    `tables` has the measures of each seed at one required confidence, of the same images.
+    """
+    return np.stack([_of_seed(table, measure) for table in tables])
+
+
+def _of_seed(table: Measures, measure: str) -> Values:
+    needed = np.where(table["ended"] == "success", table[measure], math.inf)
+    of_each: Values = np.where(table["ended"] == "skipped", math.nan, needed)
+    return of_each[np.argsort(table["image"])]
+
+
+def _in_vain(table: Measures) -> NDArray[np.bool_]:
+    """Which images were attacked and not fooled."""
+    return np.asarray((table["ended"] != "success") & (table["ended"] != "skipped"))
+
+
+def censored(tables: Sequence[Measures]) -> int:
+    """How many of the attacks, over seeds, did not fool their image."""
+    return sum(int(_in_vain(table).sum()) for table in tables)
+
+
+def attacked(tables: Sequence[Measures]) -> int:
+    """How many images were attacked, over seeds."""
+    return sum(int((table["ended"] != "skipped").sum()) for table in tables)
+
+
+def first_censored(tables: Sequence[Measures], measure: str) -> float:
+    """The smallest change with which an attack ended without success; inf where all succeeded.
+
+    Up to there the share of images fooled is exact; beyond it, it could be larger.
+    """
+    return min(float(np.asarray(table[measure])[_in_vain(table)].min(initial=math.inf)) for table in tables)
+
+
+class Band(NamedTuple):
+    """A share at each change allowed, with its pointwise 95 % interval."""
+
+    share: Values
+    low: Values
+    high: Values
+
+
+def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
+    """The share of attacked images that a change of at most `allowed` fools: over images, or seeds and then images.
+
+    `needed` is that of `changes`; the share is the mean over seeds. The band is Wilson's for one seed. For several it
+    is that of the hierarchical bootstrap (`stats.resampling.over_seeds`), and nowhere narrower than Wilson's.
+    """
+    known = ~np.isnan(needed)
+    fooled = (needed[:, :, None] <= allowed) & np.isfinite(needed)[:, :, None]
+    attacked = known.sum(axis=1)
+    if not attacked.any():
+        nothing = np.full(allowed.shape, math.nan)
+        return Band(nothing, nothing, nothing)
+    seeds = attacked > 0
+    known, fooled, attacked = known[seeds].astype(float), fooled[seeds].astype(float), attacked[seeds]
+
+    observed = fooled.sum(axis=1) / attacked[:, None]
+
+    def shares(counts: NDArray[np.int64]) -> Values:
+        each = []
+        for hit, row, otherwise in zip(fooled, known, observed, strict=True):
+            drawn = (counts @ row)[:, None]
+            # A draw that has none of the few images that a seed attacked says nothing of it.
+            each.append(np.where(drawn > 0, counts @ hit / np.maximum(drawn, 1), otherwise))
+        return np.stack(each, axis=1)
+
+    share = observed.mean(axis=0)
+    images = float(attacked.mean())
+    low, high = wilson_bounds(share, images)
+    if len(attacked) > 1:
+        from scipy.special import stdtrit  # half of what scipy.stats takes to import, which calls it too
+
+        half = stdtrit(len(attacked) - 1, 0.975) * seed_error(shares, (needed.shape[1],), len(attacked))
+        low, high = np.minimum(low, np.maximum(share - half, 0)), np.maximum(high, np.minimum(share + half, 1))
+    return Band(share, np.minimum(low, share), np.maximum(high, share))

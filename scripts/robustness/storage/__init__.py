@@ -1,0 +1,1 @@
+"""Files of results: how they are written, read and versioned, and where they came from."""

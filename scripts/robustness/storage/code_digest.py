@@ -1,0 +1,198 @@
+"""Which files a script's code consists of, and a digest of each that comments and layout do not change.
+
+Reads Python files and runs none. Exists so that Snakemake, which asks whether a result is out of date, and a job, which
+asks whether a checkpoint belongs to the code that runs, get the same answer. What it finds out about a file is kept in
+`.snakemake` until the file changes, since reading the syntax trees of all files takes a second.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from robustness.errors import UserError
+
+LIBRARY = Path(__file__).parents[1]
+
+Facts = tuple[str, frozenset[tuple[int, str]]]
+"""The digest of a file, and its `imports`."""
+
+_KEPT = Path(".snakemake", "digests.json")
+"""In the folder that Snakemake and its jobs run in; where it is missing, nothing is kept."""
+_SETTLED = 2.0
+"""Seconds after a change for which a file is read again: its times may not tell two changes apart."""
+
+
+def described(*scripts: Path) -> list[str]:
+    """`<name> <digest>` for each script, then for each module of the library that they import, wherever these lie."""
+    modules = sorted({module for script in scripts for module in imported(script)} - set(scripts))
+    names = [(path.name, path) for path in scripts] + [
+        (str(path.relative_to(LIBRARY.parent)), path) for path in modules
+    ]
+    lines = [f"{name} {digest(path)}" for name, path in names]
+    _keep()
+    return lines
+
+
+def imported(path: Path) -> frozenset[Path]:
+    """The files of the library that a file imports, at its start or in a function, directly or through others."""
+    found: set[Path] = set()
+    waiting = set(_direct_imports(path))
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting |= _direct_imports(file)
+    return frozenset(found)
+
+
+def digest(path: Path) -> str:
+    """16 hexadecimal digits that change when the code in a file does anything else, under any version of Python.
+
+    They stand for the syntax tree, less docstrings: a comment, a line break or another quotation mark leaves them as
+    they are. What a docstring says reaches no result; `--help` alone shows one.
+    """
+    return _facts_of(path)[0]
+
+
+def imports(path: Path) -> frozenset[tuple[int, str]]:
+    """What a file imports, at its start or in a function: the dots in front, and a name with each package above it.
+
+    What only a type checker imports (`if TYPE_CHECKING:`) is left out.
+    """
+    return _facts_of(path)[1]
+
+
+def files_of(name: str, folder: Path) -> set[Path]:
+    """The files below `folder` that importing the dotted `name` would run, if there are any."""
+    base = folder.joinpath(*name.split("."))
+    return {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
+
+
+def _direct_imports(path: Path) -> frozenset[Path]:
+    return _library_files(frozenset(name for dots, name in imports(path) if not dots))
+
+
+@cache
+def _library_files(names: frozenset[str]) -> frozenset[Path]:
+    """The files of the library among what these names import."""
+    own = [name for name in names if name.split(".")[0] == LIBRARY.name]
+    return frozenset(file for name in own for file in files_of(name, LIBRARY.parent))
+
+
+def _facts_of(path: Path) -> Facts:
+    """The facts of a file: those that are kept if its size and its times are as they were, else read anew."""
+    found = path.stat()
+    key = json.dumps([str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns])
+    kept = _kept()
+    if key in kept:
+        digits, names = kept[key]
+        return digits, frozenset((dots, name) for dots, name in names)
+    facts = _read(path.name, path.read_bytes())
+    if time.time() - max(found.st_mtime, found.st_ctime) > _SETTLED:
+        kept[key] = [facts[0], sorted(facts[1])]
+        _unsaved.append(key)
+    return facts
+
+
+_unsaved: list[str] = []
+"""Keys of facts that are not in the file yet."""
+
+
+@cache
+def _kept() -> dict[str, Any]:
+    """All facts that are kept, by path, size and times; none where they were found by other code than this."""
+    try:
+        content = json.loads(_KEPT.read_text(encoding="utf-8"))
+        return dict(content["facts"]) if content["code"] == _own_digest() else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _keep() -> None:
+    """Write what is new into the file, whole; it saves time and is not needed, so that what fails is passed over."""
+    if not _unsaved or not _KEPT.parent.is_dir():
+        return
+    kept = _kept()
+    latest = {json.loads(key)[0]: key for key in kept}  # of a file that changed, the facts found last
+    written = _KEPT.with_name(f"{_KEPT.name}.{os.getpid()}")
+    with suppress(OSError):
+        content = {"code": _own_digest(), "facts": {key: kept[key] for key in latest.values()}}
+        written.write_text(json.dumps(content), encoding="utf-8")
+        written.replace(_KEPT)
+        _unsaved.clear()
+
+
+@cache
+def _own_digest() -> str:
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+@cache
+def _read(name: str, content: bytes) -> Facts:
+    """The facts of a file's content."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = f", line {line}" if line else ""
+        raise UserError(f"{name}{where} is no Python ({getattr(error, 'msg', error)}): mend it") from None
+    names: set[tuple[int, str]] = set()
+    for node in _run_nodes(tree):
+        if isinstance(node, ast.Import):
+            names |= {(0, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            package = f"{node.module}." if node.module else ""
+            names |= {(node.level, f"{package}{alias.name}") for alias in node.names}
+    parents = {(dots, ".".join(each.split(".")[:end])) for dots, each in names for end in range(1, each.count(".") + 2)}
+    text: list[str] = []
+    _write(tree, text)
+    return hashlib.sha256("".join(text).encode()).hexdigest()[:16], frozenset(parents)
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes of a syntax tree but those below `if TYPE_CHECKING:`, which never run."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in (getattr(node.test, key, "") for key in ("id", "attr")):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _write(node: Any, text: list[str]) -> None:
+    """Append a syntax tree. `ast.dump` will not do: what it writes of the same code depends on Python's version."""
+    if isinstance(node, ast.Constant):
+        text.append(ascii(node.value))  # `repr` escapes other letters from version to version
+    elif isinstance(node, ast.AST):
+        text.append(f"{type(node).__name__}(")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is not None and value != []:  # newer versions have more fields, which older code leaves empty
+                text.append(f"{name}=")
+                _write(value, text)
+        text.append(")")
+    elif isinstance(node, list):
+        text.append("[")
+        for each in node:
+            if not _is_docstring(each):
+                _write(each, text)
+                text.append(",")
+        text.append("]")
+    else:
+        text.append(ascii(node))
+
+
+def _is_docstring(node: Any) -> bool:
+    """Whether a statement is nothing but text: it describes what it stands in or below, and does nothing."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,0 +1,183 @@
+"""Files that appear complete or not at all, and the one format for tensors (safetensors with provenance).
+
+Every result of the workflow is written through `replacing`. safetensors is used through NumPy, so that scripts that
+do not need torch do not import it; a file is memory-mapped, so a shard reads only its rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from robustness.errors import UserError
+from robustness.storage.format_version import check_format
+
+_HEADER_KEY = "robustness"
+
+_SILENCE = 600.0
+"""Seconds without a byte after which a writer on another machine counts as gone."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`, else removed.
+
+    Removes the temporary files that killed writers of `path` left. An `OSError` from the block, such as a full disk,
+    names `path` instead of the temporary file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        # The time that the file server gives a new file: its clock may differ from ours.
+        _remove_leftovers(path, temporary.stat().st_mtime)
+        yield temporary
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A new file beside `path`, whose name says which process writes it."""
+    prefix = f".{path.name}.{_machine()}-{os.getpid()}-"
+    try:
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
+    os.close(handle)
+    return Path(name)
+
+
+def remove(path: Path) -> None:
+    """Delete a file, and what killed writers left of it; there may be none."""
+    path.unlink(missing_ok=True)
+    _remove_leftovers(path, time.time())
+
+
+def _remove_leftovers(path: Path, now: float) -> None:
+    """Delete the temporary files of `path` whose writers are gone, or have written nothing for `_SILENCE` seconds.
+
+    A writer may still be at work where Snakemake was killed and not its jobs, or on another machine.
+    """
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.(\w+)-(\d+)-\w+{re.escape(path.suffix)}")
+    if not path.parent.is_dir():
+        return
+    for left in path.parent.iterdir():
+        if match := pattern.fullmatch(left.name):
+            with suppress(OSError):  # another process may be as fast
+                if _is_gone(match[1], int(match[2])) or left.stat().st_mtime < now - _SILENCE:
+                    left.unlink()
+
+
+def _is_gone(machine: str, process: int) -> bool:
+    """Whether a process ran on this machine and has ended."""
+    if machine != _machine():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is there, and somebody else's
+        return False
+    return False
+
+
+@cache
+def _machine() -> str:
+    """A few letters and digits that stand for this machine."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` in UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file; raises `UserError` when the file is missing or damaged."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
+    """Write named arrays to a safetensors file, with `metadata` as JSON in its header; same input, same bytes."""
+    from safetensors.numpy import save
+
+    # One key for all of it: safetensors writes several keys in random order.
+    header = {_HEADER_KEY: json.dumps(dict(metadata), sort_keys=True)}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(contiguous, metadata=header))
+
+
+def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDArray[Any]]:
+    """The named arrays of a safetensors file, restricted to `rows` of their first axis.
+
+    Raises `UserError` when the file is missing, damaged, of a format that is not read, or lacks a name.
+    """
+    with _opened(path) as tensors:
+        present = set(tensors.keys())
+        for name in names:
+            if name not in present:
+                raise UserError(f"{path} holds no '{name}' (it has {', '.join(sorted(present))}): delete it and rerun")
+        return [tensors.get_slice(name)[rows] for name in names]
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """The metadata that `write_tensors` stored in a file's header."""
+    with _opened(path) as tensors:
+        return _header(tensors)
+
+
+def _header(tensors: Any) -> dict[str, Any]:
+    return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            check_format(path, _header(tensors).get("provenance"))
+            yield tensors
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+    except SafetensorError as error:
+        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None

@@ -1,0 +1,87 @@
+"""Where a result came from: the settings, a digest of the code, the package versions and the device.
+
+Every result file carries such a stamp. Nothing in it depends on when or where a job ran apart from the device, so two
+runs of the same job on the same kind of device write the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from robustness.storage.code_digest import LIBRARY, described, imported, imports
+from robustness.storage.format_version import FORMAT
+
+_PACKAGES = {
+    "adv-lib": "adv_lib",
+    "mlxtend": "mlxtend",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "pillow": "PIL",
+    "pyarrow": "pyarrow",
+    "safetensors": "safetensors",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "scipy": "scipy",
+    "torch": "torch",
+    "torchvision": "torchvision",
+}
+"""Packages that shape results, with the names of their modules."""
+
+
+def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
+    """What to store beside a result: spec, code digest, versions of the packages that the code names, and device."""
+    return {
+        "format": FORMAT,
+        "spec": spec,
+        "code": code_digest(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "device": device,
+    }
+
+
+def code_digest() -> str:
+    """SHA-256 over what the running script and the modules of this library that it imports do (`storage.code_digest`).
+
+    Of the whole library where no script runs that uses it.
+    """
+    return digest_of(described(*_running()))
+
+
+def _running() -> list[Path]:
+    script = Path(sys.argv[0])
+    runs = script.suffix == ".py" and imported(script)
+    return [script] if runs else sorted(LIBRARY.rglob("*.py"))
+
+
+def digest_of(*parts: Any) -> str:
+    """SHA-256 of JSON-serialisable values; the key under which a checkpoint may be taken up again."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    """The version of each of `_PACKAGES` that the running code names and that is installed.
+
+    By what the code says, not by what this process has imported: a fork (`runtime.forkserver`) has imported more.
+    """
+    scripts = _running()
+    files = {*scripts, *(module for script in scripts for module in imported(script))}
+    named = {name.split(".")[0] for file in files for dots, name in imports(file) if not dots}
+    found = {}
+    for package, module in _PACKAGES.items():
+        if module in named:
+            with suppress(PackageNotFoundError):
+                found[package] = version(package)
+    return found

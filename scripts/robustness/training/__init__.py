@@ -1,0 +1,1 @@
+"""How a network is trained, clean or on augmented data, and taken up again after a stop."""

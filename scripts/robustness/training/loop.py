@@ -1,0 +1,349 @@
+"""Training one model: clean or on data that is augmented anew in each epoch; resumable after its epochs, and after
+the very step at which it was asked to end.
+
+Works on tensors and returns a history; the only files are checkpoints, in a folder outside the workflow's outputs and
+keyed by everything that shapes the result, so that a killed training goes on and a changed one starts afresh.
+The report names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
+
+A GPU never waits for this code: images lie on it as bytes, batches are cut out and changed there, and nothing that it
+computes is looked at before an epoch is over.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import pickle
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor, nn
+
+from robustness.compute import compilation
+from robustness.errors import UserError
+from robustness.runtime import preemption
+from robustness.runtime.progress import Progress
+from robustness.storage.files import replacing
+from robustness.training.augmentation import augment
+
+_LOG = logging.getLogger(__name__)
+
+_LONG_SAVE = 1.0
+"""Seconds of writing a checkpoint up to which one is written after every epoch."""
+
+_PAUSE = 20
+"""After a longer one, so many times as long passes before the next."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: the configuration's `training:` entry, and what noisy data is (None: clean data)."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    optimiser: str
+    augmentation: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images as stored, uint8 (N, C, H, W), with int64 labels (N,), on the device that computes."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Pixels in [0, 1], channels last in memory, and labels of `rows`."""
+        pixels = self.pixels[rows].to(memory_format=torch.channels_last)
+        return pixels.float().div_(255), self.labels[rows]
+
+
+@dataclass
+class Begun:
+    """An epoch in progress: its steps so far, their sums on the training's device, and where its random numbers are."""
+
+    steps: int
+    seen: int
+    seconds: float
+    loss_sum: Tensor
+    correct: Tensor
+    random: Tensor
+
+    @classmethod
+    def start(cls, generator: torch.Generator) -> Begun:
+        """The state before an epoch's first step, its images' order drawn."""
+        # Sums stay on the device: reading them at every step would make a GPU wait.
+        loss_sum, correct = (torch.zeros((), device=generator.device) for _ in range(2))
+        return cls(0, 0, 0.0, loss_sum, correct, generator.get_state())
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a training's history; accuracies in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+def flop_per_image(gflops: float) -> float:
+    """FLOP of training on one image, given the GFLOP of its forward pass.
+
+    Three times those: the backward pass multiplies as often for the weights' gradients and once more for the inputs'.
+    """
+    return 3e9 * gflops
+
+
+def learning_rate(step: int, steps: int, peak: float, warm_up: float = 0.2) -> float:
+    """One cycle: linear from 0 to `peak` over the first `warm_up` share of `steps`, then a cosine down to 0."""
+    rising = max(1, int(steps * warm_up))
+    if step < rising:
+        return peak * (step + 1) / rising
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def train(
+    model: nn.Module,
+    train_images: Images,
+    validation_images: Images,
+    recipe: Recipe,
+    *,
+    seed: int,
+    title: str,
+    checkpoint: Path,
+    key: str,
+    compile_mode: str | None = None,
+) -> list[Epoch]:
+    """Train `model` in place and return its history; take up `checkpoint` if it was written under the same `key`.
+
+    Batches and augmentation of an epoch depend on (seed, epoch) alone, so a resumed training equals an undisturbed one.
+    `compile_mode` is one of `compilation.MODES`, or None for the network as it is.
+    Raises `UserError` when the loss is no longer finite, and `Interrupted`, with the running epoch's steps saved, when
+    the script was asked to end.
+    """
+    optimiser = optimiser_of(model, recipe)
+    history, begun = _resume(model, optimiser, checkpoint, key)
+    count = len(train_images.labels)
+    batches = max(1, count // recipe.batch_size)
+    passes: Callable[[Tensor], Tensor] = model
+    if compile_mode is not None and len(history) < recipe.epochs:
+        rows = torch.arange(min(count, recipe.batch_size), device=train_images.labels.device)
+        pixels, _ = _batch(train_images, rows, recipe, torch.Generator(rows.device).manual_seed(seed))
+        passes = compilation.compiled(model, pixels, precision(pixels.device), compile_mode)
+    saved_until = time.monotonic()
+    if history or begun:
+        within = f" and {begun.steps} of {batches} steps" if begun else ""
+        _LOG.info("%s: going on after epoch %d of %d%s", title, len(history), recipe.epochs, within)
+    with Progress(title, recipe.epochs * batches, "steps") as progress:
+        progress.resume(len(history) * batches + (begun.steps if begun else 0))
+        for epoch in range(len(history), recipe.epochs):
+            started = time.monotonic() - (begun.seconds if begun else 0)
+            done = train_epoch(model, passes, optimiser, train_images, recipe, seed, epoch, progress, begun)
+            begun = None
+            if done.steps < batches:
+                done.seconds = time.monotonic() - started
+                _save(model, optimiser, history, checkpoint, key, done)
+                preemption.stop(f"{title}, step {done.steps} of {batches} of epoch {epoch + 1}", checkpoint)
+            loss, accuracy = float(done.loss_sum) / done.seen, float(done.correct) / done.seen
+            validation = evaluate(model, validation_images)
+            if not (math.isfinite(loss) and math.isfinite(validation.loss)):
+                raise UserError(
+                    f"training of {title} diverged in epoch {epoch + 1} (loss {loss}, on validation images "
+                    f"{validation.loss}): lower its learning_rate (now {recipe.learning_rate}) in the configuration's "
+                    "training settings and run again"
+                )
+            line = Epoch(
+                epoch + 1,
+                loss,
+                accuracy,
+                validation.loss,
+                validation.accuracy,
+                optimiser.param_groups[0]["lr"],
+                time.monotonic() - started,
+            )
+            history.append(line)
+            _LOG.info("%s: epoch %d of %d: %s", title, epoch + 1, recipe.epochs, _words(line))
+            asked = preemption.requested()
+            if asked or time.monotonic() >= saved_until:
+                saved_until = _save(model, optimiser, history, checkpoint, key)
+            if asked and epoch + 1 < recipe.epochs:
+                preemption.stop(f"{title}, after epoch {epoch + 1} of {recipe.epochs}", checkpoint)
+    return history
+
+
+def precision(device: torch.device) -> torch.autocast:
+    """The precision of passes through a network in training: bfloat16 on a GPU, where it halves their time.
+
+    On a CPU without matrix instructions for it, it is ten times slower.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+def train_epoch(
+    model: nn.Module,
+    passes: Callable[[Tensor], Tensor],
+    optimiser: torch.optim.Optimizer,
+    images: Images,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    progress: Progress,
+    begun: Begun | None = None,
+) -> Begun:
+    """Take an epoch's steps, those that are left of it where it was `begun`; fewer if the script is asked to end.
+
+    `passes` is the model or its compiled form.
+    """
+    device = images.labels.device
+    generator = torch.Generator(device).manual_seed(1_000_003 * seed + epoch)
+    count = len(images.labels)
+    batches = max(1, count // recipe.batch_size)
+    order = torch.randperm(count, generator=generator, device=device)
+    state = begun or Begun.start(generator)
+    generator.set_state(state.random)
+    model.train()
+    for index in range(state.steps, batches):
+        torch.manual_seed(_step_seed(seed, epoch * batches + index))
+        rows = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
+        pixels, labels = _batch(images, rows, recipe, generator)
+        rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        with precision(device):
+            logits = passes(pixels)
+        loss = functional.cross_entropy(logits.float(), labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        state.loss_sum += loss.detach() * len(labels)
+        state.correct += (logits.argmax(1) == labels).sum()
+        state.seen += len(labels)
+        state.steps += 1
+        progress.advance(1)
+        if preemption.requested():
+            break
+    state.random = generator.get_state()
+    return state
+
+
+def _step_seed(seed: int, step: int) -> int:
+    """The seed of what a network draws in a step, as for dropout, so that a resumed training draws the same."""
+    return (seed << 31) + step
+
+
+def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """What a step of training sees of `rows`: pixels, changed where the recipe says so, and labels."""
+    pixels, labels = images.batch(rows)
+    if recipe.augmentation is not None:
+        pixels = augment(pixels, recipe.augmentation, generator)
+    return pixels, labels
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's outputs on images: logits (N, classes) float32 on the CPU, mean cross-entropy, accuracy in [0, 1]."""
+
+    logits: Tensor
+    loss: float
+    accuracy: float
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
+    """The model's logits, loss and accuracy on all `images`, in evaluation mode and float32.
+
+    On a GPU convolutions use TF32 where the script allows it (see `devices.leased`).
+    """
+    model.eval()
+    rows = torch.arange(len(images.labels), device=images.labels.device)
+    logits = torch.cat([model(images.batch(part)[0]).float() for part in rows.split(batch_size)])
+    return Evaluation(
+        logits=logits.cpu(),
+        loss=float(functional.cross_entropy(logits, images.labels)),
+        accuracy=float((logits.argmax(1) == images.labels).float().mean()),
+    )
+
+
+def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """The optimiser; weight decay acts on matrices and kernels only, not on biases and batch norms.
+
+    On a GPU a step is one kernel for all weights. On a CPU that of SGD would round differently than it used to.
+    """
+    decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    on_gpu = decayed[0].device.type == "cuda"
+    if recipe.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, fused=on_gpu)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+
+
+def _save(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: list[Epoch],
+    checkpoint: Path,
+    key: str,
+    begun: Begun | None = None,
+) -> float:
+    """Write a checkpoint; returns the time (of `time.monotonic`) from which the next one is worth its own.
+
+    That of a large network takes seconds, as long as its epoch on a GPU. It takes a twentieth of the time at most.
+    """
+    started = time.monotonic()
+    state = {
+        "key": key,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": [asdict(line) for line in history],
+        "begun": {field.name: getattr(begun, field.name) for field in fields(Begun)} if begun else None,
+    }
+    # Through memory: torch reports a full disk as a RuntimeError about its archive.
+    content = io.BytesIO()
+    torch.save(state, content)
+    with replacing(checkpoint) as temporary:
+        temporary.write_bytes(content.getbuffer())
+    finished = time.monotonic()
+    return finished + _PAUSE * (finished - started) if finished - started >= _LONG_SAVE else finished
+
+
+def _resume(
+    model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str
+) -> tuple[list[Epoch], Begun | None]:
+    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one, and a begun epoch."""
+    if not checkpoint.exists():
+        return [], None
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
+        return [], None
+    if state.get("key") != key:
+        _LOG.info("%s belongs to other settings: training starts afresh", checkpoint)
+        return [], None
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    begun = Begun(**state["begun"]) if state["begun"] else None
+    if begun:
+        device = next(model.parameters()).device
+        begun.loss_sum, begun.correct = begun.loss_sum.to(device), begun.correct.to(device)
+    return [Epoch(**line) for line in state["history"]], begun
+
+
+def _words(line: Epoch) -> str:
+    return (
+        f"train loss {line.train_loss:.3f}, accuracy {line.train_accuracy:.3f}; "
+        f"validation loss {line.validation_loss:.3f}, accuracy {line.validation_accuracy:.3f}; {line.seconds:.0f} s"
+    )

@@ -1,0 +1,1 @@
+"""Whether what an attack found is a property of the model: twelve checks and their table."""

@@ -1,0 +1,462 @@
+"""The trust checks of one model: is what the attack found a property of the model, or of the attack?
+
+Functions on a model, its images and the records of its attacks, each giving one `trust.Check` (or two that share an
+attack). What each asks, and what its failure means, stands in `trust.QUESTIONS`. A smaller value is always better.
+Limits of shares are wider for fewer images (`trust.tolerated`), so that chance seldom makes a sound model exceed one;
+none is so wide that nothing would.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from robustness.analysis.measures import mean_change
+from robustness.attacks.binary_search import Goal
+from robustness.attacks.gradients import log_probabilities, reward_gradient, smallest_batch
+from robustness.attacks.iterated_sign import attack
+from robustness.attacks.pgd import Walker, any_wrong_class
+from robustness.attacks.spec import SUCCESS, AttackSpec
+from robustness.compute.counter_random import random_signs
+from robustness.trust.questions import QUESTIONS, Check, counted, tolerated
+
+Records = Mapping[str, NDArray[Any]]
+"""Columns of an attack's records: a row per image and required confidence, image by image."""
+
+LIMITS = {
+    "valid_values": 0.0,
+    "unbounded": 0.0,
+    "larger_budget": 0.02,
+    "iterated": 0.02,
+    "half_step": 0.5,
+    "double_cap": 0.005,
+    "beats_noise": 0.05,
+    "zero_gradients": 0.01,
+    "finite_differences": 0.02,
+    "eight_bits": 0.02,
+    "batch_size": 0.0,
+    "rewards_agree": 0.01,
+}
+"""The largest values of a sound model; of shares of images, the largest if there were endless many."""
+GPU_BATCH_SIZE = 0.05
+"""The limit of `batch_size` on a GPU, which rounds differently for another batch."""
+
+BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Budgets of the bounded attacks, in units of the median L∞ that the recorded attack needed."""
+BOUNDED_STEPS = 10
+STEPS_TO_THE_EDGE = 4
+"""Steps that take a bounded attack from an image to the edge of its ball."""
+UNBOUNDED_STEPS = {0.02: 100, 0.1: 50, 0.5: 50}
+"""Steps of the unbounded attack by their length, tried one after the other."""
+MOVED = 0.05
+"""The change of an image has moved when it is smaller or larger by more than this share."""
+HALF_STEP_SLACK = 6
+"""Steps of the attack with half the step, in units of the median of the other's; two are expected."""
+DISPLACEMENT = 1e-6
+"""Pixels are moved by so much, either way, for finite differences."""
+SLOPE_TOLERANCE = 0.01
+ALONE, ALONE_STEPS = 8, 10
+"""Images that are attacked alone and together, and for how many steps."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model under check: the trained `network`, the same as it is attacked (`gradients.frozen`), and the attack.
+
+    `batch_size` images are evaluated at a time; `title` names the model in errors.
+    """
+
+    network: nn.Module
+    model: nn.Module
+    spec: AttackSpec
+    seed: int
+    batch_size: int
+    title: str
+
+    @property
+    def walker(self) -> Walker:
+        """Signed steps along the gradient of the cross-entropy, away from the true class."""
+        return Walker(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
+
+
+@dataclass(frozen=True)
+class Images:
+    """N images: `pixels` (N, C, H, W) in [0, 1] and `ids` (N,), their numbers, on the model's device.
+
+    On the host, `truth` (N,), their classes, and `target` (N,), the class that the attack aims at, or −1.
+    """
+
+    pixels: Tensor
+    ids: Tensor
+    truth: NDArray[np.int64]
+    target: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def goal(self, confidence: float) -> Goal:
+        """The attack's goal at a required confidence."""
+        return Goal(self.truth, self.target, np.full(len(self), confidence))
+
+    def of(self, rows: NDArray[np.int64]) -> Images:
+        """Some of the images."""
+        at = torch.from_numpy(rows).to(self.ids.device)
+        return Images(self.pixels[at], self.ids[at], self.truth[rows], self.target[rows])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the recorded attacks left of one model.
+
+    `attacks` holds the records by name, the report's first. `attacked` counts the images that it attacked; of the
+    `recorded` images in the files, `invalid` hold a pixel that is no number in [0, 1].
+
+    `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
+    up to the lowest required confidence and up to its own; `fooled_first` and `fooled_last` (N,) say whether it got
+    there, and `steps` (N,) how many it took to `last`.
+
+    `never` are originals that no attack ever made the model get wrong. `stopped` are images at the cap, as the attack
+    left them.
+    """
+
+    attacks: Mapping[str, Records]
+    attacked: int
+    recorded: int
+    invalid: int
+    sample: Images
+    first: Tensor
+    last: Tensor
+    fooled_first: NDArray[np.bool_]
+    fooled_last: NDArray[np.bool_]
+    steps: NDArray[np.int64]
+    never: Images
+    stopped: Images
+
+
+def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
+    """Every check, in the order of `QUESTIONS`.
+
+    Where nothing was attacked all have failed; where values are no numbers, the others would be none either and are
+    left out. `finite_differences` needs a network that computes in float64, and `rewards_agree` a second attack.
+    """
+    if not evidence.attacked:
+        why = "The model classifies none of the images correctly, so that none was attacked."
+        return [Check(name, np.nan, LIMITS[name], 0, why) for name in QUESTIONS]
+    valid = valid_values(subject, evidence)
+    if not valid.passed:
+        return [valid]
+    exact = in_float64(subject, evidence.sample.pixels)
+    checks = [
+        valid,
+        unbounded(subject, evidence),
+        *budgets(subject, evidence),
+        half_step(subject, evidence),
+        double_cap(subject, evidence),
+        beats_noise(subject, evidence),
+        zero_gradients(evidence.attacks),
+        *([] if exact is None else [finite_differences(subject, evidence, exact)]),
+        eight_bits(subject, evidence),
+        batch_size(subject, evidence),
+    ]
+    return checks + ([rewards_agree(evidence.attacks)] if len(evidence.attacks) > 1 else [])
+
+
+def evaluations(subject: Subject, evidence: Evidence) -> int:
+    """About how many images `all_checks` gives to the model; more where an attack takes longer than it did before."""
+    images, spec = len(evidence.sample), subject.spec
+    once = 6 * images
+    bounded = len(BUDGETS) * images * (BOUNDED_STEPS + 2)
+    halved = 2 * int(evidence.steps[evidence.fooled_last].sum())
+    alone = min(ALONE, images) * (ALONE_STEPS + 1) * (1 + smallest_batch(subject.model, evidence.sample.pixels.device))
+    longer = len(evidence.never) * sum(UNBOUNDED_STEPS.values()) + len(evidence.stopped) * spec.max_iterations
+    return once + bounded + halved + alone + longer
+
+
+# ---- from the records -----------------------------------------------------------------------------------------------
+
+
+def at_level(records: Records, level: float) -> dict[str, NDArray[Any]]:
+    """The records of attacked images at one required confidence, in the order of the images."""
+    rows = (records["required_confidence"] == level) & (records["ended"] != "skipped")
+    return {name: column[rows] for name, column in records.items()}
+
+
+def zero_gradients(attacks: Mapping[str, Records]) -> Check:
+    """The share of steps with a zero gradient, of the attack that had most of them."""
+    whole = {name: at_level(records, records["required_confidence"].max()) for name, records in attacks.items()}
+    steps = {name: int(rows["iterations"].sum()) for name, rows in whole.items()}
+    shares = {name: rows["zero_gradients"].sum() / max(1, steps[name]) for name, rows in whole.items()}
+    worst = max(shares, key=shares.__getitem__)
+    taken = counted(steps[worst], "step")
+    why = f"Of the {taken} of attack {worst}, {_percent(shares[worst])} had a gradient of exactly zero."
+    return _check("zero_gradients", shares[worst], len(whole[worst]["image"]), why)
+
+
+def rewards_agree(attacks: Mapping[str, Records]) -> Check:
+    """The share of images that one of two attacks fooled and the other did not, at the highest level of both."""
+    names = list(attacks)
+    levels = [set(records["required_confidence"].tolist()) for records in attacks.values()]
+    level = max(levels[0] & levels[1])
+    at = [at_level(records, level) for records in attacks.values()]
+    fooled = [set(each["image"][each["ended"] == "success"].tolist()) for each in at]
+    images = len(at[0]["image"])
+    alone = len(fooled[0] - fooled[1]), len(fooled[1] - fooled[0])
+    why = (
+        f"Of {counted(images, 'image')}, {alone[0]} were fooled by attack {names[0]} alone and {alone[1]} by attack "
+        f"{names[1]} alone."
+    )
+    return _share("rewards_agree", sum(alone), images, why)
+
+
+# ---- with the model -------------------------------------------------------------------------------------------------
+
+
+def valid_values(subject: Subject, evidence: Evidence) -> Check:
+    """The share of images, attacked images and static whose pixels or outputs are impossible."""
+    originals = evidence.sample.pixels
+    static = torch.rand(originals.shape, generator=torch.Generator().manual_seed(subject.seed)).to(originals)
+    shown = (originals, evidence.first, evidence.last, static)
+    bad = sum(int((~np.isfinite(_outputs(subject, x)).all(1)).sum()) for x in shown)
+    outputs = sum(map(len, shown))
+    why = (
+        f"Of {counted(evidence.recorded, 'attacked image')} in the files, {evidence.invalid} had pixels outside of "
+        f"0 to 1; of {counted(outputs, 'output')} of the network, {bad} were not finite."
+    )
+    images = evidence.recorded + outputs
+    return _check("valid_values", (bad + evidence.invalid) / images, images, why)
+
+
+def unbounded(subject: Subject, evidence: Evidence) -> Check:
+    """The share of all attacked images that neither a recorded attack nor one of unlimited change fools."""
+    left = evidence.never
+    for alpha, steps in UNBOUNDED_STEPS.items():
+        fooled = _walk(subject, subject.walker, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
+        left = left.of(np.flatnonzero(~fooled))
+    why = (
+        f"Of {counted(evidence.attacked, 'image')}, {len(evidence.never)} kept the right label in every recorded "
+        f"attack, and {len(left)} in attacks with unlimited change as well."
+    )
+    return _check("unbounded", len(left) / evidence.attacked, evidence.attacked, why)
+
+
+def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
+    """`larger_budget` and `iterated`: projected gradient descent, and a single step, both at each of `BUDGETS`."""
+    sample = evidence.sample
+    # An attack that changed nothing leaves a budget of its step to be tried.
+    middle = float(np.median(_linf(sample.pixels, evidence.first))) or subject.spec.alpha
+    radii = tuple(min(1.0, middle * budget) for budget in BUDGETS)
+    # All budgets at once, in few batches that are full.
+    start = sample.of(np.tile(np.arange(len(sample)), len(radii)))
+    radius = torch.tensor(radii).repeat_interleave(len(sample))
+    goal, options = any_wrong_class(start.truth), {"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius}
+    fooled = _walk(subject, subject.walker, start, goal, steps=BOUNDED_STEPS, **options)
+    many = fooled.reshape(len(radii), -1).mean(1)
+    one = _single_step(subject, sample, any_wrong_class(sample.truth), radii).mean(1)
+    limit = tolerated(LIMITS["larger_budget"], len(sample))
+    within = f"Fooled within an L∞ of {', '.join(f'{radius:.2g}' for radius in radii)}:"
+    by_many = f"{_percents(many)} by {BOUNDED_STEPS} steps"
+    fall, advantage = (np.maximum.accumulate(many) - many).max(), max(0.0, (one - many).max())
+    return [
+        _check("larger_budget", fall, len(sample), f"{within} {by_many}.", limit),
+        _check("iterated", advantage, len(sample), f"{within} {by_many}, {_percents(one)} by one.", limit),
+    ]
+
+
+def half_step(subject: Subject, evidence: Evidence) -> Check:
+    """The share of fooled images whose mean change falls, or grows, by over 5 % when the step is halved.
+
+    With the step the cap is doubled. If more than half of the images fall by so much, so does the median ratio of the
+    two changes; the limit is that of a share of one half. Since only the median counts, images that take
+    `HALF_STEP_SLACK` times as many steps as the median did with the whole step count as having grown.
+    """
+    spec, rows = subject.spec, np.flatnonzero(evidence.fooled_last)
+    images = len(rows)
+    limit = tolerated(LIMITS["half_step"], images)
+    if not images:
+        return _check("half_step", np.nan, 0, "No image was fooled, so that there is no change to compare.", limit)
+    fooled = evidence.sample.of(rows)
+    cap = min(2 * spec.max_iterations, HALF_STEP_SLACK * int(np.median(evidence.steps[rows])))
+    halved = replace(spec, alpha=spec.alpha / 2, max_iterations=cap, other_confidences=())
+    changed, again = _attacked(subject, fooled, halved, subject.batch_size)
+    before = _mean_change(fooled.pixels, evidence.last[torch.from_numpy(rows).to(changed.device)])
+    ratio = np.where(again, _mean_change(fooled.pixels, changed) / before, np.inf)
+    moved = (ratio < 1 - MOVED).sum(), (ratio > 1 + MOVED).sum()
+    why = (
+        f"With half of α = {spec.alpha:g}, the change of {moved[0]} of {counted(images, 'image')} fell by more than "
+        f"{_percent(MOVED)}, and that of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
+    )
+    return _check("half_step", max(moved) / images, images, why, limit)
+
+
+def double_cap(subject: Subject, evidence: Evidence) -> Check:
+    """The share of all attacked images that as many steps again would fool.
+
+    Where fewer images ended at the cap than the limit allows, their share stands for that which more steps would fool.
+    """
+    cap, stopped, attacked = subject.spec.max_iterations, evidence.stopped, evidence.attacked
+    limit = tolerated(LIMITS["double_cap"], attacked)
+    why = f"Of {counted(attacked, 'image')}, {len(stopped)} ended at the cap of {cap} steps"
+    if len(stopped) <= limit * attacked:
+        return _check("double_cap", len(stopped) / attacked, attacked, f"{why}; more steps can fool no others.", limit)
+    walker, goal = Walker(subject.model, subject.spec, subject.seed), stopped.goal(subject.spec.confidence)
+    fooled = int(_walk(subject, walker, stopped, goal, alpha=subject.spec.alpha, steps=cap).sum())
+    return _check("double_cap", fooled / attacked, attacked, f"{why}, and {cap} more fooled {fooled} of them.", limit)
+
+
+def beats_noise(subject: Subject, evidence: Evidence) -> Check:
+    """The share of images on which the attack fails, or random signs of its L∞ reach its goal as well."""
+    sample = evidence.sample
+    signs = random_signs(subject.seed, sample.ids, torch.zeros_like(sample.ids), sample.pixels.shape[1:])
+    size = torch.from_numpy(_linf(sample.pixels, evidence.first)).to(sample.pixels).view(-1, 1, 1, 1)
+    noisy = (sample.pixels + size * signs).clamp(0, 1)
+    by_noise = sample.goal(subject.spec.levels[0]).met(_outputs(subject, noisy))
+    why = (
+        f"Of {counted(len(sample), 'image')}, the attack reached its goal on {int(evidence.fooled_first.sum())}, and "
+        f"noise of the same L∞ on {int(by_noise.sum())}."
+    )
+    return _share("beats_noise", int((by_noise | ~evidence.fooled_first).sum()), len(sample), why)
+
+
+def in_float64(subject: Subject, pixels: Tensor) -> nn.Module | None:
+    """The network itself in float64; None for somebody's own that computes in float32 whatever it is given."""
+    exact = copy.deepcopy(subject.network).to(pixels.device).eval().requires_grad_(False).double()
+    try:
+        output = exact(pixels[:2].double())
+    except RuntimeError:  # tensors of two types meet
+        return None
+    return exact if output.dtype == torch.float64 else None
+
+
+def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -> Check:
+    """The share of slopes that differ from the gradient's, along its signs and along random signs.
+
+    The reward is computed in float64 by `exact`, the network itself, and from log-odds, which lose nothing to rounding
+    where a probability is near 0 or 1. A slope along the gradient's signs is compared relative to itself; one along
+    random signs, which may cancel to nothing, relative to the gradient's L2 norm, its typical size.
+    """
+    sample = evidence.sample
+    spec = replace(subject.spec, gradients="float32")
+    aimed = sample.goal(0.0).aimed
+    signs = random_signs(subject.seed, sample.ids, torch.ones_like(sample.ids), sample.pixels.shape[1:]).double()
+    wrong = slopes = 0
+    for points in (sample.pixels, (sample.pixels + evidence.first) / 2, evidence.first):
+        for rows in _batches(len(sample), subject.batch_size):
+            gradient = reward_gradient(subject.model, points[rows], aimed[rows], spec)[1].double()
+            for direction, norm in ((gradient.sign(), 1), (signs[rows], 2)):
+                ahead, behind = (
+                    _reward(exact(points[rows].double() + displaced * direction), aimed[rows], spec)
+                    for displaced in (DISPLACEMENT, -DISPLACEMENT)
+                )
+                expected = (gradient * direction).flatten(1).sum(1)
+                error = (ahead - behind) / (2 * DISPLACEMENT) - expected
+                wrong += int((error.abs() > SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1)).sum())
+                slopes += len(error)
+    why = f"{wrong} of {slopes} slopes differ from the gradient by more than {_percent(SLOPE_TOLERANCE)}."
+    limit = tolerated(LIMITS["finite_differences"], slopes)
+    return _check("finite_differences", wrong / slopes, len(sample), why, limit)
+
+
+def eight_bits(subject: Subject, evidence: Evidence) -> Check:
+    """The share of fooled images that no longer fool the model when their pixels are rounded to 8 bits."""
+    fooled = np.flatnonzero(evidence.fooled_last)
+    attacked = evidence.last[torch.from_numpy(fooled).to(evidence.last.device)]
+    goal = evidence.sample.goal(0.0).of(fooled)
+    lost = int((~goal.met(_outputs(subject, (attacked * 255).round() / 255))).sum()) if len(fooled) else 0
+    why = f"Of {counted(len(fooled), 'fooled image')}, {lost} fooled no longer once they were rounded to 8 bits."
+    if not len(fooled):
+        why = "No image was fooled, so that there is none to round."
+    return _share("eight_bits", lost, len(fooled), why)
+
+
+def batch_size(subject: Subject, evidence: Evidence) -> Check:
+    """The largest difference of an image's change when it is attacked alone and with others, relative to it."""
+    few = evidence.sample.of(np.arange(min(ALONE, len(evidence.sample))))
+    spec = replace(subject.spec, max_iterations=ALONE_STEPS, other_confidences=())
+    alone, together = (_attacked(subject, few, spec, size)[0] for size in (1, ALONE))
+    change = _mean_change(few.pixels, together)
+    apart = (_mean_change(alone, together) / np.where(change > 0, change, 1)).max()
+    why = (
+        f"Of {counted(len(few), 'image')}, attacked alone and together, the changes differ by up to {_percent(apart)}."
+    )
+    limit = LIMITS["batch_size"] if few.pixels.device.type == "cpu" else GPU_BATCH_SIZE
+    return _check("batch_size", apart, len(few), why, limit)
+
+
+# ---- what they share ------------------------------------------------------------------------------------------------
+
+
+def _check(name: str, value: float, images: int, why: str, limit: float | None = None) -> Check:
+    return Check(name, float(value), LIMITS[name] if limit is None else limit, images, why)
+
+
+def _share(name: str, count: int, images: int, why: str) -> Check:
+    """A check of a share of images, whose limit depends on their number."""
+    return _check(name, count / max(1, images), images, why, tolerated(LIMITS[name], images))
+
+
+def _batches(count: int, size: int) -> Iterator[slice]:
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
+    """Log-probabilities (N, K)."""
+    return np.concatenate([log_probabilities(subject.model, x[rows]) for rows in _batches(len(x), subject.batch_size)])
+
+
+def _walk(subject: Subject, walker: Walker, start: Images, goal: Goal, **options: Any) -> NDArray[np.bool_]:
+    """`Walker.walk` in batches; tensors among `options` have a value for each image."""
+    parts = []
+    for rows in _batches(len(start), subject.batch_size):
+        own: dict[str, Any] = {name: each[rows] if isinstance(each, Tensor) else each for name, each in options.items()}
+        parts.append(walker.walk(start.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), start.ids[rows], **own))
+    return np.concatenate([np.zeros(0, np.bool_), *parts])
+
+
+def _single_step(subject: Subject, images: Images, goal: Goal, radii: tuple[float, ...]) -> NDArray[np.bool_]:
+    """`Walker.single_step` in batches."""
+    parts = [
+        subject.walker.single_step(images.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), radii)
+        for rows in _batches(len(images), subject.batch_size)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _attacked(subject: Subject, images: Images, spec: AttackSpec, size: int) -> tuple[Tensor, NDArray[np.bool_]]:
+    """The images as an attack of one level leaves them, and whether they fooled."""
+    labels = torch.from_numpy(images.truth).to(images.ids.device)
+    result = attack(
+        subject.model, images.pixels, labels, images.ids, spec, seed=subject.seed, batch_size=size, title=subject.title
+    )
+    return result.adversarial[:, 0].to(images.pixels.device), (result.ended[:, 0] == SUCCESS).numpy()
+
+
+def _reward(logits: Tensor, aimed: NDArray[np.int64], spec: AttackSpec) -> Tensor:
+    """The rewards (N,) of `AttackSpec.reward` up to a constant, from the log-odds of all other classes."""
+    at = torch.from_numpy(aimed).to(logits.device)[:, None]
+    odds = logits.scatter(1, at, -torch.inf).logsumexp(1) - logits.gather(1, at)[:, 0]
+    reward = odds.sigmoid() if spec.reward == "probability" else functional.softplus(odds)
+    return reward if spec.target is None else -reward
+
+
+def _mean_change(original: Tensor, changed: Tensor) -> NDArray[np.float64]:
+    return mean_change(original.cpu().numpy(), changed.cpu().numpy())
+
+
+def _linf(original: Tensor, changed: Tensor) -> NDArray[np.floating]:
+    return (changed - original).abs().flatten(1).amax(1).cpu().numpy()
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _percents(shares: NDArray[np.floating]) -> str:
+    return ", ".join(f"{100 * share:.3g}" for share in shares) + " %"

@@ -1,0 +1,41 @@
+"""How many images fit into a device's memory, with a pretended GPU."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from robustness.attacks import batch_size
+from robustness.attacks.batch_size import CPU_BATCH, LARGEST_BATCH, batch_size_for, fitting_batch_size
+from robustness.attacks.gradients import frozen
+from robustness.attacks.spec import AttackSpec
+from robustness.models.architectures import ImageShape, build
+
+SPEC = AttackSpec("probability", "sign", alpha=0.01, confidence=0.9, max_iterations=10)
+
+
+@pytest.mark.parametrize(
+    ("free", "per_image", "expected"),
+    [(1000, 1, 512), (1e12, 1, LARGEST_BATCH), (1000, 100, 8), (1000, 2000, 1), (0, 10, 1), (1000, 0, 512)],
+)
+def test_batches_are_powers_of_two_that_leave_a_fifth_of_the_memory(
+    free: float, per_image: float, expected: int
+) -> None:
+    assert batch_size_for(free, per_image) == expected
+
+
+def test_on_a_cpu_the_batch_is_fixed() -> None:
+    model = frozen(build({"family": "perceptron", "hidden": 8}, ImageShape(1, 6, 6), 3), torch.device("cpu"))
+    assert fitting_batch_size(model, (1, 6, 6), SPEC, torch.device("cpu")) == CPU_BATCH
+
+
+def test_on_a_gpu_two_probes_tell_what_an_image_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    probed: list[int] = []
+    monkeypatch.setattr(batch_size, "reward_gradient", lambda _, x, *__: probed.append(len(x)))
+    monkeypatch.setattr(torch, "zeros", lambda shape, **_: torch.empty(shape))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 5_000_000 + 100_000 * probed[-1])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (40_000_000, 80_000_000))
+    model = build({"family": "perceptron", "hidden": 8}, ImageShape(1, 6, 6), 3)
+    assert fitting_batch_size(model, (1, 6, 6), SPEC, torch.device("cuda")) == 256  # 320 fit
+    assert probed == [8, 24]

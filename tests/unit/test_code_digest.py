@@ -1,0 +1,186 @@
+"""The digest of code changes with what the code does, and with nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from robustness.errors import UserError
+from robustness.storage import code_digest
+from robustness.storage.code_digest import described, digest, imported
+
+CODE = '''"""Add numbers."""
+
+from __future__ import annotations
+
+STEP = 1
+"""What is added."""
+
+
+class Adder:
+    """Adds."""
+
+    def add(self, number: int, *, twice: bool = False) -> str:
+        """The sum."""
+        total = number + STEP * (2 if twice else 1)  # twice as much
+        return f"{total:>{5}} = {number!r} + é"
+'''
+
+
+def of(tmp_path: Path, text: str) -> str:
+    """The digest of a file with that text."""
+    path = tmp_path / "module.py"
+    path.write_text(text, encoding="utf-8")
+    return digest(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  # twice as much", ""),
+        ("  # twice as much", "  # two times that"),
+        ('"""The sum."""', '"""Another word for it."""'),
+        ('        """The sum."""\n', ""),
+        ('"""Add numbers."""\n', ""),
+        ('"""What is added."""\n', ""),
+        ("\n\nclass", "\n\n\n\n# ----\nclass"),
+        ("(2 if twice else 1)", "(\n            2\n            if twice\n            else 1\n        )"),
+        ('f"{total:>{5}} = {number!r} + é"', "f'{total:>{5}} = {number!r} + é'"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_what_only_readers_see_changes_no_digest(tmp_path: Path, old: str, new: str) -> None:
+    assert old in CODE
+    assert of(tmp_path, CODE.replace(old, new)) == of(tmp_path, CODE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("STEP = 1", "STEP = 2"),
+        ("STEP = 1", "STEP = 1.0"),
+        ("STEP = 1", "STEP = True"),
+        ("STEP = 1", 'STEP = "1"'),
+        ("STEP = 1", "STEP = -1"),
+        ("number + STEP", "STEP + number"),
+        ("number + STEP", "number - STEP"),
+        ("twice: bool = False", "twice: bool = None"),
+        ("twice: bool = False", "twice: bool"),
+        ("*, twice", "twice"),
+        ("number: int", "number: float"),
+        ("{number!r}", "{number!s}"),
+        (" + é", " + e"),
+        ("class Adder:", "class Adder(object):"),
+        ("        return", "        yield"),
+        ("        return", "    return"),
+    ],
+)
+def test_what_the_code_does_changes_its_digest(tmp_path: Path, old: str, new: str) -> None:
+    assert old in CODE
+    assert of(tmp_path, CODE.replace(old, new)) != of(tmp_path, CODE)
+
+
+def test_text_that_is_a_value_counts(tmp_path: Path) -> None:
+    assert of(tmp_path, 'WORDS = """a"""\n') != of(tmp_path, 'WORDS = """b"""\n')
+    assert of(tmp_path, 'print("a")\n') != of(tmp_path, 'print("b")\n')
+    assert of(tmp_path, 'b"a"\n') != of(tmp_path, 'b"b"\n')
+
+
+def test_the_digest_is_the_same_under_every_version_of_python(tmp_path: Path) -> None:
+    assert of(tmp_path, CODE) == "feb2d3038ee131d9"
+
+
+def test_code_that_cannot_be_read_is_named_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"module\.py, line 2 is no Python \(.*\): mend it"):
+        of(tmp_path, "x = 1\nx = = 1\n")
+
+
+def test_modules_are_found_through_others_and_inside_of_functions(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("def main():\n    from robustness.stats import intervals\n    import robustness.figures.bars\n")
+    found = {str(path.relative_to(code_digest.LIBRARY)) for path in imported(script)}
+    assert {"__init__.py", "stats/intervals.py", "figures/__init__.py", "figures/bars.py", "figures/style.py"} <= found
+
+
+def test_a_description_names_each_file_and_not_where_it_lies(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from robustness.errors import UserError\n")
+    names = [line.split(" ")[0] for line in described(script)]
+    assert names == ["script.py", "robustness/__init__.py", "robustness/errors.py"]
+
+
+def test_no_result_can_depend_on_a_docstring() -> None:
+    for path in code_digest.LIBRARY.parent.rglob("*.py"):
+        text = path.read_text(encoding="utf-8").replace("parser(__doc__)", "").replace("description=__doc__", "")
+        assert "__doc__" not in text, path
+        assert "import inspect" not in text, path
+
+
+def test_what_is_known_of_a_file_is_kept_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "program.py"
+    path.write_text("import json\n", encoding="utf-8")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path;"
+        "from robustness.storage import code_digest as code;"
+        "code._read = None if sys.argv[2] == 'kept' else code._read; print(*code.described(Path('program.py')))"
+    )
+
+    def described_anew(how: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, str(code_digest.LIBRARY.parent), how]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    time.sleep(code_digest._SETTLED + 0.1)
+    first = described_anew("read").stdout
+    assert first
+    assert described_anew("kept").stdout == first
+    path.write_text("import yaml\n", encoding="utf-8")
+    assert "NoneType" in described_anew("kept").stderr
+    assert described_anew("read").stdout not in ("", first)
+
+
+def test_a_file_that_has_just_changed_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".snakemake").mkdir()
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "program.py"
+    times = set()
+    found = set()
+    for text in ("a = 1\n", "a = 2\n", "a = 3\n"):
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(10**18, 10**18))  # as if the clock were too coarse to tell the changes apart
+        times.add(path.stat().st_mtime_ns)
+        found.add(tuple(described(path)))
+    assert len(times) == 1
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"code": 1}', "\x00\xff"])
+def test_a_damaged_file_of_what_is_known_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    (tmp_path / ".snakemake").mkdir()
+    (tmp_path / ".snakemake" / "digests.json").write_text(content, encoding="latin-1")
+    monkeypatch.chdir(tmp_path)
+    code_digest._kept.cache_clear()
+    try:
+        assert code_digest._kept() == {}
+    finally:
+        code_digest._kept.cache_clear()
+
+
+def test_what_only_a_type_checker_imports_is_no_import(tmp_path: Path) -> None:
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import typing\nfrom typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    import torch\n    from a import b\nelse:\n    import numpy\n"
+        "if typing.TYPE_CHECKING:\n    import pandas\n"
+        "if typing.IMPORTANT:\n    import yaml\n",
+        encoding="utf-8",
+    )
+    assert {name for _, name in code_digest.imports(path)} == {"typing", "typing.TYPE_CHECKING", "numpy", "yaml"}

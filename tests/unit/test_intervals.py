@@ -1,0 +1,123 @@
+"""Intervals against known answers, and whether they cover the truth as often as they say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from statsmodels.stats.proportion import proportion_confint
+
+from robustness.stats.intervals import Interval, bootstrap_mean, bootstrap_median, equivalence, wilson, wilson_bounds
+
+
+def test_bootstrap_agrees_with_the_normal_interval_for_many_normal_values():
+    values = np.random.default_rng(1).normal(3.0, 2.0, 2000)
+    half = 1.959964 * values.std(ddof=1) / math.sqrt(len(values))
+    interval = bootstrap_mean(values)
+    assert interval.estimate == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.02)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.02)
+
+
+def test_bootstrap_covers_the_mean_of_skewed_values_about_as_often_as_it_says():
+    rng = np.random.default_rng(2)
+    intervals = [bootstrap_mean(rng.exponential(1.0, 40), seed=trial, resamples=400) for trial in range(200)]
+    covered = np.mean([interval.low <= 1.0 <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.98
+
+
+def test_bootstrap_is_the_same_for_the_same_values_in_any_order():
+    values = np.random.default_rng(3).random(50)
+    assert bootstrap_mean(values) == bootstrap_mean(values[::-1])
+    assert bootstrap_mean(values) != bootstrap_mean(values, seed=1)
+
+
+def test_a_higher_level_gives_a_wider_interval():
+    values = np.random.default_rng(4).random(50)
+    narrow, wide = bootstrap_mean(values, level=0.5), bootstrap_mean(values, level=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("values", [[0.25], [0.25, 0.25, 0.25]])
+def test_one_value_or_equal_values_collapse_the_interval(values):
+    assert bootstrap_mean(values) == Interval(0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize("values", [[0.0, 1.0], [0.0] * 30 + [1.0], [1.0] * 30 + [0.0]])
+def test_few_distinct_values_still_give_finite_ordered_bounds(values):
+    interval = bootstrap_mean(values)
+    assert interval.low <= interval.estimate <= interval.high
+
+
+def test_no_values_give_nan():
+    assert all(math.isnan(part) for part in bootstrap_mean([]))
+
+
+def test_values_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        bootstrap_mean([1.0, math.nan])
+
+
+def test_bootstrap_of_a_median_covers_it_about_as_often_as_it_says():
+    rng = np.random.default_rng(5)
+    intervals = [bootstrap_median(rng.exponential(1.0, 41), seed=trial, resamples=400) for trial in range(200)]
+    covered = np.mean([interval.low <= math.log(2) <= interval.high for interval in intervals])
+    assert 0.88 <= covered <= 0.99
+
+
+def test_a_median_is_not_moved_by_one_outlier():
+    interval = bootstrap_median([1.0, 2.0, 3.0, 4.0, 1000.0])
+    assert interval.estimate == 3.0
+    assert interval == bootstrap_median([1000.0, 4.0, 3.0, 2.0, 1.0])
+
+
+def test_medians_of_nothing_of_one_value_and_of_infinity():
+    assert all(math.isnan(part) for part in bootstrap_median([]))
+    assert bootstrap_median([0.25]) == Interval(0.25, 0.25, 0.25)
+    with pytest.raises(ValueError, match="median needs finite values"):
+        bootstrap_median([1.0, math.inf])
+
+
+def test_wilson_gives_the_textbook_interval():
+    assert wilson(8, 10) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+
+
+def test_wilson_has_a_width_at_the_ends_and_stays_within_them():
+    assert wilson(0, 20) == pytest.approx((0.0, 0.0, 0.1611), abs=1e-4)
+    assert wilson(20, 20) == pytest.approx((1.0, 0.8389, 1.0), abs=1e-4)
+
+
+@pytest.mark.parametrize("images", [1, 7, 66.5, 10_000])
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
+def test_wilson_is_that_of_statsmodels_also_for_means_over_seeds(images, level):
+    shares = np.linspace(0, 1, 11)
+    theirs = proportion_confint(shares * images, images, alpha=1 - level, method="wilson")
+    assert np.allclose(wilson_bounds(shares, images, level=level), theirs, rtol=0, atol=1e-12)
+
+
+def test_wilson_of_nothing_is_nan_and_of_impossible_counts_an_error():
+    assert all(math.isnan(part) for part in wilson(0, 0))
+    with pytest.raises(ValueError, match="3 successes in 2"):
+        wilson(3, 2)
+
+
+def test_values_that_differ_by_much_less_than_the_margin_are_equivalent():
+    rng = np.random.default_rng(5)
+    values = rng.lognormal(0.0, 1.0, 200)
+    assert equivalence(values, values, 0.01) == 0
+    assert equivalence(values * np.exp(rng.normal(0.001, 0.02, 200)), values, 0.01) < 1e-6
+
+
+def test_values_at_the_margin_are_called_equivalent_as_rarely_as_the_level_says():
+    rng = np.random.default_rng(6)
+    values = rng.lognormal(0.0, 1.0, 50)
+    for edge in (math.log1p(0.01), math.log1p(-0.01)):
+        called = [equivalence(values * np.exp(rng.normal(edge, 0.02, 50)), values, 0.01) < 0.05 for _ in range(400)]
+        assert np.mean(called) <= 0.08
+
+
+def test_too_few_values_are_never_called_equivalent_for_lack_of_evidence():
+    values = np.array([1.0, 2.0, 3.0])
+    assert equivalence(values * np.array([1.05, 0.96, 1.0]), values, 0.01) > 0.3
+    assert equivalence(values * 1.02, values, 0.01) > 0.99

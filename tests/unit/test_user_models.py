@@ -1,0 +1,386 @@
+"""The user's own networks: built by name, behind their normalisation, or refused with a sentence."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from made_data import write_tree
+from torch import Tensor
+
+from robustness.attacks.gradients import frozen, log_probabilities, reward_gradient
+from robustness.attacks.iterated_sign import attack
+from robustness.attacks.spec import AttackSpec, read_spec
+from robustness.config import model_entry
+from robustness.errors import UserError
+from robustness.models import architectures, user_models
+from robustness.models.architectures import ImageShape
+from robustness.models.user_models import OwnModel
+
+CPU = torch.device("cpu")
+COLOUR, GRAY = ImageShape(3, 32, 32), ImageShape(1, 28, 28)
+HALF = {"mean": [0.5] * 3, "std": [0.25] * 3}
+ATTACK = {
+    "reward": "cross_entropy",
+    "direction": "sign",
+    "confidence": 0.6,
+    "other_confidences": ["argmax"],
+    "max_iterations": 6,
+    "target": None,
+    "tighten": False,
+    "gradients": "float32",
+    "alpha": 0.05,
+}
+
+# Networks as somebody may write them: each is right, or has one mistake.
+NETS = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Small(nn.Module):
+    def __init__(self, classes=4, channels=3, side=32):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 8, 3, stride=2, padding=1)
+        self.dense = nn.Linear(8 * (side // 2) ** 2, classes)
+
+    def features(self, x):
+        x = F.relu(self.conv(x))
+        return x.view(len(x), -1)
+
+    def forward(self, x):
+        return self.dense(self.features(x))
+
+
+class Peeking(Small):  # uses its layer's weights and sizes directly, as tied weights do
+    def forward(self, x):
+        return F.linear(self.features(x), self.dense.weight, self.dense.bias)[:, : self.dense.out_features]
+
+
+class Wide(Small):
+    def forward(self, x):
+        return F.relu(self.conv(x)).mean((2, 3))
+
+
+class Probabilities(Small):
+    def forward(self, x):
+        return super().forward(x).softmax(1)
+
+
+class Pair(Small):
+    def forward(self, x):
+        return super().forward(x), x
+
+
+class AuxiliaryInTraining(Small):
+    def forward(self, x):
+        return (super().forward(x), x) if self.training else super().forward(x)
+
+
+class AlwaysDropping(Small):
+    def forward(self, x):
+        return self.dense(F.dropout(self.features(x), 0.5))
+
+
+class Batchy(Small):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(8 * 256, track_running_stats=False)
+
+    def forward(self, x):
+        return self.dense(self.norm(self.features(x)))
+
+
+class Stubborn(Small):
+    def eval(self):
+        return self
+
+    def train(self, mode=True):
+        return super().train(True)
+
+
+class Detached(Small):
+    def forward(self, x):
+        return super().forward(x.detach())
+
+
+class InPlace(Small):
+    def forward(self, x):
+        return super().forward(x.sub_(0.5))
+
+
+class Broken(Small):
+    def forward(self, x):
+        return super().forward(x) / 0
+
+
+class Counting(Small):
+    def forward(self, x):
+        return super().forward(x).argmax(1)[:, None].expand(-1, 4)
+
+
+class RandomPlain(Small):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.rand(8 * 256)
+
+    def forward(self, x):
+        return self.dense(self.features(x) * self.scale)
+
+
+class Fixed(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3)).repeat(1, 2)[:, :4]
+
+
+class Sequence(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Conv2d(3, 32, 8, 8)
+        self.encoder = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True)
+        self.dense = nn.Linear(32, 4)
+
+    def forward(self, x):
+        return self.dense(self.encoder(self.embed(x).flatten(2).mT).mean(1))
+
+
+def grouped():
+    return nn.Sequential(
+        nn.Conv2d(3, 12, 3, groups=3), nn.GroupNorm(3, 12), nn.GELU(), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(12, 4),
+    )
+
+
+def number():
+    return 3
+
+
+def failing(depth):
+    raise ValueError("no such depth")
+
+
+VALUE = 5
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    write_tree(tmp_path, {"own_nets.py": NETS.encode(), "needing.py": b"import not_installed_anywhere\n"})
+    monkeypatch.setenv("ROBUSTNESS_PYTHON_PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield
+    sys.modules.pop("own_nets", None)
+
+
+def entry(name: str, normalisation: dict[str, list[float]] | None = HALF, **kwargs: Any) -> dict[str, Any]:
+    factory = name if ":" in name else f"own_nets:{name}"
+    return {"family": "factory", "factory": factory, "kwargs": kwargs, "normalisation": normalisation}
+
+
+def made(name: str, image: ImageShape = COLOUR, classes: int = 4, **options: Any) -> OwnModel:
+    torch.manual_seed(0)
+    model = architectures.build(entry(name, **options), image, classes)
+    assert isinstance(model, OwnModel)
+    return model
+
+
+def pictures(count: int, image: ImageShape = COLOUR) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.rand((count, image.channels, image.height, image.width), generator=generator)
+
+
+def test_the_normalisation_is_a_layer_in_front_of_the_network() -> None:
+    model, x = made("Small", normalisation={"mean": [0.1, 0.2, 0.3], "std": [0.5, 1.0, 2.0]}), pictures(5)
+    by_hand = (x - torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)) / torch.tensor([0.5, 1.0, 2.0]).view(1, 3, 1, 1)
+    assert torch.equal(model(x), model.network(by_hand))
+
+
+def test_without_a_normalisation_the_network_sees_the_pixels() -> None:
+    model, x = made("Small", normalisation=None), pictures(5)
+    assert torch.equal(model(x), model.network(x))
+
+
+def test_gray_images_are_repeated_for_a_network_of_three_channels() -> None:
+    model, x = made("Small", GRAY, side=28), pictures(5, GRAY)
+    assert torch.equal(model(x), model.network(((x - 0.5) / 0.25).expand(-1, 3, -1, -1).contiguous()))
+
+
+def test_a_network_that_takes_no_channels_last_is_given_none() -> None:
+    gray = {"image": GRAY, "normalisation": None, "channels": 1, "side": 28}
+    assert not made("Small").channels_last
+    assert not made("Small", **gray).channels_last
+    assert made("grouped").channels_last
+    for model, image in ((made("Small"), COLOUR), (made("Small", **gray), GRAY), (made("grouped"), COLOUR)):
+        for each in (frozen(model, CPU), architectures.placed(model, CPU)):
+            assert each(pictures(3, image).to(memory_format=torch.channels_last)).shape == (3, 4)
+
+
+MISTAKES = {
+    "own_nets:Missing": r"own_nets.py\) has no 'Missing'",
+    "own_nets:VALUE": "is a int, which cannot be called",
+    "nowhere:build": "there is no module 'nowhere' below .* none is installed",
+    "needing:build": "importing 'needing' raises ModuleNotFoundError: No module named 'not_installed_anywhere'",
+    "number": "returns a int: it must return a torch.nn.Module",
+    "failing": "cannot be called with kwargs {}: missing a required argument: 'depth'; it takes",
+    "Wide": r"returns \(8, 8\) for 8 images, but must return \(8, 4\), .* set its number of classes in kwargs",
+    "Probabilities": "returns probabilities, .* leave out its softmax",
+    "Pair": "returns a tuple: it must return one tensor, the logits",
+    "AlwaysDropping": "answers the same images differently each time",
+    "Batchy": "answers an image differently beside other images",
+    "Stubborn": "stays in training mode",
+    "Detached": "gives no gradient by the pixels",
+    "Broken": "values that are not finite",
+    "Counting": "returns torch.int64: it must return logits",
+    "RandomPlain": "built twice and given the same weights, gives two answers: .*register_buffer",
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), MISTAKES.items(), ids=MISTAKES)
+def test_what_is_wrong_with_a_network_is_said(name: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"the factory '.*{name}'.*{sentence}"):
+        made(name)
+
+
+def test_a_network_that_changes_the_images_in_place_is_refused_without_a_normalisation() -> None:
+    assert made("InPlace")(pictures(2)).shape == (2, 4)
+    with pytest.raises(UserError, match=r"no gradient by the pixels .* in place"):
+        made("InPlace", normalisation=None)
+
+
+def test_arguments_that_a_factory_does_not_take_are_named() -> None:
+    with pytest.raises(UserError, match=r"kwargs {'depth': 3}: got an unexpected keyword argument 'depth'; it takes"):
+        made("Small", depth=3)
+    with pytest.raises(UserError, match=r"called with kwargs {'depth': 3}, raises ValueError: no such depth"):
+        made("failing", depth=3)
+
+
+def test_images_of_another_size_than_the_network_takes_are_named() -> None:
+    with pytest.raises(UserError, match=r"fails on images of 3×20×28 .* RuntimeError: .*mat1 and mat2"):
+        made("Small", ImageShape(3, 20, 28))
+
+
+def test_gray_images_for_a_network_of_three_channels_are_explained() -> None:
+    with pytest.raises(UserError, match=r"fails on images of 1×28×28 .* three values each"):
+        made("Small", GRAY, normalisation={"mean": [0.5], "std": [0.5]})
+
+
+def test_a_network_of_one_output_is_told_that_two_classes_need_two() -> None:
+    with pytest.raises(UserError, match="two classes need two outputs"):
+        architectures.build(entry("Small", classes=1), COLOUR, 2)
+
+
+def test_what_returns_something_else_in_training_mode_is_not_trained() -> None:
+    model = made("AuxiliaryInTraining")
+    with pytest.raises(UserError, match="in training mode returns a tuple"):
+        user_models.checked_for_training(model, entry("AuxiliaryInTraining"), COLOUR, 4)
+    assert not model.training
+
+
+def test_a_network_without_parameters_is_attacked_and_not_trained() -> None:
+    model = made("Fixed")
+    assert architectures.summarise(model, COLOUR).parameters == 0
+    with pytest.raises(UserError, match="no parameters to train: give its weights"):
+        user_models.checked_for_training(model, entry("Fixed"), COLOUR, 4)
+
+
+def test_checking_a_network_changes_nothing_of_it() -> None:
+    torch.manual_seed(0)
+    architecture = entry("torchvision.models:resnet18", num_classes=4)
+    model = user_models.built(architecture, COLOUR)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    user_models.checked_for_training(user_models.checked(model, architecture, COLOUR, 4), architecture, COLOUR, 4)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert not model.training
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def saved(path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> OwnModel:
+    model, architecture = made(name), entry(name)
+    architectures.save(path, model, {"architecture": architecture, "image": [3, 32, 32], "classes": 4})
+    monkeypatch.setenv("ROBUSTNESS_NETWORKS", json.dumps([model_entry.network(architecture)]))
+    return model
+
+
+def test_a_network_that_was_saved_and_loaded_gives_identical_logits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = saved(tmp_path / "weights", "Small", monkeypatch)
+    assert torch.equal(architectures.load(tmp_path / "weights")(pictures(4)), model(pictures(4)))
+
+
+@pytest.mark.parametrize("named", ["[]", None, json.dumps([model_entry.network(entry("Small", classes=3))])])
+def test_no_factory_is_run_that_only_a_file_of_weights_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str | None
+) -> None:
+    saved(tmp_path / "weights", "Small", monkeypatch)
+    sys.modules.pop("own_nets")
+    if named is None:
+        monkeypatch.delenv("ROBUSTNESS_NETWORKS")
+    else:
+        monkeypatch.setenv("ROBUSTNESS_NETWORKS", named)
+    with pytest.raises(UserError, match=r"weights holds a network .* which the configuration does not name"):
+        architectures.load(tmp_path / "weights")
+    assert "own_nets" not in sys.modules
+
+
+# --- the attack ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Small", "Peeking", "Sequence", "grouped"])
+def test_a_frozen_network_answers_as_before_and_alike_in_any_batch(name: str) -> None:
+    model, x = made(name), pictures(40)
+    held = frozen(model, CPU)
+    spec = read_spec(ATTACK, 4, "a title")
+    with torch.no_grad():
+        expected = model(x).log_softmax(1).numpy()
+    assert log_probabilities(held, x) == pytest.approx(expected, abs=1e-4)
+    aimed = torch.arange(40).remainder(4).numpy()
+    whole, gradient = reward_gradient(held, x, aimed, spec)
+    for rows in (slice(0, 1), slice(3, 9), slice(5, 25)):
+        part, gradient_of_part = reward_gradient(held, x[rows], aimed[rows], spec)
+        assert (whole[rows] == part).all()
+        assert torch.equal(gradient[rows], gradient_of_part)
+
+
+TORCHVISION = {
+    "torchvision.models:resnet18": {"num_classes": 4},
+    "torchvision.models:mobilenet_v3_small": {"num_classes": 4},
+    "torchvision.models:convnext_tiny": {"num_classes": 4},
+    "torchvision.models:VisionTransformer": {
+        "image_size": 32,
+        "patch_size": 8,
+        "num_layers": 2,
+        "num_heads": 2,
+        "hidden_dim": 32,
+        "mlp_dim": 64,
+        "num_classes": 4,
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("factory", "kwargs"), TORCHVISION.items(), ids=TORCHVISION)
+def test_networks_of_torchvision_are_described_and_attacked(factory: str, kwargs: dict[str, Any]) -> None:
+    model = made(factory, **kwargs)
+    summary = architectures.summarise(model, COLOUR)
+    assert summary.parameters > 1000
+    assert summary.gflops > 0
+    assert summary.skip_connections is None
+    assert architectures.operations(model, COLOUR)[-1]["shape"] == [4]
+    for parameter in model.parameters():  # networks start with zeros in their last layer, which have no gradient
+        parameter.data.add_(0.02 * torch.randn_like(parameter))
+    held, x = frozen(model, CPU), pictures(4)
+    labels = torch.from_numpy(log_probabilities(held, x).argmax(1))
+    spec: AttackSpec = read_spec(ATTACK, 4, "a title")
+    result = attack(held, x, labels, torch.arange(4), spec, seed=0, batch_size=4)
+    assert (result.label_before == labels).all()
+    assert (result.adversarial[:, -1] != x).flatten(1).any(1).all()
+    assert (result.adversarial - x[:, None]).abs().max() <= 6 * 0.05 + 1e-6
