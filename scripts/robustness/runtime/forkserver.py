@@ -20,7 +20,7 @@ import ctypes
 import gc
 import importlib
 import io
-import json
+import marshal
 import os
 import runpy
 import select
@@ -192,7 +192,7 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     for _, _, data in ancillary:
         streams.frombytes(data)
     body = connection.recv(struct.unpack("I", head)[0], socket.MSG_WAITALL)
-    return json.loads(body), streams.tolist()
+    return marshal.loads(body), streams.tolist()
 
 
 def _die_with(watcher: int) -> None:
