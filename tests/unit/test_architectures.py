@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustness.config.validate import RESNET_PIXELS
+from robustness.config.cross_checks import RESNET_PIXELS
 from robustness.errors import UserError
 from robustness.models.architectures import (
     Block,
