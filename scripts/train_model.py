@@ -17,6 +17,7 @@ import torch
 
 from robustness.compute import compilation, devices
 from robustness.models import architectures, user_models
+from robustness.models.wrapper import OwnModel
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import read_tensors, remove, write_json, write_text
@@ -51,7 +52,7 @@ def main(options: argparse.Namespace) -> None:
         shape = architectures.ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
         model = architectures.build(spec["architecture"], shape, spec["classes"])
-        if isinstance(model, user_models.OwnModel):
+        if isinstance(model, OwnModel):
             user_models.checked_for_training(model, spec["architecture"], shape, spec["classes"])
         model = architectures.placed(model, device)
         summary, recipe = (

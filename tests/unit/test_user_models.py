@@ -20,7 +20,7 @@ from robustness.config import model_entry
 from robustness.errors import UserError
 from robustness.models import architectures, user_models
 from robustness.models.architectures import ImageShape
-from robustness.models.user_models import OwnModel
+from robustness.models.wrapper import OwnModel
 
 CPU = torch.device("cpu")
 COLOUR, GRAY = ImageShape(3, 32, 32), ImageShape(1, 28, 28)

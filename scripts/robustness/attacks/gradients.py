@@ -22,7 +22,7 @@ from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_offset
 from robustness.errors import UserError
 from robustness.models.architectures import memory_format, placed
-from robustness.models.user_models import OwnModel
+from robustness.models.wrapper import OwnModel
 
 SMALLEST_BATCH, SMALLEST_OWN_BATCH = 8, 16
 """On a CPU smaller batches are filled up to this many images: convolutions of tiny ones round differently.

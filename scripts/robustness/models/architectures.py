@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from robustness.errors import UserError
 from robustness.models import user_models
+from robustness.models.wrapper import Normalise, OwnModel
 from robustness.storage.files import read_metadata, read_tensors, write_tensors
 
 
@@ -164,7 +165,7 @@ def placed(model: nn.Module, device: torch.device) -> nn.Module:
 def memory_format(model: nn.Module) -> torch.memory_format:
     """How images lie best in memory for `model`: channels last where it convolves and can take them so."""
     convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
-    if isinstance(model, user_models.OwnModel):
+    if isinstance(model, OwnModel):
         convolves = model.channels_last
     return torch.channels_last if convolves else torch.contiguous_format
 
@@ -187,7 +188,7 @@ def summarise(model: nn.Module, image: ImageShape) -> Summary:
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    own = model.network if isinstance(model, user_models.OwnModel) else None
+    own = model.network if isinstance(model, OwnModel) else None
     modules = [module for _, module in leaves(model if own is None else own)]
     counter = FlopCounterMode(display=False)
     # With gradients: without, attention takes a fused path that the counter does not know.
@@ -296,7 +297,7 @@ def _label(module: nn.Module) -> str:
             return f"average pool {module.kernel_size}×{module.kernel_size}"
         case nn.Flatten():
             return "flatten"
-        case user_models.Normalise():
+        case Normalise():
             return "normalise"
         case Add():
             return "add"
