@@ -29,7 +29,7 @@ from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
-from robustness.models import architectures
+from robustness.models import weights
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
@@ -71,8 +71,8 @@ def main(options: argparse.Namespace) -> None:
         devices.leased(options.threads) as device,
         preemption.noticed(),
     ):
-        network = architectures.load(options.weights)
-        spec = read_spec(values, architectures.classes(options.weights), title)
+        network = weights.load(options.weights)
+        spec = read_spec(values, weights.classes(options.weights), title)
         model = frozen(network, device)
         batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
         digests = (code_digest(), file_digest(options.weights), file_digest(options.test), device.type)
@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
         store = store_of(options.spec, options.checkpoint)
         partners = [
             Partner(
-                read_spec(job["spec"]["attack"], architectures.classes(options.weights), job["spec"]["title"]),
+                read_spec(job["spec"]["attack"], weights.classes(options.weights), job["spec"]["title"]),
                 store_of(job["spec"], Path(job["checkpoint"])),
             )
             for job in options.partners

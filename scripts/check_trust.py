@@ -20,7 +20,7 @@ from robustness.attacks.gradients import frozen
 from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
-from robustness.models import architectures
+from robustness.models import weights
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_text
@@ -52,8 +52,8 @@ def main(options: argparse.Namespace) -> None:
         name: read_arrays(*options.records[place * shards : (place + 1) * shards]) for place, name in enumerate(attacks)
     }
     with devices.leased(options.threads) as device:
-        network = architectures.load(options.weights)
-        spec = read_spec(entry, architectures.classes(options.weights), title)
+        network = weights.load(options.weights)
+        spec = read_spec(entry, weights.classes(options.weights), title)
         attackable = frozen(network, device)
         (shown,) = read_tensors(options.test, "images", rows=slice(1))
         size = options.batch_size or fitting_batch_size(attackable, shown.shape[1:], spec, device)

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 
 from robustness.compute import compilation, devices
-from robustness.models import architectures, user_models
+from robustness.models import architectures, describe, placement, user_models, weights
+from robustness.models.image_shape import ImageShape
 from robustness.models.wrapper import OwnModel
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run
@@ -49,14 +50,14 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     with devices.leased(options.threads) as device, preemption.noticed():
         train_images, validation_images = _images(options.train, device), _images(options.validation, device)
-        shape = architectures.ImageShape(*train_images.pixels.shape[1:])
+        shape = ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
         model = architectures.build(spec["architecture"], shape, spec["classes"])
         if isinstance(model, OwnModel):
             user_models.checked_for_training(model, spec["architecture"], shape, spec["classes"])
-        model = architectures.placed(model, device)
+        model = placement.placed(model, device)
         summary, recipe = (
-            architectures.summarise(model, shape),
+            describe.summarise(model, shape),
             Recipe(**spec["training"], augmentation=spec["augmentation"]),
         )
         flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
@@ -77,7 +78,7 @@ def main(options: argparse.Namespace) -> None:
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
     provenance |= {"own_code": options.code} if options.code else {}
-    architectures.save(options.weights, model, metadata | {"provenance": provenance})
+    weights.save(options.weights, model, metadata | {"provenance": provenance})
     write_text(options.history, _table(history))
     write_json(options.card, {"summary": asdict(summary), "provenance": provenance})
     remove(options.checkpoint)

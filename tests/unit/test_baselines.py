@@ -18,7 +18,8 @@ from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, Attack
 from robustness.benchmarking import baselines
 from robustness.benchmarking.baselines import Attacked, keep_until_last, one_at_a_time, plain
 from robustness.errors import UserError
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)

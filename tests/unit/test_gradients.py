@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from robustness.attacks import gradients
 from robustness.attacks.gradients import frozen, log_probabilities, reward_gradient
 from robustness.attacks.spec import AttackSpec
-from robustness.models.architectures import ImageShape, build, memory_format
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
+from robustness.models.placement import memory_format
 
 CPU = torch.device("cpu")
 

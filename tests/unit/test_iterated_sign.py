@@ -24,7 +24,8 @@ from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, Attack
 from robustness.attacks.state import Store
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
 from robustness.stats.intervals import equivalence
 
 CPU = torch.device("cpu")

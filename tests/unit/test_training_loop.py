@@ -20,7 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from robustness.compute import compilation
 from robustness.errors import UserError
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
 from robustness.runtime import preemption
 from robustness.training import loop
 from robustness.training.loop import Epoch, Images, Recipe, evaluate, learning_rate, train
@@ -407,7 +408,7 @@ def test_by_default_only_a_long_training_on_a_gpu_is_compiled() -> None:
 def test_the_flop_of_training_are_those_that_pytorch_counts() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    from robustness.models.architectures import summarise
+    from robustness.models.describe import summarise
 
     model = model_of({**RESNET, "filters": 8})
     expected = loop.flop_per_image(summarise(model, SHAPE).gflops)

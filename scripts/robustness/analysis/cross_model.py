@@ -19,8 +19,8 @@ from robustness.analysis.clipping_aware_rescaling import rescaled
 from robustness.attacks.gradients import frozen, log_probabilities
 from robustness.compute.counter_random import random_signs
 from robustness.data.pixels import from_bytes
-from robustness.models import architectures
-from robustness.models.architectures import memory_format
+from robustness.models.placement import memory_format
+from robustness.models.weights import load
 from robustness.storage.files import read_tensors
 from robustness.storage.records import read_columns
 
@@ -72,7 +72,7 @@ def noise_like(
 
 def loaded(weights: Path, device: torch.device) -> nn.Module:
     """The network in a file, ready to be asked."""
-    return frozen(architectures.load(weights), device)
+    return frozen(load(weights), device)
 
 
 def classified(network: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:

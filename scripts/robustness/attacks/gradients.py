@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_offset
 from robustness.errors import UserError
-from robustness.models.architectures import memory_format, placed
+from robustness.models.placement import memory_format, placed
 from robustness.models.wrapper import OwnModel
 
 SMALLEST_BATCH, SMALLEST_OWN_BATCH = 8, 16

@@ -39,7 +39,7 @@ from robustness.attacks.spec import GIVEN, SUCCESS, AttackSpec, alike
 from robustness.attacks.state import Store, Trajectories
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
-from robustness.models.architectures import memory_format
+from robustness.models.placement import memory_format
 from robustness.runtime import preemption
 
 _TURN = 16

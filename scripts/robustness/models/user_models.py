@@ -16,18 +16,16 @@ from collections.abc import Mapping
 from functools import reduce
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robustness.config.model_entry import network
 from robustness.errors import UserError
-from robustness.storage.user_code_digest import own_file, split
-
-if TYPE_CHECKING:
-    from robustness.models.architectures import ImageShape
+from robustness.models.image_shape import ImageShape
 from robustness.models.wrapper import OwnModel
+from robustness.storage.user_code_digest import own_file, split
 
 _IMAGES = 8
 """Random images that a network is tried on."""
