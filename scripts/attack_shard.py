@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 
 from robustness.attacks.batch_size import fitting_batch_size
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
 from robustness.attacks.spec import ENDED, AttackSpec, read_spec
 from robustness.attacks.state import Store
@@ -30,6 +29,7 @@ from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.models import weights
+from robustness.models.frozen import frozen
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from robustness.analysis.measures import mean_change, norms
 from robustness.analysis.targeted import Pairs, pairs
 from robustness.attacks.batch_size import fitting_batch_size
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, attack
 from robustness.attacks.spec import ENDED, AttackSpec, read_spec
 from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import weights
+from robustness.models.frozen import frozen
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress

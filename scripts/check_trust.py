@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from robustness.attacks.batch_size import fitting_batch_size
-from robustness.attacks.gradients import frozen
 from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import weights
+from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_text

@@ -20,11 +20,11 @@ import attack_shard
 import check_trust
 import require_trust
 import tabulate_trust
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import Walker, any_wrong_class
 from robustness.attacks.spec import AttackSpec
 from robustness.errors import UserError
+from robustness.models.frozen import frozen
 from robustness.storage.files import write_tensors
 from robustness.storage.records import read_arrays, write_records
 from robustness.trust import checks as trust_checks

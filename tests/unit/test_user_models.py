@@ -13,12 +13,13 @@ import torch
 from made_data import write_tree
 from torch import Tensor
 
-from robustness.attacks.gradients import frozen, log_probabilities, reward_gradient
+from robustness.attacks.gradients import log_probabilities, reward_gradient
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.config import model_entry
 from robustness.errors import UserError
 from robustness.models import architectures, describe, placement, user_models, weights
+from robustness.models.frozen import frozen
 from robustness.models.image_shape import ImageShape
 from robustness.models.wrapper import OwnModel
 

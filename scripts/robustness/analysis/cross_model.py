@@ -16,9 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from robustness.analysis.clipping_aware_rescaling import rescaled
-from robustness.attacks.gradients import frozen, log_probabilities
+from robustness.attacks.gradients import log_probabilities
 from robustness.compute.counter_random import random_signs
 from robustness.data.pixels import from_bytes
+from robustness.models.frozen import frozen
 from robustness.models.placement import memory_format
 from robustness.models.weights import load
 from robustness.storage.files import read_tensors

@@ -16,13 +16,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from robustness.attacks import adv_lib
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, attack
 from robustness.attacks.spec import AttackSpec
 from robustness.benchmarking import baselines
 from robustness.benchmarking.baselines import Attacked
 from robustness.compute.hardware import timed
 from robustness.models import describe
+from robustness.models.frozen import frozen
 from robustness.models.image_shape import ImageShape
 from robustness.runtime.progress import Progress
 

@@ -69,7 +69,7 @@ ALONE, ALONE_STEPS = 8, 10
 
 @dataclass(frozen=True)
 class Subject:
-    """The model under check: the trained `network`, the same as it is attacked (`gradients.frozen`), and the attack.
+    """The model under check: the trained `network`, the same as it is attacked (`models.frozen`), and the attack.
 
     `batch_size` images are evaluated at a time; `title` names the model in errors.
     """
