@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustness.runtime.progress import in_words
+from robustness.runtime.status import in_words
 
 KINDS = {
     "download_data": ("download", "downloads"),
