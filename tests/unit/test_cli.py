@@ -29,7 +29,7 @@ run(main, parser("A script."))
 
 def ran(tmp_path: Path, body: str, *flags: str, log: bool = True) -> tuple[int, str, str]:
     """Exit code, output on the terminal and content of the log file of a script with this main."""
-    code = PROGRAM.format(scripts=str(Path(cli.__file__).parents[1]), body=body)
+    code = PROGRAM.format(scripts=str(Path(cli.__file__).parents[2]), body=body)
     log_file = tmp_path / "logs" / "script.log"
     arguments = [*flags, *(["--log", str(log_file)] if log else [])]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)

@@ -137,7 +137,7 @@ def test_a_third_job_waits_until_a_gpu_is_returned() -> None:
 
 
 def test_a_job_of_another_process_holds_its_gpu_until_it_ends_even_if_it_is_killed(machine: Path) -> None:
-    code = HOLDER.format(scripts=str(Path(devices.__file__).parents[1]), folder=str(machine))
+    code = HOLDER.format(scripts=str(Path(devices.__file__).parents[2]), folder=str(machine))
     holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout is not None

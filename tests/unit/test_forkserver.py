@@ -16,7 +16,7 @@ import pytest
 from robustness.runtime import forkserver
 from robustness.runtime.forkserver import ADDRESS, SWITCH, ForkServer, is_wanted, modules_for
 
-SCRIPTS = Path(forkserver.__file__).parents[1]
+SCRIPTS = Path(forkserver.__file__).parents[2]
 START = [sys.executable, "-IS", str(SCRIPTS / "start_job.py")]
 LONG = "import time\nopen('begun', 'w').close()\ntime.sleep(600)\n"
 
