@@ -32,7 +32,7 @@ from robustness.config import model_entry  # noqa: E402
 from robustness.models import architectures, placement  # noqa: E402
 from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.runtime.progress import Progress  # noqa: E402
-from robustness.storage.files import write_text  # noqa: E402
+from robustness.storage.atomic import write_text  # noqa: E402
 from robustness.training import loop  # noqa: E402
 
 

@@ -34,9 +34,9 @@ from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.runtime.turns import one_at_a_time
-from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_stamp, write_records
+from robustness.storage.tensors import read_tensors, write_tensors
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -28,9 +28,9 @@ from robustness.models.frozen import frozen
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_columns, write_records
+from robustness.storage.tensors import read_tensors
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -26,7 +26,8 @@ from robustness.data.pixels import from_bytes
 from robustness.models import weights
 from robustness.models.image_shape import ImageShape
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import read_tensors, write_text
+from robustness.storage.atomic import write_text
+from robustness.storage.tensors import read_tensors
 
 _LOG = logging.getLogger(__name__)
 

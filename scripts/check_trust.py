@@ -23,8 +23,9 @@ from robustness.models import weights
 from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors, write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import read_arrays
+from robustness.storage.tensors import read_tensors
 from robustness.trust import checks as trust_checks
 from robustness.trust import questions
 from robustness.trust.checks import Evidence, Images, Records, Subject

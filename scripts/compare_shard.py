@@ -20,9 +20,9 @@ from robustness.data.pixels import from_bytes
 from robustness.models import placement, weights
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
+from robustness.storage.tensors import read_tensors, write_tensors
 
 BATCH_IMAGES = 128  # no option: these attacks' results may depend on it
 

@@ -21,7 +21,7 @@ from robustness.models.architectures import build
 from robustness.models.describe import operations, summarise
 from robustness.models.image_shape import ImageShape
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_json, write_text
+from robustness.storage.atomic import write_json, write_text
 from robustness.storage.provenance import stamp
 
 

@@ -14,9 +14,9 @@ from robustness.compute import devices
 from robustness.models import placement, weights
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
+from robustness.storage.tensors import read_tensors
 from robustness.training import loop
 
 

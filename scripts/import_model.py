@@ -19,8 +19,9 @@ from robustness.models.image_shape import ImageShape
 from robustness.models.pretrained import load_into
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors, write_json
+from robustness.storage.atomic import write_json
 from robustness.storage.provenance import file_digest, stamp
+from robustness.storage.tensors import read_tensors
 from robustness.training import loop
 
 _LOG = logging.getLogger(__name__)

@@ -21,8 +21,9 @@ from robustness.models.image_shape import ImageShape
 from robustness.models.wrapper import OwnModel
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import read_tensors, remove, write_json, write_text
+from robustness.storage.atomic import remove, write_json, write_text
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
+from robustness.storage.tensors import read_tensors
 from robustness.training.loop import Epoch, Images, Recipe, flop_per_image, train
 
 

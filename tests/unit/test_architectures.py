@@ -15,7 +15,7 @@ from robustness.models.architectures import Block, ResNet, build, perceptron
 from robustness.models.describe import operations, summarise
 from robustness.models.image_shape import ImageShape
 from robustness.models.weights import load, save
-from robustness.storage.files import write_tensors
+from robustness.storage.tensors import write_tensors
 
 MNIST, CIFAR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
 PERCEPTRON = {"family": "perceptron", "hidden": 6}

@@ -18,7 +18,7 @@ import torch
 from robustness.models import weights
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
-from robustness.storage.files import write_tensors
+from robustness.storage.tensors import write_tensors
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = {"family": "perceptron", "hidden": 12}

@@ -13,8 +13,8 @@ from robustness.analysis.cross_model import classified, fooled_images, loaded, n
 from robustness.analysis.measures import norms
 from robustness.models import architectures, weights
 from robustness.models.image_shape import ImageShape
-from robustness.storage.files import write_tensors
 from robustness.storage.records import write_records
+from robustness.storage.tensors import write_tensors
 
 CPU = torch.device("cpu")
 

@@ -35,7 +35,7 @@ from robustness.figures import (
 from robustness.report.trust_page import trust_page
 from robustness.storage import code_digest
 from robustness.storage import tables as inputs
-from robustness.storage.files import write_tensors
+from robustness.storage.tensors import write_tensors
 from robustness.trust import questions
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"

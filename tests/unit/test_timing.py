@@ -35,7 +35,7 @@ from robustness.errors import UserError
 from robustness.models import weights
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
-from robustness.storage.files import write_tensors
+from robustness.storage.tensors import write_tensors
 
 ATTACK = {"reward": "probability", "direction": "sign", "alpha": 0.02, "confidence": 0.6, "max_iterations": 40}
 ARCHITECTURE = {"family": "perceptron", "hidden": 8}

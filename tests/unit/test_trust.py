@@ -25,8 +25,8 @@ from robustness.attacks.pgd import Walker, any_wrong_class
 from robustness.attacks.spec import AttackSpec
 from robustness.errors import UserError
 from robustness.models.frozen import frozen
-from robustness.storage.files import write_tensors
 from robustness.storage.records import read_arrays, write_records
+from robustness.storage.tensors import write_tensors
 from robustness.trust import checks as trust_checks
 from robustness.trust import questions
 from robustness.trust.checks import LIMITS, Evidence, Subject

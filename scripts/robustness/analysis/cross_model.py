@@ -22,8 +22,8 @@ from robustness.data.pixels import from_bytes
 from robustness.models.frozen import frozen
 from robustness.models.placement import memory_format
 from robustness.models.weights import load
-from robustness.storage.files import read_tensors
 from robustness.storage.records import read_columns
+from robustness.storage.tensors import read_tensors
 
 _BATCH = 256
 _NOISE = -1

@@ -15,7 +15,7 @@ from typing import Any
 
 from robustness.errors import UserError
 from robustness.runtime import usage
-from robustness.storage.files import read_json
+from robustness.storage.atomic import read_json
 from robustness.storage.format_version import check_format
 
 COLUMNS = ("dataset", "rule", "attack", "model", "jobs", "seconds", "longest", "waited", "cpu_seconds", "device")

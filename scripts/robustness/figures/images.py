@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.figures import style
-from robustness.storage.files import read_metadata, read_tensors
+from robustness.storage.tensors import read_metadata, read_tensors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.runtime.cli import settings
-from robustness.storage.files import replacing
+from robustness.storage.atomic import replacing
 from robustness.trust.questions import failures, read
 
 if TYPE_CHECKING:

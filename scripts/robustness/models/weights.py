@@ -12,7 +12,7 @@ from robustness.errors import UserError
 from robustness.models import user_models
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
-from robustness.storage.files import read_metadata, read_tensors, write_tensors
+from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 
 def save(path: Path, model: nn.Module, metadata: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ from robustness.compute import compilation
 from robustness.errors import UserError
 from robustness.runtime import preemption
 from robustness.runtime.progress import Progress
-from robustness.storage.files import replacing
+from robustness.storage.atomic import replacing
 from robustness.training.augmentation import augment
 
 _LOG = logging.getLogger(__name__)
