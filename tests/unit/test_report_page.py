@@ -22,7 +22,7 @@ from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import render_report
 from robustness.errors import UserError
-from robustness.report import files, tables
+from robustness.report import files, summary, tables
 from robustness.report import page as report_page
 from robustness.report.captions import caption, to_html
 
@@ -127,7 +127,7 @@ def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
 ) -> None:
     results, spec = study
     dataset = replace(files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
-    said = words(report_page.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
+    said = words(summary.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
     assert f"On MNIST , {HOSTILE} was the most robust: a median change of 0.235 per pixel" in said
     assert "(95 % interval 0.211 to 0.258) until a wrong class had a probability of 0.9" in said
     assert (
@@ -144,7 +144,7 @@ def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path,
     results, spec = study
     dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     checks = [replace(row, passed=False) for row in dataset.trust]
-    none = report_page.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
+    none = summary.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
     assert "no model passed every trust check" in none
 
 
@@ -190,7 +190,7 @@ def test_the_summary_tells_networks_that_were_trained_from_those_that_came_with_
     for dataset in spec["config"]["datasets"].values():
         for name in set(given) & set(dataset["models"]):
             dataset["models"][name] = {"factory": "a:b", "weights": "weights.pt"}
-    assert words(report_page.summary(material, spec)[-1]) == told
+    assert words(summary.summary(material, spec)[-1]) == told
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
     changed = files.Dataset("mnist", {"robustness": table}, {}, [], {})
-    assert told in report_page.most_and_least_robust(spec["datasets"][0], changed, 0.9)
+    assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 
 def test_a_study_without_the_reports_datasets_or_failures_says_so(tmp_path: Path) -> None:
