@@ -33,7 +33,7 @@ from robustness.models import architectures, placement  # noqa: E402
 from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.runtime.progress import Progress  # noqa: E402
 from robustness.storage.atomic import write_text  # noqa: E402
-from robustness.training import loop  # noqa: E402
+from robustness.training import checkpoint, loop  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def network(
         passes = compilation.compiled(model, pixels, loop.precision(device), mode)
     optimiser = loop.optimiser_of(model, recipe)
 
-    def run(steps: int) -> loop.Begun:
+    def run(steps: int) -> checkpoint.Begun:
         rows = slice(0, batch * steps)
         part = loop.Images(made.pixels[rows], made.labels[rows])
         with Progress(name, steps, "steps", interval=float("inf")) as progress:

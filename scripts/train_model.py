@@ -24,7 +24,8 @@ from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import remove, write_json, write_text
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.tensors import read_tensors
-from robustness.training.loop import Epoch, Images, Recipe, flop_per_image, train
+from robustness.training.checkpoint import Epoch
+from robustness.training.loop import Images, Recipe, flop_per_image, train
 
 
 def arguments() -> argparse.ArgumentParser:
