@@ -1,8 +1,8 @@
 """The trust checks of one model: is what the attack found a property of the model, or of the attack?
 
-Functions on a model, its images and the records of its attacks, each giving one `trust.Check` (or two that share an
-attack). What each asks, and what its failure means, stands in `trust.QUESTIONS`. A smaller value is always better.
-Limits of shares are wider for fewer images (`trust.tolerated`), so that chance seldom makes a sound model exceed one;
+Functions on a model, its images and the records of its attacks, each giving one `questions.Check` (or two that share an
+attack). What each asks, and what its failure means, stands in `questions.QUESTIONS`. A smaller value is always better.
+Limits of shares are wider for fewer images (`questions.tolerated`), so that by chance a sound model seldom exceeds one;
 none is so wide that nothing would.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,8 @@ from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import Walker, any_wrong_class
 from robustness.attacks.spec import SUCCESS, AttackSpec
 from robustness.compute.counter_random import random_signs
+from robustness.trust.evidence import Evidence, Images, Records, Subject
 from robustness.trust.questions import QUESTIONS, Check, counted, tolerated
-
-Records = Mapping[str, NDArray[Any]]
-"""Columns of an attack's records: a row per image and required confidence, image by image."""
 
 LIMITS = {
     "valid_values": 0.0,
@@ -65,80 +63,6 @@ DISPLACEMENT = 1e-6
 SLOPE_TOLERANCE = 0.01
 ALONE, ALONE_STEPS = 8, 10
 """Images that are attacked alone and together, and for how many steps."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The model under check: the trained `network`, the same as it is attacked (`models.frozen`), and the attack.
-
-    `batch_size` images are evaluated at a time; `title` names the model in errors.
-    """
-
-    network: nn.Module
-    model: nn.Module
-    spec: AttackSpec
-    seed: int
-    batch_size: int
-    title: str
-
-    @property
-    def walker(self) -> Walker:
-        """Signed steps along the gradient of the cross-entropy, away from the true class."""
-        return Walker(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
-
-
-@dataclass(frozen=True)
-class Images:
-    """N images: `pixels` (N, C, H, W) in [0, 1] and `ids` (N,), their numbers, on the model's device.
-
-    On the host, `truth` (N,), their classes, and `target` (N,), the class that the attack aims at, or −1.
-    """
-
-    pixels: Tensor
-    ids: Tensor
-    truth: NDArray[np.int64]
-    target: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def goal(self, confidence: float) -> Goal:
-        """The attack's goal at a required confidence."""
-        return Goal(self.truth, self.target, np.full(len(self), confidence))
-
-    def of(self, rows: NDArray[np.int64]) -> Images:
-        """Some of the images."""
-        at = torch.from_numpy(rows).to(self.ids.device)
-        return Images(self.pixels[at], self.ids[at], self.truth[rows], self.target[rows])
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the recorded attacks left of one model.
-
-    `attacks` holds the records by name, the report's first. `attacked` counts the images that it attacked; of the
-    `recorded` images in the files, `invalid` hold a pixel that is no number in [0, 1].
-
-    `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
-    up to the lowest required confidence and up to its own; `fooled_first` and `fooled_last` (N,) say whether it got
-    there, and `steps` (N,) how many it took to `last`.
-
-    `never` are originals that no attack ever made the model get wrong. `stopped` are images at the cap, as the attack
-    left them.
-    """
-
-    attacks: Mapping[str, Records]
-    attacked: int
-    recorded: int
-    invalid: int
-    sample: Images
-    first: Tensor
-    last: Tensor
-    fooled_first: NDArray[np.bool_]
-    fooled_last: NDArray[np.bool_]
-    steps: NDArray[np.int64]
-    never: Images
-    stopped: Images
 
 
 def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
