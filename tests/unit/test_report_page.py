@@ -22,9 +22,10 @@ from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import render_report
 from robustness.errors import UserError
-from robustness.report import files, summary, tables
+from robustness.report import files, summary
 from robustness.report import page as report_page
 from robustness.report.captions import caption, to_html
+from robustness.text import number
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "mspace"}
 
@@ -116,8 +117,8 @@ def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str
     for row in table.to_dict("records"):
         for name in ("median_mean_change", "mean_change", "median_l2"):
             if row["required_confidence"] == 0.9:
-                shown = f'data-sort="{row[name]!r}">{tables.number(row[name])}<span class="interval">'
-                low, high = (tables.number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
+                shown = f'data-sort="{row[name]!r}">{number(row[name])}<span class="interval">'
+                low, high = (number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
                 assert f"{shown}{low} to {high}</span>" in text
     assert 'data-sort="0.91337">91.3\u00a0%<span class="interval">90.0\u00a0% to 92.0\u00a0%</span>' in text
 
@@ -306,33 +307,6 @@ def test_versions_that_differ_between_jobs_are_all_named() -> None:
     stamps = [{"versions": {"torch": version}, "device": "cpu"} for version in ("2.15.0", "2.14.0", "2.15.0")]
     assert files.versions([*stamps, {}]) == [("torch", "2.14.0, 2.15.0")]
     assert files.devices([*stamps, {"versions": {"numpy": "2"}, "device": "gpu"}, {}]) == ["cpu"]
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12))
-def test_a_number_is_written_with_three_digits(value: float) -> None:
-    text = tables.number(value)
-    mantissa, _, power = text.replace(",", "").replace("−", "-").partition(" × 10")
-    exponent = int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
-    assert math.isclose(float(mantissa) * 10.0**exponent, value, rel_tol=5.01e-3, abs_tol=1e-300)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.067, "0.0670"),
-        (12.0, "12.0"),
-        (239.47, "239"),
-        (39760, "39,760"),
-        (7.94e-05, "7.94 × 10⁻⁵"),
-        (0.0, "0"),
-        (math.nan, "–"),
-        (math.inf, "∞"),
-        (-0.5, "−0.500"),
-        (999.6, "1,000"),
-    ],
-)
-def test_numbers_look_like_this(value: float, text: str) -> None:
-    assert tables.number(value) == text
 
 
 @given(st.text(alphabet="ab*`|\\<>&\"'{}%_", min_size=1, max_size=12))

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from robustness.config import model_entry
-from robustness.config.schema_problems import Key, Problem, dotted, listed
+from robustness.config.schema_problems import Key, Problem, dotted
+from robustness.text import listed
 
 TARGET_RULES = ("next", "random", "least_likely")
 CLAIMED = ("mnist", "cifar")

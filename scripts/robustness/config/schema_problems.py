@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from robustness.text import listed
+
 Key = tuple[str | int, ...]
 DECIDERS = ("kind", "family", "library", "method", "weights", "factory")
 """Keys that decide which other keys an entry takes: an attack with a library or a method is a comparator."""
@@ -295,9 +297,3 @@ def _shown(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= 80 else f"{text[:77]}..."
     return f"the list {text}" if isinstance(value, list) else text
-
-
-def listed(names: Iterable[Any], last: str = "and") -> str:
-    """`a, b and c`."""
-    *most, final = map(str, names)
-    return f"{', '.join(most)} {last} {final}" if most else final

@@ -282,11 +282,6 @@ def add_trust(arguments: argparse.ArgumentParser) -> None:
     arguments.add_argument("--trust", type=Path, required=True, metavar="CSV", help="table of trust checks")
 
 
-def listed(parts: Sequence[str]) -> str:
-    """The parts as English: "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
 def shape_text(shape: Sequence[int]) -> str:
     """A tensor's shape as figures write it: `8×32×32`."""
     return "×".join(str(length) for length in shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,10 @@ from robustness.report import tables as report_tables
 from robustness.report.captions import Caption, caption
 from robustness.report.files import Dataset, Material, Picture, devices, versions
 from robustness.report.summary import DAGGER, goal, not_fooled, summary, titles
-from robustness.report.tables import Cell, Column, Table, at_goal, cell, number, words
-from robustness.report.templates import rendered
+from robustness.report.tables import Cell, Column, Table, at_goal, cell, words
+from robustness.report.templates import rendered, unbroken
+from robustness.text import DASH, counted, number, percent
 from robustness.trust import questions
-
-DASH = report_tables.DASH
 
 
 @dataclass(frozen=True)
@@ -155,10 +155,11 @@ def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
     datasets: name, title, words (sentences on the settings), models, tables, figures and shard.
     """
     filters: dict[str, Callable[..., str]] = {
-        "number": claims_page.number,
+        "number": number,
+        "counted": counted,
         "p": claims_page.p_value,
-        "percent": trust_page.percent,
-        "unbroken": trust_page.unbroken,
+        "percent": percent,
+        "unbroken": unbroken,
     }
     blocks = sections(material, spec)
     claims = claims_page.rows(material.claims) if spec["claims"] else []
@@ -346,13 +347,14 @@ def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) 
 
 def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -> Table:
     """Every check of every model."""
+    two_digits = partial(percent, digits=2)
     made = [
         [
             words(names.get(row.model, row.model)),
             cell(row.seed, write=report_tables.whole),
             words(questions.QUESTIONS[row.check].title if row.check in questions.QUESTIONS else row.check),
-            cell(row.value, write=trust_page.percent),
-            cell(row.limit, write=trust_page.percent),
+            cell(row.value, write=two_digits),
+            cell(row.limit, write=two_digits),
             words("✓ passed" if row.passed else "✗ failed", "good" if row.passed else "bad"),
             words(row.why),
         ]

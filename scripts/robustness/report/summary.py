@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from robustness.config import model_entry
 from robustness.report import claims_page
 from robustness.report.files import Dataset, Material
-from robustness.report.tables import at_goal, interval, number, percent
+from robustness.report.tables import at_goal, interval
+from robustness.report.templates import unbroken
+from robustness.text import number, percent
 from robustness.trust import questions
 
 if TYPE_CHECKING:
@@ -137,12 +139,10 @@ def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
 
     rows = sorted(dataset.tables["accuracy"].to_dict("records"), key=lambda row: row["accuracy"])
     names = {model["name"]: model["title"] for model in entry["models"]}
-    low, high = rows[0], rows[-1]
+    (lowest, low), (highest, high) = ((row["model"], unbroken(percent(row["accuracy"]))) for row in (rows[0], rows[-1]))
     if len(rows) == 1:
-        return Markup("Test accuracy is {}.").format(percent(low["accuracy"]))
-    return Markup("Test accuracy lies between {} ({}) and {} ({}).").format(
-        percent(low["accuracy"]), names[low["model"]], percent(high["accuracy"]), names[high["model"]]
-    )
+        return Markup("Test accuracy is {}.").format(low)
+    return Markup("Test accuracy lies between {} ({}) and {} ({}).").format(low, names[lowest], high, names[highest])
 
 
 def goal(spec: Mapping[str, Any]) -> float:

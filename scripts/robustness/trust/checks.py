@@ -26,8 +26,9 @@ from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import Walker, any_wrong_class
 from robustness.attacks.spec import SUCCESS, AttackSpec
 from robustness.compute.counter_random import random_signs
+from robustness.text import counted, percent
 from robustness.trust.evidence import Evidence, Images, Records, Subject
-from robustness.trust.questions import QUESTIONS, Check, counted, tolerated
+from robustness.trust.questions import QUESTIONS, Check, tolerated
 
 LIMITS = {
     "valid_values": 0.0,
@@ -120,7 +121,7 @@ def zero_gradients(attacks: Mapping[str, Records]) -> Check:
     shares = {name: rows["zero_gradients"].sum() / max(1, steps[name]) for name, rows in whole.items()}
     worst = max(shares, key=shares.__getitem__)
     taken = counted(steps[worst], "step")
-    why = f"Of the {taken} of attack {worst}, {_percent(shares[worst])} had a gradient of exactly zero."
+    why = f"Of the {taken} of attack {worst}, {percent(shares[worst], 3)} had a gradient of exactly zero."
     return _check("zero_gradients", shares[worst], len(whole[worst]["image"]), why)
 
 
@@ -215,7 +216,7 @@ def half_step(subject: Subject, evidence: Evidence) -> Check:
     moved = (ratio < 1 - MOVED).sum(), (ratio > 1 + MOVED).sum()
     why = (
         f"With half of α = {spec.alpha:g}, the change of {moved[0]} of {counted(images, 'image')} fell by more than "
-        f"{_percent(MOVED)}, and that of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
+        f"{percent(MOVED, 3)}, and that of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
     )
     return _check("half_step", max(moved) / images, images, why, limit)
 
@@ -283,7 +284,7 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
                 error = (ahead - behind) / (2 * DISPLACEMENT) - expected
                 wrong += int((error.abs() > SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1)).sum())
                 slopes += len(error)
-    why = f"{wrong} of {slopes} slopes differ from the gradient by more than {_percent(SLOPE_TOLERANCE)}."
+    why = f"{wrong} of {slopes} slopes differ from the gradient by more than {percent(SLOPE_TOLERANCE, 3)}."
     limit = tolerated(LIMITS["finite_differences"], slopes)
     return _check("finite_differences", wrong / slopes, len(sample), why, limit)
 
@@ -307,9 +308,8 @@ def batch_size(subject: Subject, evidence: Evidence) -> Check:
     alone, together = (_attacked(subject, few, spec, size)[0] for size in (1, ALONE))
     change = _mean_change(few.pixels, together)
     apart = (_mean_change(alone, together) / np.where(change > 0, change, 1)).max()
-    why = (
-        f"Of {counted(len(few), 'image')}, attacked alone and together, the changes differ by up to {_percent(apart)}."
-    )
+    images = counted(len(few), "image")
+    why = f"Of {images}, attacked alone and together, the changes differ by up to {percent(apart, 3)}."
     limit = LIMITS["batch_size"] if few.pixels.device.type == "cpu" else GPU_BATCH_SIZE
     return _check("batch_size", apart, len(few), why, limit)
 
@@ -378,9 +378,5 @@ def _linf(original: Tensor, changed: Tensor) -> NDArray[np.floating]:
     return (changed - original).abs().flatten(1).amax(1).cpu().numpy()
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
 def _percents(shares: NDArray[np.floating]) -> str:
-    return ", ".join(f"{100 * share:.3g}" for share in shares) + " %"
+    return ", ".join(percent(share, 3).removesuffix(" %") for share in shares) + " %"

@@ -8,6 +8,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from robustness.errors import UserError
+from robustness.text import counted
 
 Operation = Mapping[str, Any]
 LINE = 0.125  # inches: a line of small text
@@ -65,7 +66,7 @@ def steps(operations: Sequence[Operation]) -> list[Step]:
     stages = [step for step in found if step.kind == "stage"]
     for number, step in enumerate(stages):
         step.blocks = [(number, index) in converting for index in range(len(step.blocks))]
-        count = f"{len(step.blocks)} block{'s' if len(step.blocks) > 1 else ''}"
+        count = counted(len(step.blocks), "block")
         step.label = ", ".join(filter(None, [f"stage {number + 1}: {count}", f"{step.shape[0]} filters", step.label]))
     return [*found, Step("softmax", found[-1].shape, "softmax")]
 
