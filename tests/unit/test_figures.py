@@ -865,10 +865,10 @@ def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tm
 
 
 @pytest.mark.parametrize(
-    "path", [*SCRIPTS.glob("plot_*.py"), *(SCRIPTS / "robustness" / "figures").glob("*.py")], ids=lambda path: path.stem
+    "path", [*SCRIPTS.glob("plot_*.py"), *SCRIPTS.glob("robustness/figures/**/*.py")], ids=lambda path: path.stem
 )
 def test_no_figure_but_training_curves_needs_a_slow_package(path):
-    allowed = {"curves": {"pandas", "seaborn"}, "inputs": {"pandas"}}  # inputs: for what makes tables and the report
+    allowed = {"training_curves": {"pandas", "seaborn"}}
     found = {name.split(".")[0] for _, name in code_digest.imports(path)} & SLOW
     assert found == allowed.get(path.stem, set())
 
