@@ -75,8 +75,9 @@ report: $(STAMP) ## the study as one page, report.html in the folder of results 
 snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: results, captions, run times (SCALE= likewise)
 	$(BIN)/snakemake $(OVERLAY) --report snakemake-report.html
 
-docs: $(STAMP) ## write docs/configuration.md, from the schema
+docs: $(STAMP) ## write docs/configuration.md, from the schema, and docs/packages.svg, from the code
 	$(BIN)/python docs/write_configuration.py
+	$(BIN)/python docs/draw_packages.py
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.attacks.spec import alike  # noqa: E402
 from robustness.config import model_entry  # noqa: E402
-from robustness.models import architectures  # noqa: E402
+from robustness.models import architectures, describe  # noqa: E402
+from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.training import loop  # noqa: E402
 
 STEPS = {
@@ -99,10 +100,10 @@ def seconds_per_evaluation(forward: float, precision: str, options: argparse.Nam
 
 def gflops(architecture: dict[str, Any], dataset: dict[str, Any]) -> float:
     """GFLOP of one forward pass of one image."""
-    shape = architectures.ImageShape(*dataset["image_size"])
+    shape = ImageShape(*dataset["image_size"])
     with torch.device("meta"):
         model = architectures.build(architecture, shape, len(dataset["classes"]))
-    return architectures.summarise(model, shape).gflops
+    return describe.summarise(model, shape).gflops
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -29,10 +29,11 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.compute import compilation, devices, hardware  # noqa: E402
 from robustness.config import model_entry  # noqa: E402
-from robustness.models import architectures  # noqa: E402
+from robustness.models import architectures, placement  # noqa: E402
+from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.runtime.progress import Progress  # noqa: E402
-from robustness.storage.files import write_text  # noqa: E402
-from robustness.training import loop  # noqa: E402
+from robustness.storage.atomic import write_text  # noqa: E402
+from robustness.training import checkpoint, loop  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def networks(config: dict[str, Any], device: torch.device, options: argparse.Nam
     found = []
     for dataset in config["study"]:
         entry = config["datasets"][dataset]
-        shape, classes = architectures.ImageShape(*entry["image_size"]), len(entry["classes"])
+        shape, classes = ImageShape(*entry["image_size"]), len(entry["classes"])
         for name, model in entry["models"].items():
             if model_entry.is_given(model):
                 continue
@@ -80,7 +81,7 @@ def networks(config: dict[str, Any], device: torch.device, options: argparse.Nam
 def network(
     name: str,
     architecture: dict[str, Any],
-    shape: architectures.ImageShape,
+    shape: ImageShape,
     classes: int,
     recipe: loop.Recipe,
     images: int,
@@ -91,7 +92,7 @@ def network(
     torch.manual_seed(0)
     batch = options.batch_size or recipe.batch_size
     recipe = loop.Recipe(**vars(recipe) | {"batch_size": batch})
-    model = architectures.placed(architectures.build(architecture, shape, classes), device)
+    model = placement.placed(architectures.build(architecture, shape, classes), device)
     made = loop.Images(
         torch.randint(0, 256, (batch * options.steps, shape.channels, shape.height, shape.width), dtype=torch.uint8),
         torch.randint(0, classes, (batch * options.steps,)),
@@ -105,7 +106,7 @@ def network(
         passes = compilation.compiled(model, pixels, loop.precision(device), mode)
     optimiser = loop.optimiser_of(model, recipe)
 
-    def run(steps: int) -> loop.Begun:
+    def run(steps: int) -> checkpoint.Begun:
         rows = slice(0, batch * steps)
         part = loop.Images(made.pixels[rows], made.labels[rows])
         with Progress(name, steps, "steps", interval=float("inf")) as progress:
@@ -116,7 +117,7 @@ def network(
     return Network(name, batch, flop, compiled, partial(run, options.steps))
 
 
-def counted_flop(model: torch.nn.Module, shape: architectures.ImageShape, device: torch.device) -> float:
+def counted_flop(model: torch.nn.Module, shape: ImageShape, device: torch.device) -> float:
     """FLOP of training on one image: a forward and a backward pass, a multiply-add as two."""
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "configuration.md"
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness.config.validate import DECIDERS, allowed, parts, read_yaml  # noqa: E402
+from robustness.config.schema_problems import DECIDERS, allowed, parts  # noqa: E402
+from robustness.config.validate import read_yaml  # noqa: E402
 
 INTRODUCTION = """\
 # Every key of the configuration

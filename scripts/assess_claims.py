@@ -15,7 +15,7 @@ import pandas
 
 from robustness.claims.verdicts import Study, claims
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import read_records
 from robustness.storage.tables import read_table
 

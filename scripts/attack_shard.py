@@ -22,21 +22,21 @@ import torch
 from numpy.typing import NDArray
 
 from robustness.attacks.batch_size import fitting_batch_size
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
 from robustness.attacks.spec import ENDED, AttackSpec, read_spec
 from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
-from robustness.models import architectures
+from robustness.models import weights
+from robustness.models.frozen import frozen
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.runtime.turns import one_at_a_time
-from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_stamp, write_records
+from robustness.storage.tensors import read_tensors, write_tensors
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -71,8 +71,8 @@ def main(options: argparse.Namespace) -> None:
         devices.leased(options.threads) as device,
         preemption.noticed(),
     ):
-        network = architectures.load(options.weights)
-        spec = read_spec(values, architectures.classes(options.weights), title)
+        network = weights.load(options.weights)
+        spec = read_spec(values, weights.classes(options.weights), title)
         model = frozen(network, device)
         batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
         digests = (code_digest(), file_digest(options.weights), file_digest(options.test), device.type)
@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
         store = store_of(options.spec, options.checkpoint)
         partners = [
             Partner(
-                read_spec(job["spec"]["attack"], architectures.classes(options.weights), job["spec"]["title"]),
+                read_spec(job["spec"]["attack"], weights.classes(options.weights), job["spec"]["title"]),
                 store_of(job["spec"], Path(job["checkpoint"])),
             )
             for job in options.partners

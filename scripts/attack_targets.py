@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from robustness.analysis.measures import mean_change, norms
 from robustness.analysis.targeted import Pairs, pairs
 from robustness.attacks.batch_size import fitting_batch_size
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, attack
 from robustness.attacks.spec import ENDED, AttackSpec, read_spec
 from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
-from robustness.models import architectures
+from robustness.models import weights
+from robustness.models.frozen import frozen
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_columns, write_records
+from robustness.storage.tensors import read_tensors
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -48,13 +48,13 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     title, seed, values, each = settings(options.spec, "title", "seed", "attack", "images_per_class")
-    classes = architectures.classes(options.weights)
+    classes = weights.classes(options.weights)
     spec = read_spec(values, classes, title)
     truth, predictions = read_columns(options.predictions, "label", "prediction")
     chosen = pairs(truth, predictions, classes, each)
     pixels, labels = (array[chosen.images] for array in read_tensors(options.test, "images", "labels"))
     with devices.leased(options.threads) as device, preemption.noticed():
-        model = frozen(architectures.load(options.weights), device)
+        model = frozen(weights.load(options.weights), device)
         batch_size = options.batch_size or fitting_batch_size(model, pixels.shape[1:], spec, device)
         inputs = (options.weights, options.test, options.predictions)
         shaped_by = (options.spec, code_digest(), *map(file_digest, inputs), device.type)

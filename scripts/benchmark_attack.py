@@ -23,9 +23,11 @@ from robustness.benchmarking.timing import gflop_per_evaluation, measure, readab
 from robustness.compute import devices
 from robustness.compute.hardware import cpu_name, matmul_peaks
 from robustness.data.pixels import from_bytes
-from robustness.models import architectures
+from robustness.models import weights
+from robustness.models.image_shape import ImageShape
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import read_tensors, write_text
+from robustness.storage.atomic import write_text
+from robustness.storage.tensors import read_tensors
 
 _LOG = logging.getLogger(__name__)
 
@@ -43,14 +45,14 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     title, entry, seed, count, rounds = settings(options.spec, "title", "attack", "seed", "images", "rounds")
     pixels, labels = read_tensors(options.test, "images", "labels", rows=slice(count))
-    model = architectures.load(options.weights)
+    model = weights.load(options.weights)
     with devices.leased(options.threads) as device:
         measurement = measure(
             model,
             torch.from_numpy(from_bytes(pixels)).to(device),
             torch.from_numpy(labels).to(device),
             torch.arange(len(labels), device=device),
-            read_spec(entry, architectures.classes(options.weights), title),
+            read_spec(entry, weights.classes(options.weights), title),
             seed=seed,
             batch_size=options.batch_size,
             rounds=rounds,
@@ -58,7 +60,7 @@ def main(options: argparse.Namespace) -> None:
         )
         peaks = {name: peak and peak / 1e9 for name, peak in matmul_peaks(device).items()}
         setting = measured_on(device) | {"batch_size": options.batch_size, "seed": seed, "attack": json.dumps(entry)}
-    gflop = gflop_per_evaluation(model, architectures.ImageShape(*pixels.shape[1:]))
+    gflop = gflop_per_evaluation(model, ImageShape(*pixels.shape[1:]))
     rows = summarise(measurement, batch_size=options.batch_size, gflop=gflop, peaks=peaks)
     setting |= {"gflop_per_evaluation": gflop} | {f"{name}_gflop_per_second": peak for name, peak in peaks.items()}
     write_text(options.table, as_csv([row | setting for row in rows]))

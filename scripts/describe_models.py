@@ -17,9 +17,11 @@ from typing import Any
 
 import torch
 
-from robustness.models.architectures import ImageShape, build, operations, summarise
+from robustness.models.architectures import build
+from robustness.models.describe import operations, summarise
+from robustness.models.image_shape import ImageShape
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_json, write_text
+from robustness.storage.atomic import write_json, write_text
 from robustness.storage.provenance import stamp
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robustness.data.download import fetch
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_json
+from robustness.storage.atomic import write_json
 from robustness.storage.format_version import FORMAT
 
 

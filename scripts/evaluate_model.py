@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 
 from robustness.compute import devices
-from robustness.models import architectures
+from robustness.models import placement, weights
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
+from robustness.storage.tensors import read_tensors
 from robustness.training import loop
 
 
@@ -32,7 +32,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     pixels, labels = read_tensors(options.test, "images", "labels")
     with devices.leased(options.threads) as device:
-        model = architectures.placed(architectures.load(options.weights), device)
+        model = placement.placed(weights.load(options.weights), device)
         images = loop.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
         title = f"predictions of {'/'.join(options.predictions.parts[-3:-1])}"
         with Progress(title, len(labels), "images") as progress, progress.counting(model):

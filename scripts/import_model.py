@@ -14,12 +14,14 @@ from pathlib import Path
 import torch
 
 from robustness.compute import devices
-from robustness.models import architectures, user_models
+from robustness.models import describe, placement, user_models, weights
+from robustness.models.image_shape import ImageShape
 from robustness.models.pretrained import load_into
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors, write_json
+from robustness.storage.atomic import write_json
 from robustness.storage.provenance import file_digest, stamp
+from robustness.storage.tensors import read_tensors
 from robustness.training import loop
 
 _LOG = logging.getLogger(__name__)
@@ -40,14 +42,14 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     architecture, classes = spec["architecture"], spec["classes"]
     pixels, labels = read_tensors(options.validation, "images", "labels")
-    shape = architectures.ImageShape(*pixels.shape[1:])
+    shape = ImageShape(*pixels.shape[1:])
     torch.manual_seed(0)
     model = user_models.built(architecture, shape)
     load_into(model.network, options.given)
     user_models.checked(model, architecture, shape, classes)
     with devices.leased(options.threads) as device:
         images = loop.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
-        network = architectures.placed(model, device)
+        network = placement.placed(model, device)
         with Progress(spec["title"], len(labels), "images") as progress, progress.counting(network):
             accuracy = loop.evaluate(network, images).accuracy
         provenance = stamp(spec, devices.describe(device))
@@ -60,8 +62,8 @@ def main(options: argparse.Namespace) -> None:
         )
     provenance |= {"own_code": options.code, "given_weights": file_digest(options.given)}
     metadata = {"architecture": architecture, "image": list(asdict(shape).values()), "classes": classes}
-    architectures.save(options.weights, model, metadata | {"provenance": provenance})
-    summary = asdict(architectures.summarise(model, shape))
+    weights.save(options.weights, model, metadata | {"provenance": provenance})
+    summary = asdict(describe.summarise(model, shape))
     write_json(options.card, {"summary": summary, "validation_accuracy": accuracy, "provenance": provenance})
 
 

@@ -16,9 +16,9 @@ from robustness.analysis.measures import measure
 from robustness.data.pixels import from_bytes
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
-from robustness.storage.files import read_tensors
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records, write_records
+from robustness.storage.tensors import read_tensors
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.figures import architecture, style
+from robustness.figures import style
+from robustness.figures.networks import architecture
 from robustness.runtime import cli
 from robustness.storage import tables
 

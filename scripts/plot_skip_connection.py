@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.figures import architecture, style
+from robustness.figures import style
+from robustness.figures.networks import skip_connection
 from robustness.runtime import cli
 from robustness.storage import tables
 
@@ -26,7 +27,7 @@ def main(options: argparse.Namespace) -> None:
     """Draw and save."""
     spec = style.checked(options.spec)
     described = tables.read_architectures(options.architectures)
-    style.save(architecture.skip_connection(described, spec), options.svg, options.png)
+    style.save(skip_connection.skip_connection(described, spec), options.svg, options.png)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustness.figures import images, style
 from robustness.runtime import cli
-from robustness.storage.files import read_tensors
+from robustness.storage.tensors import read_tensors
 
 
 def arguments() -> argparse.ArgumentParser:

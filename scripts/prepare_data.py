@@ -18,9 +18,10 @@ from robustness.data.splits import split
 from robustness.data.verified import VerifiedFile, read_verified
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import read_json, write_tensors
+from robustness.storage.atomic import read_json
 from robustness.storage.format_version import check_format
 from robustness.storage.provenance import stamp
+from robustness.storage.tensors import write_tensors
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from pathlib import Path
 from robustness.report.files import read
 from robustness.report.page import page
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.trust import questions
 
 

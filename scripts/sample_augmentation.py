@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.provenance import stamp
+from robustness.storage.tensors import read_tensors, write_tensors
 from robustness.training.augmentation import augment
 
 

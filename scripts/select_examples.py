@@ -16,9 +16,9 @@ from robustness.analysis.examples import first_example
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records
+from robustness.storage.tensors import read_tensors, write_tensors
 
 
 def arguments() -> argparse.ArgumentParser:

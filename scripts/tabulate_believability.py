@@ -10,7 +10,7 @@ from pathlib import Path
 
 from robustness.analysis.believability import believability
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import read_records
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from robustness.analysis.references import beside, references_of
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import read_records
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from robustness.analysis.accuracy_robustness import robustness
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import read_records
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from robustness.benchmarking.job_times import COLUMNS, devices_of, run_times
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 
 
 def arguments() -> argparse.ArgumentParser:

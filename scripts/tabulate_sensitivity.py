@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustness.claims.sensitivity import over_values
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.tables import read_table
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustness.analysis.transfer import transfer
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import read_records
 
 

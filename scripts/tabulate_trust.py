@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.trust import questions
 
 

@@ -16,12 +16,16 @@ from pathlib import Path
 import torch
 
 from robustness.compute import compilation, devices
-from robustness.models import architectures, user_models
+from robustness.models import architectures, describe, placement, user_models, weights
+from robustness.models.image_shape import ImageShape
+from robustness.models.wrapper import OwnModel
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run
-from robustness.storage.files import read_tensors, remove, write_json, write_text
+from robustness.storage.atomic import remove, write_json, write_text
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.training.loop import Epoch, Images, Recipe, flop_per_image, train
+from robustness.storage.tensors import read_tensors
+from robustness.training.checkpoint import Epoch
+from robustness.training.loop import Images, Recipe, flop_per_image, train
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -48,14 +52,14 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     with devices.leased(options.threads) as device, preemption.noticed():
         train_images, validation_images = _images(options.train, device), _images(options.validation, device)
-        shape = architectures.ImageShape(*train_images.pixels.shape[1:])
+        shape = ImageShape(*train_images.pixels.shape[1:])
         torch.manual_seed(spec["seed"])
         model = architectures.build(spec["architecture"], shape, spec["classes"])
-        if isinstance(model, user_models.OwnModel):
+        if isinstance(model, OwnModel):
             user_models.checked_for_training(model, spec["architecture"], shape, spec["classes"])
-        model = architectures.placed(model, device)
+        model = placement.placed(model, device)
         summary, recipe = (
-            architectures.summarise(model, shape),
+            describe.summarise(model, shape),
             Recipe(**spec["training"], augmentation=spec["augmentation"]),
         )
         flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
@@ -76,7 +80,7 @@ def main(options: argparse.Namespace) -> None:
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
     provenance |= {"own_code": options.code} if options.code else {}
-    architectures.save(options.weights, model, metadata | {"provenance": provenance})
+    weights.save(options.weights, model, metadata | {"provenance": provenance})
     write_text(options.history, _table(history))
     write_json(options.card, {"summary": asdict(summary), "provenance": provenance})
     remove(options.checkpoint)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustness.report.trust_page import trust_page
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.trust import questions
 
 

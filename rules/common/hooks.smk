@@ -6,7 +6,7 @@ from pathlib import Path
 
 def announcement():
     """What `onstart` says: the scale, the jobs, how long they may take, the device, where results go."""
-    from robustness.runtime.run_summary import counted as kinds_of, duration, earlier_seconds
+    from robustness.runtime.run_summary import duration, earlier_seconds, jobs_in_words
 
     scale = config["scale"]
     device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
@@ -14,7 +14,7 @@ def announcement():
     cores = workflow.resource_settings.cores if workflow.local_exec else None
     lines = [f"Scale {scale['name']}: {scale['title']}. Device: {device}."]
     if jobs:
-        lines += [f"To do: {kinds_of(jobs)}.", duration(jobs, earlier_seconds(jobs), cores)]
+        lines += [f"To do: {jobs_in_words(jobs)}.", duration(jobs, earlier_seconds(jobs), cores)]
     lines.append(f"Results go to {RESULTS}/, logs to {RESULTS}/<dataset>/logs/.")
     for dataset in config["study"]:
         if not has_judges(dataset):

@@ -92,7 +92,7 @@ def large(dataset):
 
 def claim_datasets():
     """The datasets that the report's claims are about, as far as they are studied."""
-    from robustness.config.validate import CLAIMED
+    from robustness.config.cross_checks import CLAIMED
 
     return [dataset for dataset in config["study"] if dataset in CLAIMED]
 

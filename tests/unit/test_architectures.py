@@ -9,20 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from robustness.config.validate import RESNET_PIXELS
+from robustness.config.cross_checks import RESNET_PIXELS
 from robustness.errors import UserError
-from robustness.models.architectures import (
-    Block,
-    ImageShape,
-    ResNet,
-    build,
-    load,
-    operations,
-    perceptron,
-    save,
-    summarise,
-)
-from robustness.storage.files import write_tensors
+from robustness.models.architectures import Block, ResNet, build, perceptron
+from robustness.models.describe import operations, summarise
+from robustness.models.image_shape import ImageShape
+from robustness.models.weights import load, save
+from robustness.storage.tensors import write_tensors
 
 MNIST, CIFAR = ImageShape(1, 28, 28), ImageShape(3, 32, 32)
 PERCEPTRON = {"family": "perceptron", "hidden": 6}

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from robustness.models import architectures
-from robustness.models.architectures import ImageShape, build
-from robustness.storage.files import write_tensors
+from robustness.models import weights
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
+from robustness.storage.tensors import write_tensors
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = {"family": "perceptron", "hidden": 12}
@@ -47,7 +48,7 @@ class Shard:
         self.checkpoint = folder / "state" / "shard.safetensors"
 
     def save(self) -> None:
-        architectures.save(
+        weights.save(
             self.folder / "weights.safetensors",
             self.network,
             {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 4},

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from robustness.attacks import adv_lib
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.benchmarking import baselines
 from robustness.benchmarking.baselines import Attacked, keep_until_last, one_at_a_time, plain
 from robustness.errors import UserError
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.frozen import frozen
+from robustness.models.image_shape import ImageShape
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)

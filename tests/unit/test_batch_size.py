@@ -7,9 +7,10 @@ import torch
 
 from robustness.attacks import batch_size
 from robustness.attacks.batch_size import CPU_BATCH, LARGEST_BATCH, batch_size_for, fitting_batch_size
-from robustness.attacks.gradients import frozen
 from robustness.attacks.spec import AttackSpec
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.frozen import frozen
+from robustness.models.image_shape import ImageShape
 
 SPEC = AttackSpec("probability", "sign", alpha=0.01, confidence=0.9, max_iterations=10)
 

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from robustness.attacks.binary_search import HALVINGS, Goal, tightened
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.spec import SUCCESS, AttackSpec
+from robustness.models.frozen import frozen
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec("cross_entropy", "sign", alpha=0.05, confidence=0.9, max_iterations=100, other_confidences=(0.0,))

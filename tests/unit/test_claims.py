@@ -30,7 +30,7 @@ from robustness.claims.verdicts import (
 )
 from robustness.errors import UserError
 from robustness.report import claims_page
-from robustness.storage.files import write_text
+from robustness.storage.atomic import write_text
 from robustness.storage.records import write_records
 
 ROOT = Path(__file__).parents[2]

@@ -83,6 +83,14 @@ def test_the_spec_is_parsed_and_log_lines_go_to_both(tmp_path: Path) -> None:
     assert terminal.rstrip().endswith("INFO alpha is 0.5")
 
 
+def test_a_spec_reaches_the_program_as_it_was_written() -> None:
+    """So that the code that parses it need not count as code that shapes results."""
+    spec = {"b": [1, 2.5e-3, None, True], "a": {"σ": "0.10", "empty": {}}, "large": 2**70, "small": 5e-324}
+    found = cli.parser("").parse_args(["--spec", json.dumps(spec)]).spec
+    assert found == spec
+    assert json.dumps(found) == json.dumps(spec)
+
+
 def test_beside_bars_only_what_went_wrong_is_printed_and_the_log_has_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,11 @@ class Adder:
 '''
 
 
+def names(lines: list[str]) -> list[str]:
+    """The files in a description."""
+    return [line.split(" ")[0] for line in lines]
+
+
 def of(tmp_path: Path, text: str) -> str:
     """The digest of a file with that text."""
     path = tmp_path / "module.py"
@@ -109,9 +114,18 @@ def test_modules_are_found_through_others_and_inside_of_functions(tmp_path: Path
 
 def test_a_description_names_each_file_and_not_where_it_lies(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
-    script.write_text("from robustness.errors import UserError\n")
-    names = [line.split(" ")[0] for line in described(script)]
-    assert names == ["script.py", "robustness/__init__.py", "robustness/errors.py"]
+    script.write_text("from robustness.stats import intervals\n")
+    assert names(described(script))[:2] == ["script.py", "robustness/__init__.py"]
+    assert "robustness/stats/intervals.py" in names(described(script))
+
+
+def test_what_shapes_no_result_and_what_only_that_imports_is_left_out(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("from robustness.errors import UserError\nfrom robustness.runtime import cli, forkserver\n")
+    assert names(described(script)) == ["script.py", "robustness/__init__.py"]
+    script.write_text("from robustness.runtime import cli\nfrom robustness.storage import code_digest\n")
+    found = ["robustness/__init__.py", "robustness/storage/__init__.py", "robustness/storage/code_digest.py"]
+    assert names(described(script)) == ["script.py", *found]
 
 
 def test_no_result_can_depend_on_a_docstring() -> None:

@@ -11,10 +11,10 @@ import torch
 from robustness.analysis.answers import answers
 from robustness.analysis.cross_model import classified, fooled_images, loaded, noise_like
 from robustness.analysis.measures import norms
-from robustness.models import architectures
-from robustness.models.architectures import ImageShape
-from robustness.storage.files import write_tensors
+from robustness.models import architectures, weights
+from robustness.models.image_shape import ImageShape
 from robustness.storage.records import write_records
+from robustness.storage.tensors import write_tensors
 
 CPU = torch.device("cpu")
 
@@ -49,7 +49,7 @@ def test_a_judges_answer_is_the_new_label_the_original_one_or_neither() -> None:
 def test_what_a_network_sees_does_not_depend_on_the_other_images(architecture: dict, tmp_path: Path) -> None:
     torch.manual_seed(0)
     metadata = {"architecture": architecture, "image": [1, 28, 28], "classes": 5}
-    architectures.save(tmp_path / "w", architectures.build(architecture, ImageShape(1, 28, 28), 5), metadata)
+    weights.save(tmp_path / "w", architectures.build(architecture, ImageShape(1, 28, 28), 5), metadata)
     images = np.random.default_rng(0).random((40, 1, 28, 28), dtype=np.float32)
     network = loaded(tmp_path / "w", CPU)
     together = classified(network, images, CPU)

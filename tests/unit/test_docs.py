@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from robustness.config.validate import check, places, read_yaml
+from robustness.config.schema_problems import places
+from robustness.config.validate import check, read_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

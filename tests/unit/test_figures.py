@@ -22,7 +22,6 @@ from matplotlib.text import Text
 
 from robustness.errors import UserError
 from robustness.figures import (
-    architecture,
     bars,
     believability,
     heatmaps,
@@ -32,10 +31,11 @@ from robustness.figures import (
     style,
     training_curves,
 )
+from robustness.figures.networks import architecture, operations, skip_connection
 from robustness.report.trust_page import trust_page
 from robustness.storage import code_digest
 from robustness.storage import tables as inputs
-from robustness.storage.files import write_tensors
+from robustness.storage.tensors import write_tensors
 from robustness.trust import questions
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -254,7 +254,7 @@ def every_figure(spec, table, examples, networks, histories, swept, believed, me
             "differences": images.differences(examples, spec),
             "training_noise": images.training_noise(noise[:, 0], noise, spec),
             "architecture": architecture.architecture(networks, spec),
-            "skip_connection": architecture.skip_connection(networks, spec),
+            "skip_connection": skip_connection.skip_connection(networks, spec),
             "curves": training_curves.training_curves(histories, spec),
             "sensitivity": sensitivity.over_values(rows(swept), spec),
             "believability": believability.judges_answers(rows(believed), spec),
@@ -704,7 +704,7 @@ def test_the_architecture_figure_tells_stages_and_totals_of_the_networks(network
 
 
 def test_steps_join_activations_and_mark_blocks_that_convert_their_shortcut(networks):
-    steps = architecture.steps(networks["resnet"]["operations"])
+    steps = operations.steps(networks["resnet"]["operations"])
     assert [step.label for step in steps if step.kind == "AvgPool2d"] == ["average pool 4×4 → flatten"]
     assert [step.blocks for step in steps if step.kind == "stage"] == [[False, False], [True, False]]
     assert steps[-1].label == "softmax"
@@ -722,19 +722,19 @@ def own_operations(*layers):
 def test_an_own_network_is_drawn_as_its_modules_those_alike_as_one():
     blocks = [(f"body.{n}.{part}", "Conv2d", "Sequential", "Block") for n in range(4) for part in ("a", "b", "c", "d")]
     layers = [("stem", "Conv2d"), ("norm", "BatchNorm2d"), ("act", "ReLU"), *blocks, ("drop", "Dropout")]
-    steps = architecture.own_steps(own_operations(*layers, ("head", "Linear")))
+    steps = operations.own_steps(own_operations(*layers, ("head", "Linear")))
     said = [step.label for step in steps]
     assert said == ["input", "Conv2d → BatchNorm2d → ReLU", "body.0–3: 4 × Block", "Linear", "softmax"]
 
 
 def test_an_own_network_of_few_layers_is_drawn_layer_by_layer():
-    steps = architecture.own_steps(own_operations(("a.x", "Conv2d", "Sequential"), ("a.y", "GELU", "Sequential")))
+    steps = operations.own_steps(own_operations(("a.x", "Conv2d", "Sequential"), ("a.y", "GELU", "Sequential")))
     assert [step.label for step in steps] == ["input", "Conv2d → GELU", "softmax"]
 
 
 def test_no_own_network_has_too_many_boxes():
     layers = [(f"m{n}.{k}", "Conv2d", f"Kind{n}") for n in range(8) for k in range(5)]
-    steps = architecture.own_steps(own_operations(*layers))
+    steps = operations.own_steps(own_operations(*layers))
     assert [step.label for step in steps[1:-1]] == [f"m{n}: Kind{n}" for n in range(8)]
 
 
@@ -752,12 +752,12 @@ def test_any_number_of_networks_is_drawn_in_rows(networks, spec, count):
 
 
 def test_the_skip_connection_figure_shows_an_identity_and_a_converting_block(networks, spec):
-    said = words(architecture.skip_connection(networks, spec))
+    said = words(skip_connection.skip_connection(networks, spec))
     assert "stage 1, block 1; 3 of 4 blocks" in said
     assert "stage 2, block 1 (28×28 → 14×14); 1 of 4 blocks" in said
     assert "Shortcut: 1×1 conv, 16" in said
     with pytest.raises(UserError, match="no residual network"):
-        architecture.skip_connection(networks, spec | {"models": spec["models"][:2]})
+        skip_connection.skip_connection(networks, spec | {"models": spec["models"][:2]})
 
 
 def test_verdicts_are_told_by_shape_and_colour_and_their_changes_by_a_bar(swept, spec):
@@ -865,10 +865,10 @@ def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tm
 
 
 @pytest.mark.parametrize(
-    "path", [*SCRIPTS.glob("plot_*.py"), *(SCRIPTS / "robustness" / "figures").glob("*.py")], ids=lambda path: path.stem
+    "path", [*SCRIPTS.glob("plot_*.py"), *SCRIPTS.glob("robustness/figures/**/*.py")], ids=lambda path: path.stem
 )
 def test_no_figure_but_training_curves_needs_a_slow_package(path):
-    allowed = {"curves": {"pandas", "seaborn"}, "inputs": {"pandas"}}  # inputs: for what makes tables and the report
+    allowed = {"training_curves": {"pandas", "seaborn"}}
     found = {name.split(".")[0] for _, name in code_digest.imports(path)} & SLOW
     assert found == allowed.get(path.stem, set())
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from robustness.errors import UserError
-from robustness.storage import files
-from robustness.storage.files import read_metadata, read_tensors, replacing, write_json, write_tensors, write_text
+from robustness.storage import atomic
+from robustness.storage.atomic import replacing, write_json, write_text
 from robustness.storage.format_version import FORMAT
+from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 ARRAYS = {
     "images": np.arange(24, dtype=np.uint8).reshape(4, 1, 2, 3),
@@ -98,7 +99,7 @@ def left_behind(path: Path, machine: str | None = None, process: int | None = No
     dead.wait()
     name = name.replace(f"-{os.getpid()}-", f"-{process or dead.pid}-")
     if machine is not None:
-        name = name.replace(files._machine(), machine)
+        name = name.replace(atomic._machine(), machine)
     left = path.with_name(name)
     left.write_text("half of the n")
     return left
@@ -136,10 +137,10 @@ def test_a_file_is_removed_with_what_killed_writers_left_of_it(tmp_path: Path) -
     path = tmp_path / "file"
     write_text(path, "content")
     left_behind(path)
-    files.remove(path)
+    atomic.remove(path)
     assert list(tmp_path.iterdir()) == []
-    files.remove(path)
-    files.remove(tmp_path / "no folder" / "file")
+    atomic.remove(path)
+    atomic.remove(tmp_path / "no folder" / "file")
 
 
 def test_two_writers_at_once_leave_what_the_last_one_wrote(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_a_truncated_file_is_damaged(tmp_path: Path) -> None:
     write_tensors(tmp_path / "file", ARRAYS, {})
     (tmp_path / "file").write_bytes((tmp_path / "file").read_bytes()[:-1])
     with pytest.raises(UserError, match="file is damaged"):
-        files.read_tensors(tmp_path / "file", "labels")
+        read_tensors(tmp_path / "file", "labels")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from robustness.attacks import gradients
-from robustness.attacks.gradients import frozen, log_probabilities, reward_gradient
+from robustness.attacks.gradients import log_probabilities, reward_gradient
 from robustness.attacks.spec import AttackSpec
-from robustness.models.architectures import ImageShape, build, memory_format
+from robustness.models.architectures import build
+from robustness.models.frozen import _rows_agree, frozen
+from robustness.models.image_shape import ImageShape
+from robustness.models.placement import memory_format
 
 CPU = torch.device("cpu")
 
@@ -52,7 +55,7 @@ def test_a_linear_layer_gives_a_row_the_same_bits_in_any_batch(
 def test_a_linear_layer_computes_in_float64_where_rows_do_not_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     linear = nn.Linear(12, 5)
     assert frozen(linear, CPU).filled_weight.dtype == torch.float32
-    monkeypatch.setattr(gradients, "_rows_agree", lambda *_: False)
+    monkeypatch.setattr("robustness.models.frozen._rows_agree", lambda *_: False)
     exact = frozen(linear, CPU)
     assert exact.filled_weight.dtype == torch.float64
     x = torch.rand(20, 12)
@@ -67,7 +70,7 @@ def test_rows_that_depend_on_their_place_are_noticed() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x[:, :3] * torch.linspace(1, 1 + 1e-6, len(x))[:, None]
 
-    assert not gradients._rows_agree(Drifting(), 5)  # type: ignore[arg-type]
+    assert not _rows_agree(Drifting(), 5)  # type: ignore[arg-type]
 
 
 def test_a_linear_layer_takes_sequences() -> None:

@@ -18,13 +18,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from robustness.attacks.decisions import UNCHANGED_ITERATIONS
-from robustness.attacks.gradients import frozen, reward_gradient, static_prediction
+from robustness.attacks.gradients import reward_gradient, static_prediction
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
 from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.attacks.state import Store
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.frozen import frozen
+from robustness.models.image_shape import ImageShape
 from robustness.stats.intervals import equivalence
 
 CPU = torch.device("cpu")

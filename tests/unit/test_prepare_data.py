@@ -12,8 +12,8 @@ from made_data import cifar_archive, cifar_batches, idx_files, image_tree, rando
 
 import prepare_data
 from robustness.errors import UserError
-from robustness.storage.files import read_metadata, read_tensors
 from robustness.storage.format_version import FORMAT
+from robustness.storage.tensors import read_metadata, read_tensors
 
 DIGITS = [str(digit) for digit in range(10)]
 COUNTS = {"train": 30, "validation": 10, "test": 20}

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from screen import pseudo_terminal
 
 from robustness.runtime import progress, terminal
-from robustness.runtime.progress import FOLDER, Progress, Status, in_words, standing
+from robustness.runtime.progress import Progress
+from robustness.runtime.status import FOLDER, Status, in_words, standing
 
 
 @pytest.fixture

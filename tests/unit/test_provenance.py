@@ -40,7 +40,7 @@ def test_a_stamp_says_what_made_a_result(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_stamp_names_the_packages_that_the_code_names_whatever_this_process_has_imported(tmp_path: Path) -> None:
     assert set(stamped(tmp_path)["versions"]) == {"python"}
-    assert "numpy" in stamped(tmp_path, "provenance, files")["versions"]
+    assert "numpy" in stamped(tmp_path, "provenance, tensors")["versions"]
 
 
 def test_the_same_job_gets_the_same_stamp_twice(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_same_job_gets_the_same_stamp_twice(tmp_path: Path) -> None:
 def test_the_digest_of_the_code_covers_the_script_and_what_it_imports(tmp_path: Path) -> None:
     first = stamped(tmp_path)
     assert stamped(tmp_path, more="changed = True")["code"] != first["code"]
-    assert stamped(tmp_path, "provenance, errors")["code"] != first["code"]
+    assert stamped(tmp_path, "provenance, atomic")["code"] != first["code"]
 
 
 def test_a_comment_leaves_a_checkpoint_its_key(tmp_path: Path) -> None:

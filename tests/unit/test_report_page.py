@@ -22,9 +22,10 @@ from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import render_report
 from robustness.errors import UserError
-from robustness.report import files, tables
+from robustness.report import files, summary
 from robustness.report import page as report_page
 from robustness.report.captions import caption, to_html
+from robustness.text import number
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "mspace"}
 
@@ -116,8 +117,8 @@ def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str
     for row in table.to_dict("records"):
         for name in ("median_mean_change", "mean_change", "median_l2"):
             if row["required_confidence"] == 0.9:
-                shown = f'data-sort="{row[name]!r}">{tables.number(row[name])}<span class="interval">'
-                low, high = (tables.number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
+                shown = f'data-sort="{row[name]!r}">{number(row[name])}<span class="interval">'
+                low, high = (number(row[f"{name}_{bound}"]) for bound in ("low", "high"))
                 assert f"{shown}{low} to {high}</span>" in text
     assert 'data-sort="0.91337">91.3\u00a0%<span class="interval">90.0\u00a0% to 92.0\u00a0%</span>' in text
 
@@ -127,7 +128,7 @@ def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
 ) -> None:
     results, spec = study
     dataset = replace(files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
-    said = words(report_page.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
+    said = words(summary.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
     assert f"On MNIST , {HOSTILE} was the most robust: a median change of 0.235 per pixel" in said
     assert "(95 % interval 0.211 to 0.258) until a wrong class had a probability of 0.9" in said
     assert (
@@ -144,7 +145,7 @@ def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path,
     results, spec = study
     dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     checks = [replace(row, passed=False) for row in dataset.trust]
-    none = report_page.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
+    none = summary.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
     assert "no model passed every trust check" in none
 
 
@@ -190,7 +191,7 @@ def test_the_summary_tells_networks_that_were_trained_from_those_that_came_with_
     for dataset in spec["config"]["datasets"].values():
         for name in set(given) & set(dataset["models"]):
             dataset["models"][name] = {"factory": "a:b", "weights": "weights.pt"}
-    assert words(report_page.summary(material, spec)[-1]) == told
+    assert words(summary.summary(material, spec)[-1]) == told
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
     changed = files.Dataset("mnist", {"robustness": table}, {}, [], {})
-    assert told in report_page.most_and_least_robust(spec["datasets"][0], changed, 0.9)
+    assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 
 def test_a_study_without_the_reports_datasets_or_failures_says_so(tmp_path: Path) -> None:
@@ -306,33 +307,6 @@ def test_versions_that_differ_between_jobs_are_all_named() -> None:
     stamps = [{"versions": {"torch": version}, "device": "cpu"} for version in ("2.15.0", "2.14.0", "2.15.0")]
     assert files.versions([*stamps, {}]) == [("torch", "2.14.0, 2.15.0")]
     assert files.devices([*stamps, {"versions": {"numpy": "2"}, "device": "gpu"}, {}]) == ["cpu"]
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e12, max_value=1e12))
-def test_a_number_is_written_with_three_digits(value: float) -> None:
-    text = tables.number(value)
-    mantissa, _, power = text.replace(",", "").replace("−", "-").partition(" × 10")
-    exponent = int(power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")) or 0)
-    assert math.isclose(float(mantissa) * 10.0**exponent, value, rel_tol=5.01e-3, abs_tol=1e-300)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.067, "0.0670"),
-        (12.0, "12.0"),
-        (239.47, "239"),
-        (39760, "39,760"),
-        (7.94e-05, "7.94 × 10⁻⁵"),
-        (0.0, "0"),
-        (math.nan, "–"),
-        (math.inf, "∞"),
-        (-0.5, "−0.500"),
-        (999.6, "1,000"),
-    ],
-)
-def test_numbers_look_like_this(value: float, text: str) -> None:
-    assert tables.number(value) == text
 
 
 @given(st.text(alphabet="ab*`|\\<>&\"'{}%_", min_size=1, max_size=12))

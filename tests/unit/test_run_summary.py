@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustness.runtime.run_summary import Job, counted, done, duration, earlier_seconds, failures, next_step, to_open
+from robustness.runtime.run_summary import (
+    Job,
+    done,
+    duration,
+    earlier_seconds,
+    failures,
+    jobs_in_words,
+    next_step,
+    to_open,
+)
 
 
 def jobs_of(**counts: int) -> list[Job]:
@@ -18,13 +27,13 @@ def jobs_of(**counts: int) -> list[Job]:
 
 def test_jobs_are_counted_by_kind_in_the_order_of_the_work() -> None:
     jobs = jobs_of(plot_bars=2, plot_examples=1, attack_shard=16, train_model=4, tabulate_accuracy=1)
-    assert counted(jobs) == "4 trainings, 16 attack shards, 1 table and 3 figures"
-    assert counted(jobs_of(train_model=1)) == "1 training"
+    assert jobs_in_words(jobs) == "4 trainings, 16 attack shards, 1 table and 3 figures"
+    assert jobs_in_words(jobs_of(train_model=1)) == "1 training"
 
 
 def test_jobs_of_no_known_kind_are_counted_and_named() -> None:
-    assert counted(jobs_of(train_model=2, prepare_data=1)) == "2 trainings and 1 other (prepare_data)"
-    many = counted(jobs_of(a=1, b=2, c=1, d=1, e=1))
+    assert jobs_in_words(jobs_of(train_model=2, prepare_data=1)) == "2 trainings and 1 other (prepare_data)"
+    many = jobs_in_words(jobs_of(a=1, b=2, c=1, d=1, e=1))
     assert many == "6 others (a, b, c, d, …)"
 
 
@@ -32,7 +41,7 @@ def test_jobs_of_no_known_kind_are_counted_and_named() -> None:
     st.dictionaries(st.sampled_from(["train_model", "plot_bars", "plot_x", "new_rule"]), st.integers(1, 20), min_size=1)
 )
 def test_no_job_is_left_uncounted(counts: dict[str, int]) -> None:
-    words = counted(jobs_of(**counts)).replace(",", " ").split()
+    words = jobs_in_words(jobs_of(**counts)).replace(",", " ").split()
     assert sum(int(word) for word in words if word.isdecimal()) == sum(counts.values())
 
 

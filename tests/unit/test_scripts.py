@@ -39,8 +39,8 @@ import train_model
 import transfer_attack
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
-from robustness.storage.files import read_metadata, read_tensors, write_tensors
 from robustness.storage.records import read_records
+from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 CLASSES = ["left", "right"]
 MODELS = ["basic-clean", "basic-noisy"]

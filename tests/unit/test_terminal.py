@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from screen import Screen, pseudo_terminal
 
 from robustness.runtime import progress, terminal
-from robustness.runtime.progress import Status
+from robustness.runtime.status import FOLDER, Status
 from robustness.runtime.terminal import Bars, bar, frame, lines, released, reserved, statuses
 
 HALF = Status(title="mnist/basic", unit="steps", total=200, done=100, resumed=0, seconds=10.0, note="")
@@ -95,12 +95,12 @@ def test_a_half_written_status_is_passed_over(tmp_path: Path) -> None:
 
 def test_the_bars_of_running_jobs_appear_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "INTERVAL", 0.01)
-    monkeypatch.setenv(progress.FOLDER, "")
+    monkeypatch.setenv(FOLDER, "")
     screen = Screen(80, 24)
     with pseudo_terminal(monkeypatch) as (opened, reader):
         bars = Bars(opened)
         bars.start()
-        folder = Path(os.environ[progress.FOLDER])
+        folder = Path(os.environ[FOLDER])
         with progress.Progress("mnist/basic", 200, "steps") as shown:
             shown.advance(50)
             while "25 %" not in screen.rows[-1]:
@@ -113,18 +113,18 @@ def test_the_bars_of_running_jobs_appear_and_go(monkeypatch: pytest.MonkeyPatch)
         screen.write(os.read(reader, 1 << 20).decode().replace("\r\n", "\n"))
     assert screen.text() == []
     assert (screen.top, screen.bottom) == (0, 23)
-    assert os.environ[progress.FOLDER] == ""
+    assert os.environ[FOLDER] == ""
     assert not folder.exists()
 
 
 @pytest.mark.parametrize(("term", "height"), [("dumb", 24), ("xterm", 5)])
 def test_a_terminal_that_cannot_hold_them_gets_no_bars(monkeypatch: pytest.MonkeyPatch, term: str, height: int) -> None:
-    monkeypatch.setenv(progress.FOLDER, "")
+    monkeypatch.setenv(FOLDER, "")
     with pseudo_terminal(monkeypatch, height=height) as (opened, _):
         monkeypatch.setenv("TERM", term)
         bars = Bars(opened)
         bars.start()
-        assert os.environ[progress.FOLDER] == ""
+        assert os.environ[FOLDER] == ""
         bars.stop()
 
 
@@ -132,7 +132,7 @@ def test_a_terminal_that_is_closed_ends_the_bars_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(terminal, "INTERVAL", 0.01)
-    monkeypatch.setenv(progress.FOLDER, "")
+    monkeypatch.setenv(FOLDER, "")
 
     def closed(*_: object) -> int:
         raise OSError(5, "Input/output error")
@@ -149,10 +149,10 @@ def test_a_terminal_that_is_closed_ends_the_bars_and_nothing_else(
 
 
 def test_a_file_gets_no_bars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(progress.FOLDER, "")
+    monkeypatch.setenv(FOLDER, "")
     with (tmp_path / "said").open("w") as file:
         bars = Bars(file)
         bars.start()
         bars.stop()
-    assert os.environ[progress.FOLDER] == ""
+    assert os.environ[FOLDER] == ""
     assert (tmp_path / "said").read_text() == ""

@@ -32,9 +32,10 @@ from robustness.benchmarking.timing import (
 )
 from robustness.compute import hardware
 from robustness.errors import UserError
-from robustness.models import architectures
-from robustness.models.architectures import ImageShape, build
-from robustness.storage.files import write_tensors
+from robustness.models import weights
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
+from robustness.storage.tensors import write_tensors
 
 ATTACK = {"reward": "probability", "direction": "sign", "alpha": 0.02, "confidence": 0.6, "max_iterations": 40}
 ARCHITECTURE = {"family": "perceptron", "hidden": 8}
@@ -266,9 +267,7 @@ def test_the_peak_is_measured_in_float32_on_a_cpu() -> None:
 
 
 def test_the_table_has_a_row_for_each_method_with_what_it_was_measured_on(tmp_path: Path) -> None:
-    architectures.save(
-        tmp_path / "weights", perceptron(), {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 3}
-    )
+    weights.save(tmp_path / "weights", perceptron(), {"architecture": ARCHITECTURE, "image": [1, 6, 6], "classes": 3})
     images = np.random.default_rng(0).integers(0, 256, (30, 1, 6, 6), dtype=np.uint8)
     write_tensors(tmp_path / "test", {"images": images, "labels": np.arange(30) % 3}, {})
     spec = {"title": "small", "attack": ATTACK, "seed": 0, "images": 20, "rounds": 2}

@@ -20,10 +20,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from robustness.compute import compilation
 from robustness.errors import UserError
-from robustness.models.architectures import ImageShape, build
+from robustness.models.architectures import build
+from robustness.models.image_shape import ImageShape
 from robustness.runtime import preemption
-from robustness.training import loop
-from robustness.training.loop import Epoch, Images, Recipe, evaluate, learning_rate, train
+from robustness.training import checkpoint, loop
+from robustness.training.checkpoint import Epoch
+from robustness.training.loop import Images, Recipe, evaluate, learning_rate, train
 
 SHAPE = ImageShape(1, 28, 28)
 PERCEPTRON = {"family": "perceptron", "hidden": 8}
@@ -78,7 +80,7 @@ def kill_after(epochs: int, monkeypatch: pytest.MonkeyPatch) -> None:
             raise Killed
         return original(*arguments)
 
-    monkeypatch.setattr(train, "evaluate", dying)
+    monkeypatch.setattr(loop, "evaluate", dying)
 
 
 # --- learning --------------------------------------------------------------------------------------------------------
@@ -111,7 +113,7 @@ def test_noise_is_drawn_anew_in_each_epoch(tmp_path: Path, monkeypatch: pytest.M
         seen.append(original(*arguments))
         return seen[-1]
 
-    monkeypatch.setattr(train, "augment", noting)
+    monkeypatch.setattr(loop, "augment", noting)
     trained(model_of(), tmp_path / "checkpoint", replace(RECIPE, batch_size=40, epochs=2, augmentation=NOISE))
     first, second = (sorted(batch.flatten(1).sum(1).tolist()) for batch in seen)
     assert first != second
@@ -211,7 +213,7 @@ def ask_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(*arguments)
 
-    monkeypatch.setattr(train, "learning_rate", asking)
+    monkeypatch.setattr(loop, "learning_rate", asking)
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
@@ -263,7 +265,7 @@ def test_a_resumed_training_repeats_no_epoch(tmp_path: Path, monkeypatch: pytest
         epochs.append(arguments[6])
         return original(*arguments)
 
-    monkeypatch.setattr(train, "train_epoch", noting)
+    monkeypatch.setattr(loop, "train_epoch", noting)
     trained(model_of(), tmp_path / "checkpoint")
     assert epochs == [2, 3]
 
@@ -300,7 +302,7 @@ def test_a_full_disk_is_reported_as_one(tmp_path: Path, monkeypatch: pytest.Monk
         pytest.skip("needs /dev/full")
 
     (tmp_path / "full").symlink_to("/dev/full")  # a link, lest a writer that cleans up removes the device
-    monkeypatch.setattr(train, "replacing", lambda _: nullcontext(tmp_path / "full"))
+    monkeypatch.setattr(checkpoint, "replacing", lambda _: nullcontext(tmp_path / "full"))
     with pytest.raises(OSError, match="No space left"):
         trained(model_of(), tmp_path / "checkpoint")
 
@@ -311,18 +313,18 @@ def test_a_checkpoint_that_takes_long_to_write_is_not_written_after_every_epoch(
     clock = itertools.count()
     monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))  # each look takes a second
     saved: list[int] = []
-    original = loop._save
+    original = loop.save
 
     def noting(model: nn.Module, optimiser: Any, history: list[Epoch], *rest: Any) -> float:
         saved.append(len(history))
         return original(model, optimiser, history, *rest)
 
-    monkeypatch.setattr(train, "_save", noting)
+    monkeypatch.setattr(loop, "save", noting)
     trained(model_of(), tmp_path / "checkpoint", replace(RECIPE, epochs=30))
     assert saved[0] == 1
     assert 1 < len(saved) < 16
     saved.clear()
-    monkeypatch.setattr(train, "_LONG_SAVE", 2.0)
+    monkeypatch.setattr(checkpoint, "_LONG_SAVE", 2.0)
     trained(model_of(), tmp_path / "other", replace(RECIPE, epochs=30))
     assert saved == list(range(1, 31))
 
@@ -383,7 +385,7 @@ def test_more_steps_make_a_gpu_wait_no_more_often(
 def test_a_step_that_made_a_gpu_wait_would_be_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: Any
 ) -> None:
-    monkeypatch.setattr(train, "augment", lambda pixels, *_: waiting(pixels))
+    monkeypatch.setattr(loop, "augment", lambda pixels, *_: waiting(pixels))
     few, many = (waits(tmp_path, size, PERCEPTRON, {"augmentation": NOISE}) for size in (20, 4))
     assert sum((many - few).values()) == 8  # 10 steps and 2
 
@@ -407,7 +409,7 @@ def test_by_default_only_a_long_training_on_a_gpu_is_compiled() -> None:
 def test_the_flop_of_training_are_those_that_pytorch_counts() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    from robustness.models.architectures import summarise
+    from robustness.models.describe import summarise
 
     model = model_of({**RESNET, "filters": 8})
     expected = loop.flop_per_image(summarise(model, SHAPE).gflops)

@@ -17,19 +17,19 @@ from scipy.stats import binom
 from torch import Tensor, nn
 
 import attack_shard
-import check_trust
 import require_trust
 import tabulate_trust
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import Walker, any_wrong_class
 from robustness.attacks.spec import AttackSpec
 from robustness.errors import UserError
-from robustness.storage.files import write_tensors
+from robustness.models.frozen import frozen
 from robustness.storage.records import read_arrays, write_records
+from robustness.storage.tensors import write_tensors
 from robustness.trust import checks as trust_checks
 from robustness.trust import questions
-from robustness.trust.checks import LIMITS, Evidence, Subject
+from robustness.trust.checks import LIMITS
+from robustness.trust.evidence import Evidence, Subject, gathered
 from robustness.trust.questions import QUESTIONS, Check, Row
 
 CPU = torch.device("cpu")
@@ -132,7 +132,7 @@ def evidence_of(
         write_tensors(shards[-1], {"adversarial": result.adversarial.flatten(0, 1).numpy()}, {})
     stored = {"images": (images * 255).round().to(torch.uint8).numpy(), "labels": labels.numpy()}
     write_tensors(folder / "test.safetensors", stored, {})
-    evidence = check_trust.gathered(folder / "test.safetensors", shards, records, spec, COUNT, CPU)
+    evidence = gathered(folder / "test.safetensors", shards, records, spec, COUNT, CPU)
     return Subject(network, frozen(network, CPU), spec, seed=1, batch_size=16, title="planted"), evidence
 
 
@@ -340,7 +340,7 @@ def test_an_impossible_pixel_in_the_files_is_caught(tmp_path: Path, value: float
     images = np.full((COUNT * 2, 1, 6, 6), 0.5, np.float32)
     images[-1, 0, 3, 3] = value
     write_tensors(shards[1], {"adversarial": images}, {})
-    again = check_trust.gathered(tmp_path / "test.safetensors", shards, dict(evidence.attacks), SPEC, COUNT, CPU)
+    again = gathered(tmp_path / "test.safetensors", shards, dict(evidence.attacks), SPEC, COUNT, CPU)
     assert again.invalid == 1
     assert not verdicts(subject, again)["valid_values"].passed
 

@@ -13,14 +13,15 @@ import torch
 from made_data import write_tree
 from torch import Tensor
 
-from robustness.attacks.gradients import frozen, log_probabilities, reward_gradient
+from robustness.attacks.gradients import log_probabilities, reward_gradient
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.config import model_entry
 from robustness.errors import UserError
-from robustness.models import architectures, user_models
-from robustness.models.architectures import ImageShape
-from robustness.models.user_models import OwnModel
+from robustness.models import architectures, describe, placement, user_models, weights
+from robustness.models.frozen import frozen
+from robustness.models.image_shape import ImageShape
+from robustness.models.wrapper import OwnModel
 
 CPU = torch.device("cpu")
 COLOUR, GRAY = ImageShape(3, 32, 32), ImageShape(1, 28, 28)
@@ -217,7 +218,7 @@ def test_a_network_that_takes_no_channels_last_is_given_none() -> None:
     assert not made("Small", **gray).channels_last
     assert made("grouped").channels_last
     for model, image in ((made("Small"), COLOUR), (made("Small", **gray), GRAY), (made("grouped"), COLOUR)):
-        for each in (frozen(model, CPU), architectures.placed(model, CPU)):
+        for each in (frozen(model, CPU), placement.placed(model, CPU)):
             assert each(pictures(3, image).to(memory_format=torch.channels_last)).shape == (3, 4)
 
 
@@ -284,7 +285,7 @@ def test_what_returns_something_else_in_training_mode_is_not_trained() -> None:
 
 def test_a_network_without_parameters_is_attacked_and_not_trained() -> None:
     model = made("Fixed")
-    assert architectures.summarise(model, COLOUR).parameters == 0
+    assert describe.summarise(model, COLOUR).parameters == 0
     with pytest.raises(UserError, match="no parameters to train: give its weights"):
         user_models.checked_for_training(model, entry("Fixed"), COLOUR, 4)
 
@@ -304,7 +305,7 @@ def test_checking_a_network_changes_nothing_of_it() -> None:
 
 def saved(path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> OwnModel:
     model, architecture = made(name), entry(name)
-    architectures.save(path, model, {"architecture": architecture, "image": [3, 32, 32], "classes": 4})
+    weights.save(path, model, {"architecture": architecture, "image": [3, 32, 32], "classes": 4})
     monkeypatch.setenv("ROBUSTNESS_NETWORKS", json.dumps([model_entry.network(architecture)]))
     return model
 
@@ -313,7 +314,7 @@ def test_a_network_that_was_saved_and_loaded_gives_identical_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = saved(tmp_path / "weights", "Small", monkeypatch)
-    assert torch.equal(architectures.load(tmp_path / "weights")(pictures(4)), model(pictures(4)))
+    assert torch.equal(weights.load(tmp_path / "weights")(pictures(4)), model(pictures(4)))
 
 
 @pytest.mark.parametrize("named", ["[]", None, json.dumps([model_entry.network(entry("Small", classes=3))])])
@@ -327,7 +328,7 @@ def test_no_factory_is_run_that_only_a_file_of_weights_names(
     else:
         monkeypatch.setenv("ROBUSTNESS_NETWORKS", named)
     with pytest.raises(UserError, match=r"weights holds a network .* which the configuration does not name"):
-        architectures.load(tmp_path / "weights")
+        weights.load(tmp_path / "weights")
     assert "own_nets" not in sys.modules
 
 
@@ -370,11 +371,11 @@ TORCHVISION = {
 @pytest.mark.parametrize(("factory", "kwargs"), TORCHVISION.items(), ids=TORCHVISION)
 def test_networks_of_torchvision_are_described_and_attacked(factory: str, kwargs: dict[str, Any]) -> None:
     model = made(factory, **kwargs)
-    summary = architectures.summarise(model, COLOUR)
+    summary = describe.summarise(model, COLOUR)
     assert summary.parameters > 1000
     assert summary.gflops > 0
     assert summary.skip_connections is None
-    assert architectures.operations(model, COLOUR)[-1]["shape"] == [4]
+    assert describe.operations(model, COLOUR)[-1]["shape"] == [4]
     for parameter in model.parameters():  # networks start with zeros in their last layer, which have no gradient
         parameter.data.add_(0.02 * torch.randn_like(parameter))
     held, x = frozen(model, CPU), pictures(4)

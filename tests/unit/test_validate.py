@@ -13,7 +13,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustness.config.validate import CLAIMED, TAKEN, check, checked, places, read_yaml
+from robustness.config.cross_checks import CLAIMED, TAKEN
+from robustness.config.schema_problems import places
+from robustness.config.validate import check, checked, read_yaml
 from robustness.errors import UserError
 
 ROOT = Path(__file__).parents[2]

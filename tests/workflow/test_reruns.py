@@ -76,6 +76,12 @@ def test_an_edited_attack_repeats_attacks_and_what_follows_but_no_training(finis
     assert counts(jobs)["attack_shard"] == 8
 
 
+@pytest.mark.parametrize("name", ["runtime/terminal.py", "runtime/progress.py", "runtime/cli.py", "errors.py"])
+def test_how_a_job_talks_to_people_repeats_nothing(finished: Copy, name: str) -> None:
+    with changed(finished.path(f"scripts/robustness/{name}")):
+        assert finished.plan() == []
+
+
 def test_the_reason_names_the_module_that_changed(finished: Copy) -> None:
     with changed(finished.path("scripts/robustness/attacks/iterated_sign.py")):
         reasons = {job.reason for job in finished.plan() if job.rule == "attack_shard"}

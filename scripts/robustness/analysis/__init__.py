@@ -1,4 +1,5 @@
-"""What records of attacks and predictions say: measures, tables, judges, transfer, comparisons.
+"""What the records of attacks say: measures, tables, judges, transfer, comparisons with other attacks.
 
-Reads records and networks; attacks nothing.
+Belongs here: whatever is computed from records, images and the answers of networks. Not here: attacks (`attacks`), and
+statistics that know no subject (`stats`).
 """

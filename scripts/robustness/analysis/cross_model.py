@@ -16,13 +16,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from robustness.analysis.clipping_aware_rescaling import rescaled
-from robustness.attacks.gradients import frozen, log_probabilities
+from robustness.attacks.gradients import log_probabilities
 from robustness.compute.counter_random import random_signs
 from robustness.data.pixels import from_bytes
-from robustness.models import architectures
-from robustness.models.architectures import memory_format
-from robustness.storage.files import read_tensors
+from robustness.models.frozen import frozen
+from robustness.models.placement import memory_format
+from robustness.models.weights import load
 from robustness.storage.records import read_columns
+from robustness.storage.tensors import read_tensors
 
 _BATCH = 256
 _NOISE = -1
@@ -72,7 +73,7 @@ def noise_like(
 
 def loaded(weights: Path, device: torch.device) -> nn.Module:
     """The network in a file, ready to be asked."""
-    return frozen(architectures.load(weights), device)
+    return frozen(load(weights), device)
 
 
 def classified(network: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:

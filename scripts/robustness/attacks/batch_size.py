@@ -10,7 +10,7 @@ from torch import nn
 
 from robustness.attacks.gradients import reward_gradient
 from robustness.attacks.spec import AttackSpec
-from robustness.models.architectures import memory_format
+from robustness.models.placement import memory_format
 
 CPU_BATCH = 128
 """Images at a time on a CPU, where memory is no limit and larger batches gain nothing."""

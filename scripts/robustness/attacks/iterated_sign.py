@@ -10,7 +10,7 @@ alike: which ones take long shows early, and fewer of them are left alone at the
 Attacks that differ in the reward alone (`attack_spec.alike`) share an image's steps until their directions differ.
 
 Results do not depend on how the work was divided, nor on what was shared. Randomness is a function of (seed, image,
-iteration), and on a CPU `gradients.frozen` makes the network's outputs independent of an image's position in the batch.
+iteration), and on a CPU `models.frozen` makes the network's outputs independent of an image's position in the batch.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from robustness.attacks.spec import GIVEN, SUCCESS, AttackSpec, alike
 from robustness.attacks.state import Store, Trajectories
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
-from robustness.models.architectures import memory_format
+from robustness.models.placement import memory_format
 from robustness.runtime import preemption
 
 _TURN = 16
@@ -99,7 +99,7 @@ def attack(
     store: Store | None = None,
     partners: Sequence[Partner] = (),
 ) -> AttackResult:
-    """Attack every image that `model` (from `gradients.frozen`) classifies correctly; at most `batch_size` at a time.
+    """Attack every image that `model` (from `models.frozen`) classifies correctly; at most `batch_size` at a time.
 
     `images` float32 (N, C, H, W) in [0, 1] and int64 `labels` (N,) are on the model's device. `image_ids` (N,) name the
     images for their random numbers, whatever shard they are in; an image may come several times. `targets` int64 (N,)

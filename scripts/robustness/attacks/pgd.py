@@ -21,7 +21,7 @@ from robustness.compute.counter_random import random_signs
 
 @dataclass(frozen=True)
 class Walker:
-    """A model (from `gradients.frozen`), the kind of steps, and the seed of the random signs that zero gradients get.
+    """A model (from `models.frozen`), the kind of steps, and the seed of the random signs that zero gradients get.
 
     Of `spec`, reward, direction, target and the precision of gradients count; the step and its number are arguments.
     """

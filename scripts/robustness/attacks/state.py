@@ -19,7 +19,8 @@ from torch import Tensor
 
 from robustness.errors import UserError
 from robustness.runtime import preemption
-from robustness.storage.files import read_metadata, read_tensors, remove, write_tensors
+from robustness.storage.atomic import remove
+from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 _LOG = logging.getLogger(__name__)
 

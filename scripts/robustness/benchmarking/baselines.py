@@ -23,7 +23,7 @@ from robustness.attacks.gradients import static_prediction
 from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
-from robustness.models.architectures import memory_format, placed
+from robustness.models.placement import memory_format, placed
 
 _RUNNING = -1
 

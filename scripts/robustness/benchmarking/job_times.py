@@ -8,6 +8,7 @@ they overlap.
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from robustness.errors import UserError
 from robustness.runtime import usage
-from robustness.storage.files import read_json
+from robustness.storage.atomic import read_json
 from robustness.storage.format_version import check_format
 
 COLUMNS = ("dataset", "rule", "attack", "model", "jobs", "seconds", "longest", "waited", "cpu_seconds", "device")
@@ -43,7 +44,7 @@ def run_times(
         attack, model = (_named("/".join(name), known) for known in (attacks, models))
         log = results / dataset / "logs" / path.relative_to(folder).with_suffix(".log")
         seconds, cpu = _times(path)
-        used = usage.read(log) or {"cpu_seconds": cpu, "waited_seconds": 0.0}
+        used = _usage(log) or {"cpu_seconds": cpu, "waited_seconds": 0.0}
         waited, cpu = min(seconds, used["waited_seconds"]), used["cpu_seconds"]
         jobs.setdefault((rule, attack, model), []).append((seconds - waited, waited, cpu))
 
@@ -76,6 +77,18 @@ def _named(stem: str, known: Sequence[str]) -> str | None:
     """Which of the `known` names stands in a file's name between hyphens; the longest where several do."""
     found = [name for name in known if re.search(rf"(?:^|[-/]){re.escape(name)}(?:[-/]|$)", stem)]
     return max(found, key=len, default=None)
+
+
+def _usage(log: Path) -> dict[str, float] | None:
+    """What the job with this log used: `cpu_seconds`, `max_rss_mb`, `waited_seconds`; None where it did not say."""
+    path = usage.path_beside(log)
+    try:
+        account = json.loads(path.read_text(encoding="utf-8"))
+        return {key: float(account[key]) for key in ("cpu_seconds", "max_rss_mb", "waited_seconds")}
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} is damaged ({error}): delete it") from None
 
 
 def _times(path: Path) -> tuple[float, float]:

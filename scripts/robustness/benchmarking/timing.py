@@ -16,13 +16,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from robustness.attacks import adv_lib
-from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, attack
 from robustness.attacks.spec import AttackSpec
 from robustness.benchmarking import baselines
 from robustness.benchmarking.baselines import Attacked
 from robustness.compute.hardware import timed
-from robustness.models import architectures
+from robustness.models import describe
+from robustness.models.frozen import frozen
+from robustness.models.image_shape import ImageShape
 from robustness.runtime.progress import Progress
 
 OURS = "ours"
@@ -181,12 +182,12 @@ def agreement(name: str, outcome: Attacked, ours: Attacked) -> Agreement:
     return Agreement(ends, iterations)
 
 
-def gflop_per_evaluation(model: nn.Module, image: architectures.ImageShape) -> float:
+def gflop_per_evaluation(model: nn.Module, image: ImageShape) -> float:
     """GFLOP of one forward and backward pass of one image: matrix products and convolutions, a multiply-add as two.
 
     Twice the forward pass: the backward pass to the pixels, without gradients of weights, multiplies as often.
     """
-    return 2 * architectures.summarise(model, image).gflops
+    return 2 * describe.summarise(model, image).gflops
 
 
 def summarise(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.storage.tables import Row
+from robustness.text import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -132,7 +133,7 @@ def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str
         ends = {"in the default state": row["default_state"], "at the cap on iterations": row["cap"]}
         parts = [f"{int(count):,} ended {where}" for where, count in ends.items() if count]
         if parts:
-            told.append(f"{model['title']}: {style.listed(parts)}")
+            told.append(f"{model['title']}: {listed(parts)}")
     if not told:
         return "Every attacked image was fooled." if any(row["attacked"] for row in rows) else ""
     models_told = "; ".join(told)

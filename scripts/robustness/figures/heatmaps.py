@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.storage.tables import Row
+from robustness.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -290,7 +291,7 @@ def _targeted_words(
         "half or more did not, gray where the model knew no image of the class. An image that did not counts as "
         "infinitely hard.",
         f"{reached:,} of {attacked:,} attacks on {pairs:,} pairs of classes succeeded "
-        f"({seeds} seed{'' if seeds == 1 else 's'}). One scale of colours for all models of the dataset.",
+        f"({counted(seeds, 'seed')}). One scale of colours for all models of the dataset.",
     ]
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.figures import style
-from robustness.storage.files import read_metadata, read_tensors
+from robustness.storage.tensors import read_metadata, read_tensors
+from robustness.text import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -175,7 +176,7 @@ def augmentation_sentence(augmentation: Mapping[str, Any]) -> str:
             parts.append(f"zoom up to ±{100 * augmentation['zoom']:g} %")
             if augmentation["flip"]:
                 parts.append("a left–right flip of every second image")
-            what = f"Random {style.listed(parts)}"
+            what = f"Random {listed(parts)}"
         case other:
             raise UserError(f"augmentation kind '{other}' is unknown; known are gaussian_noise and affine")
     return f"{what}; drawn anew for every image in each epoch. Test images are never transformed."

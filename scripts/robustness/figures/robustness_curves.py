@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.stats.censoring import attacked, censored, changes, first_censored, fooled_within
+from robustness.text import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -150,7 +151,7 @@ def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, Sequence[T
     """How many of the attacked images of each model were not fooled, panel by panel."""
     told = []
     for model in spec["models"]:
-        counts = style.listed([f"{censored(tables[model['name']]):,}" for tables in shown])
+        counts = listed([f"{censored(tables[model['name']]):,}" for tables in shown])
         told.append(f"{model['title']} {counts} of {attacked(shown[0][model['name']]):,}")
     return f"Attacked and not fooled{'' if len(shown) == 1 else ', panel by panel'}: {'; '.join(told)}."
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.storage.tables import Row
+from robustness.text import counted, listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def _stages(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     stages = [(rule.replace("_", " "), rules[rule]) for rule in large]
     small = len(rules) - len(large)
     if small:
-        words = f"{small} other rule{'s' if small > 1 else ''}"
+        words = counted(small, "other rule")
         stages.append((words, [row for row in rows if row["rule"] not in large]))
     return stages
 
@@ -103,7 +104,7 @@ def _bar(
             left += seconds / length
     jobs = sum(row["jobs"] for row in rows)
     axes.annotate(
-        f"{written(_seconds(rows))}, {jobs:,} job{'' if jobs == 1 else 's'}",
+        f"{written(_seconds(rows))}, {counted(jobs, 'job')}",
         (left, place),
         xytext=(4, 0),
         textcoords="offset points",
@@ -132,7 +133,7 @@ def _keys(datasets: Sequence[Mapping[str, Any]], architectures: Sequence[str]) -
 
 def _words(table: Sequence[Row]) -> list[str]:
     names = sorted({name.replace("cpu", "CPU") for row in table if (name := row["device"])})
-    told = [f"Trained on {style.listed(names)}."] if names else []
+    told = [f"Trained on {listed(names)}."] if names else []
     return [
         "Wall time of each job without its wait for a free GPU, added up; jobs that ran side by side overlap.",
         *told,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.storage.tables import Row
+from robustness.text import listed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -156,13 +157,13 @@ def _legend(figure: Figure, high: float) -> None:
 
 
 def _named(parameters: Sequence[str]) -> str:
-    return style.listed([{"alpha": "the step α", "sigma": "the noise σ"}[name] for name in parameters])
+    return listed([{"alpha": "the step α", "sigma": "the noise σ"}[name] for name in parameters])
 
 
 def _read(table: Sequence[Row]) -> str:
     """What the tiles say, and for which claims the verdict turns."""
     changing = sorted({row["claim"] for row in table if row["changes"]})
-    claims = f"claim{'s' if len(changing) > 1 else ''} {style.listed([str(claim) for claim in changing])}"
+    claims = f"claim{'s' if len(changing) > 1 else ''} {listed([str(claim) for claim in changing])}"
     return (
         "Verdicts are about these weights (tests over images, Holm's correction within a column). Numbers: of a "
         "claim's comparisons the one that is furthest from holding, with its 95 % interval. "

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.runtime.cli import settings
-from robustness.storage.files import replacing
+from robustness.storage.atomic import replacing
 from robustness.trust.questions import failures, read
 
 if TYPE_CHECKING:
@@ -280,11 +280,6 @@ def add_outputs(arguments: argparse.ArgumentParser) -> None:
 def add_trust(arguments: argparse.ArgumentParser) -> None:
     """Add the table that says which models to believe, `--trust`, to the command line of a figure about robustness."""
     arguments.add_argument("--trust", type=Path, required=True, metavar="CSV", help="table of trust checks")
-
-
-def listed(parts: Sequence[str]) -> str:
-    """The parts as English: "a", "a and b", "a, b and c"."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def shape_text(shape: Sequence[int]) -> str:

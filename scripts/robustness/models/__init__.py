@@ -1,1 +1,4 @@
-"""Networks: the architectures of the study, those of users, and their weights. No training and no attack."""
+"""Networks: the architectures of the study, those of users, and their weights.
+
+Belongs here: how a network is built, checked, described, saved and frozen. Not here: training and attacks.
+"""

@@ -16,51 +16,19 @@ from collections.abc import Mapping
 from functools import reduce
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from robustness.config.model_entry import network
 from robustness.errors import UserError
+from robustness.models.image_shape import ImageShape
+from robustness.models.wrapper import OwnModel
 from robustness.storage.user_code_digest import own_file, split
-
-if TYPE_CHECKING:
-    from robustness.models.architectures import ImageShape
 
 _IMAGES = 8
 """Random images that a network is tried on."""
-
-
-class Normalise(nn.Module):
-    """(x − mean) / std, channel by channel; gray images are repeated to as many channels as there are values."""
-
-    def __init__(self, mean: list[float], std: list[float]) -> None:
-        super().__init__()
-        self.mean = nn.Buffer(torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.std = nn.Buffer(torch.tensor(std).view(1, -1, 1, 1), persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-
-class OwnModel(nn.Module):
-    """A network of the user's behind its normalisation: takes pixels in [0, 1], returns logits.
-
-    `channels_last` says whether it takes images with the channels last in memory; one that calls `view` on the output
-    of a convolution does not.
-    """
-
-    def __init__(self, network: nn.Module, normalisation: Mapping[str, list[float]] | None) -> None:
-        super().__init__()
-        self.normalise = Normalise(**normalisation) if normalisation else nn.Identity()
-        self.network = network
-        self.channels_last = False
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.normalise(x)
-        # Flattened, since gray images count as contiguous either way, and a convolution would choose by their strides.
-        return self.network(x if self.channels_last else x.flatten().view(x.shape))
 
 
 def allowed(architecture: Mapping[str, Any], path: Path) -> None:

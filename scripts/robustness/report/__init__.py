@@ -1,1 +1,4 @@
-"""The HTML pages of a study. They show tables and pictures and compute nothing new."""
+"""The HTML pages of a study: what they show, under which headings, in which words.
+
+Belongs here: what reads tables and pictures and fills a template of `report/`. Not here: new numbers (`analysis`).
+"""

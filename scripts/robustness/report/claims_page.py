@@ -6,14 +6,14 @@ hard to read. The study's page (`robustness.report.page`) shows the same rows an
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED
 from robustness.errors import UserError
 from robustness.report.templates import rendered
+from robustness.text import counted, number
 
 if TYPE_CHECKING:
     import pandas
@@ -26,7 +26,7 @@ def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> st
 
     `spec` has scale, seeds and datasets (name, title, settings). Raises `UserError` for a table without its columns.
     """
-    filters = {"number": number, "p": p_value}
+    filters: dict[str, Callable[..., str]] = {"number": number, "counted": counted, "p": p_value}
     return rendered(template, filters, claims=rows(table), counts=counts(table), **spec)
 
 
@@ -49,16 +49,6 @@ def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:
         about: {verdict: int((table[about] == verdict).sum()) for verdict in VERDICTS}
         for about in ("verdict", "weights_verdict")
     }
-
-
-def number(value: float) -> str:
-    """Three significant digits; a dash for nothing."""
-    if math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    rounded = round(value, 9)
-    return (f"{rounded:.0f}" if abs(rounded) >= 1000 else f"{rounded:.3g}").replace("-", "−")
 
 
 def p_value(value: float) -> str:

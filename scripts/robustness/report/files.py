@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
-from robustness.storage.files import read_json
+from robustness.storage.atomic import read_json
 from robustness.storage.provenance import file_digest
 from robustness.storage.records import read_stamp
 from robustness.storage.tables import read_table

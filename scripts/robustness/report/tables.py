@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from robustness.report.templates import unbroken
+from robustness.text import DASH, number, percent
+
 if TYPE_CHECKING:
     import pandas
-
-DASH = "–"
 
 
 @dataclass(frozen=True)
@@ -47,31 +48,9 @@ class Table:
     note: str = ""
 
 
-def number(value: float) -> str:
-    """Three significant digits; thousands apart; a dash for nothing."""
-    if math.isnan(value):
-        return DASH
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    if value == 0:
-        return "0"
-    if abs(value) >= 999.5:
-        return f"{value:,.0f}".replace("-", "−")
-    digits = f"{value:#.3g}".rstrip(".")
-    if "e" in digits:
-        factor, _, power = digits.partition("e")
-        digits = f"{factor} × 10{str(int(power)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
-    return digits.replace("-", "−")
-
-
 def whole(value: float) -> str:
     """A count with its thousands apart; a dash for nothing."""
     return DASH if math.isnan(value) else f"{value:,.0f}"
-
-
-def percent(value: float) -> str:
-    """A share in percent with one decimal; a dash for nothing."""
-    return DASH if math.isnan(value) else f"{100 * value:.1f}\u00a0%"
 
 
 def plain(value: float) -> str:
@@ -87,7 +66,8 @@ def interval(low: float, high: float, write: Any = number) -> str:
 def cell(value: Any, low: Any = math.nan, high: Any = math.nan, write: Any = number, tone: str = "") -> Cell:
     """The cell of a number."""
     value, low, high = (math.nan if each is None else float(each) for each in (value, low, high))
-    return Cell(write(value), "" if math.isnan(value) else repr(value), interval(low, high, write), tone)
+    sort = "" if math.isnan(value) else repr(value)
+    return Cell(unbroken(write(value)), sort, unbroken(interval(low, high, write)), tone)
 
 
 def words(value: Any, tone: str = "") -> Cell:

@@ -23,3 +23,8 @@ def rendered(template: Path, filters: Mapping[str, Callable[..., str]], **values
     )
     environment.filters |= filters
     return environment.get_template(template.name).render(**values)
+
+
+def unbroken(text: str) -> str:
+    """Text whose quantities are not torn apart at the end of a line."""
+    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")

@@ -5,13 +5,13 @@ Takes the rows of the table; reads the template, writes nothing. The page needs 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
-from robustness.report.templates import rendered
+from robustness.report.templates import rendered, unbroken
+from robustness.text import percent
 from robustness.trust.questions import QUESTIONS, Row
 
 
@@ -34,16 +34,6 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
         images=spec["images"],
         footnote=spec["footnote"],
     )
-
-
-def percent(share: float) -> str:
-    """A share in percent with two digits; a dash where there is none."""
-    return "–" if math.isnan(share) else f"{100 * share:.2g}\u00a0%" if share < 1 else f"{100 * share:.0f}\u00a0%"
-
-
-def unbroken(text: str) -> str:
-    """Text whose quantities are not torn apart at the end of a line."""
-    return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")
 
 
 def subjects_of(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from robustness.errors import UserError
 from robustness.runtime import usage
-from robustness.runtime.progress import drawn_elsewhere
+from robustness.runtime.status import drawn_elsewhere
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:

@@ -14,9 +14,11 @@ import sys
 import time
 from collections.abc import Iterator, Sized
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from robustness.runtime.status import FOLDER, Status, drawn_elsewhere, standing, with_unit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,30 +27,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-FOLDER = "ROBUSTNESS_PROGRESS"
-"""Unset: the script was started by hand. Empty: nobody draws bars. Else the folder that jobs leave their status in."""
-
 _BETWEEN_STATUSES = 0.25
 """Seconds; the bars are drawn twice a second."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a job is: `done` of `total` (None where it is not known), `resumed` of them by an earlier process."""
-
-    title: str
-    unit: str
-    total: int | None
-    done: int
-    resumed: int
-    seconds: float
-    note: str
-
-
-def drawn_elsewhere() -> Path | None:
-    """The folder for the status of jobs, where a process draws bars from it."""
-    folder = Path(os.environ.get(FOLDER) or os.devnull)
-    return folder if folder.is_dir() else None  # on another machine of a cluster there is none
 
 
 class Progress:
@@ -83,7 +63,7 @@ class Progress:
         if self._own_bar is not None:
             self._own_bar.stop()
         now = self.status()
-        _LOG.info("%s: %s in %.1f s", self.title, _counted(now.done - now.resumed, now.unit), now.seconds)
+        _LOG.info("%s: %s in %.1f s", self.title, with_unit(now.done - now.resumed, now.unit), now.seconds)
 
     def resume(self, count: int) -> None:
         """Say that `count` were done before this process began: they count, but say nothing about its speed."""
@@ -129,40 +109,3 @@ class Progress:
             written.replace(self._file)
         except OSError:  # a bar is no reason to fail: whoever draws may have ended before this job did
             self._file = None
-
-
-def standing(status: Status) -> str:
-    """A status in words: `1,240 of 4,000 steps (31 %), 45/s, about 61 s to go; 12 cap`."""
-    rate = (status.done - status.resumed) / status.seconds
-    speed = f"{_amount(rate, status.unit)}/s"
-    note = f"; {status.note}" if status.note else ""
-    if not status.total:
-        return f"{_counted(status.done, status.unit)}, {speed}{note}"
-    left = f", about {in_words((status.total - status.done) / rate)} to go" if rate > 0 else ""
-    share = 100 * status.done // status.total
-    done, total = _amount(status.done, status.unit), _counted(status.total, status.unit)
-    return f"{done} of {total} ({share} %), {speed}{left}{note}"
-
-
-def in_words(seconds: float) -> str:
-    """A time as a person would say it: `40 s`, `12 min`, `3 h 20 min`."""
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 100:
-        return f"{minutes} min"
-    if minutes >= 600:
-        return f"{round(minutes / 60):,} h"
-    hours, minutes = divmod(10 * round(minutes / 10), 60)
-    return f"{hours} h" + (f" {minutes} min" if minutes else "")
-
-
-def _counted(count: float, unit: str) -> str:
-    return _amount(count, unit) + ("" if unit == "B" else f" {unit}")
-
-
-def _amount(count: float, unit: str) -> str:
-    """A number of things, or of bytes in megabytes."""
-    if unit == "B":
-        return f"{count / 1e6:.1f} MB"
-    return f"{count:,.0f}" if count >= 10 or count == int(count) else f"{count:.1f}"

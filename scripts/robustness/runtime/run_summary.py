@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from robustness.runtime.progress import in_words
+from robustness.runtime.status import in_words
+from robustness.text import counted, listed
 
 KINDS = {
     "download_data": ("download", "downloads"),
@@ -69,25 +70,21 @@ class Job:
 # ---- before ---------------------------------------------------------------------------------------------------------
 
 
-def counted(jobs: Sequence[Job]) -> str:
+def jobs_in_words(jobs: Sequence[Job]) -> str:
     """The jobs by kind in words: `4 trainings, 16 attack shards, 12 figures and 2 others (prepare_data)`."""
     kinds = Counter(_kind(job.rule) for job in jobs)
-    parts = [f"{kinds[kind]} {KINDS[kind][kinds[kind] > 1]}" for kind in KINDS if kind in kinds]
+    parts = [counted(kinds[kind], *KINDS[kind]) for kind in KINDS if kind in kinds]
     others = sorted({job.rule for job in jobs if _kind(job.rule) is None})
     if others:
         named = f"{', '.join(others[:4])}{', …' if len(others) > 4 else ''}"
-        parts.append(f"{kinds[None]} other{'s' if kinds[None] > 1 else ''} ({named})")
-    return _listed(parts)
+        parts.append(f"{counted(kinds[None], 'other')} ({named})")
+    return listed(parts)
 
 
 def _kind(rule: str) -> str | None:
     if rule in KINDS:
         return rule
     return next((kind for kind in KINDS if kind.endswith("_") and rule.startswith(kind)), None)
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def earlier_seconds(jobs: Iterable[Job]) -> dict[Job, float]:
@@ -139,10 +136,11 @@ def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | Non
         work = f"about {in_words(sum(seconds.values()))} of computing, shared among the jobs that run side by side"
     else:
         shared = sum(seconds[job] * min(job.threads, cores) for job in seconds) / cores
-        work = f"about {in_words(max(shared, *seconds.values()))} on {cores} core{'s' if cores > 1 else ''}"
+        work = f"about {in_words(max(shared, *seconds.values()))} on {counted(cores, 'core')}"
     unknown = [job for job in jobs if job not in seconds]
     if unknown:
-        return f"An estimate from earlier runs: {work}, and on top {counted(unknown)}, of which there are no times yet."
+        others = jobs_in_words(unknown)
+        return f"An estimate from earlier runs: {work}, and on top {others}, of which there are no times yet."
     return f"An estimate from earlier runs: {work}."
 
 

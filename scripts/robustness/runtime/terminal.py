@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from robustness.runtime.progress import FOLDER, Status, standing
+from robustness.runtime.status import FOLDER, Status, standing
 
 INTERVAL = 0.5
 """Seconds between frames."""

@@ -10,9 +10,6 @@ import json
 import resource
 import sys
 from pathlib import Path
-from typing import Any
-
-from robustness.errors import UserError
 
 _waits: list[float] = []
 
@@ -37,18 +34,3 @@ def write(log: Path) -> None:
         "waited_seconds": round(sum(_waits), 3),
     }
     path_beside(log).write_text(json.dumps(account) + "\n", encoding="utf-8")
-
-
-def read(log: Path) -> dict[str, Any] | None:
-    """What the job with this log used: `cpu_seconds`, `max_rss_mb`, `waited_seconds`; None where it did not say.
-
-    Raises `UserError` for a damaged file.
-    """
-    path = path_beside(log)
-    try:
-        account = json.loads(path.read_text(encoding="utf-8"))
-        return {key: float(account[key]) for key in ("cpu_seconds", "max_rss_mb", "waited_seconds")}
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete it") from None

@@ -3,6 +3,10 @@
 Reads Python files and runs none. Exists so that Snakemake, which asks whether a result is out of date, and a job, which
 asks whether a checkpoint belongs to the code that runs, get the same answer. What it finds out about a file is kept in
 `.snakemake` until the file changes, since reading the syntax trees of all files takes a second.
+
+Code that no result can depend on is left out (`NO_RESULT`): how a job talks to people and to its machine. The numbers
+stay when a bar, a log line or the words of an error change. `runtime.cli` is left out too, although each program starts
+by it: it hands on the spec, which is a param of each rule, as it came, and each program declares its other options.
 """
 
 from __future__ import annotations
@@ -22,6 +26,9 @@ from robustness.errors import UserError
 
 LIBRARY = Path(__file__).parents[1]
 
+NO_RESULT = (LIBRARY / "runtime", LIBRARY / "errors.py")
+"""What shapes no result. `tests/unit/test_packages.py` holds that it never sees an array."""
+
 Facts = tuple[str, frozenset[tuple[int, str]]]
 """The digest of a file, and its `imports`."""
 
@@ -32,8 +39,8 @@ _SETTLED = 2.0
 
 
 def described(*scripts: Path) -> list[str]:
-    """`<name> <digest>` for each script, then for each module of the library that they import, wherever these lie."""
-    modules = sorted({module for script in scripts for module in imported(script)} - set(scripts))
+    """`<name> <digest>` for each script, then for each module that shapes what they make, wherever these lie."""
+    modules = sorted({module for script in scripts for module in shaping(script)} - set(scripts))
     names = [(path.name, path) for path in scripts] + [
         (str(path.relative_to(LIBRARY.parent)), path) for path in modules
     ]
@@ -44,11 +51,21 @@ def described(*scripts: Path) -> list[str]:
 
 def imported(path: Path) -> frozenset[Path]:
     """The files of the library that a file imports, at its start or in a function, directly or through others."""
+    return _reached(path, ())
+
+
+def shaping(path: Path) -> frozenset[Path]:
+    """What `imported` finds, less what shapes no result (`NO_RESULT`) and what is imported only by that."""
+    return _reached(path, NO_RESULT)
+
+
+def _reached(path: Path, without: tuple[Path, ...]) -> frozenset[Path]:
+    """The files of the library that a file imports, directly or through others, on ways that avoid `without`."""
     found: set[Path] = set()
     waiting = set(_direct_imports(path))
     while waiting:
         file = waiting.pop()
-        if file not in found:
+        if file not in found and not any(file.is_relative_to(each) for each in without):
             found.add(file)
             waiting |= _direct_imports(file)
     return frozenset(found)

@@ -47,7 +47,7 @@ def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
 
 
 def code_digest() -> str:
-    """SHA-256 over what the running script and the modules of this library that it imports do (`storage.code_digest`).
+    """SHA-256 over what the running script and the modules that shape its result do (`storage.code_digest`).
 
     Of the whole library where no script runs that uses it.
     """

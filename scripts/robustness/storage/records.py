@@ -16,7 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from robustness.errors import UserError
-from robustness.storage.files import replacing
+from robustness.storage.atomic import replacing
 from robustness.storage.format_version import check_format
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
-from robustness.storage.files import read_json
+from robustness.storage.atomic import read_json
 from robustness.storage.format_version import check_format
 
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """Training one model: clean or on data that is augmented anew in each epoch; resumable after its epochs, and after
 the very step at which it was asked to end.
 
-Works on tensors and returns a history; the only files are checkpoints, in a folder outside the workflow's outputs and
-keyed by everything that shapes the result, so that a killed training goes on and a changed one starts afresh.
+Works on tensors and returns a history; the only files are checkpoints (`training.checkpoint`).
 The report names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
 
 A GPU never waits for this code: images lie on it as bytes, batches are cut out and changed there, and nothing that it
@@ -11,13 +10,11 @@ computes is looked at before an epoch is over.
 
 from __future__ import annotations
 
-import io
 import logging
 import math
-import pickle
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +26,10 @@ from robustness.compute import compilation
 from robustness.errors import UserError
 from robustness.runtime import preemption
 from robustness.runtime.progress import Progress
-from robustness.storage.files import replacing
 from robustness.training.augmentation import augment
+from robustness.training.checkpoint import Begun, Epoch, resume, save
 
 _LOG = logging.getLogger(__name__)
-
-_LONG_SAVE = 1.0
-"""Seconds of writing a checkpoint up to which one is written after every epoch."""
-
-_PAUSE = 20
-"""After a longer one, so many times as long passes before the next."""
 
 
 @dataclass(frozen=True)
@@ -64,38 +55,6 @@ class Images:
         """Pixels in [0, 1], channels last in memory, and labels of `rows`."""
         pixels = self.pixels[rows].to(memory_format=torch.channels_last)
         return pixels.float().div_(255), self.labels[rows]
-
-
-@dataclass
-class Begun:
-    """An epoch in progress: its steps so far, their sums on the training's device, and where its random numbers are."""
-
-    steps: int
-    seen: int
-    seconds: float
-    loss_sum: Tensor
-    correct: Tensor
-    random: Tensor
-
-    @classmethod
-    def start(cls, generator: torch.Generator) -> Begun:
-        """The state before an epoch's first step, its images' order drawn."""
-        # Sums stay on the device: reading them at every step would make a GPU wait.
-        loss_sum, correct = (torch.zeros((), device=generator.device) for _ in range(2))
-        return cls(0, 0, 0.0, loss_sum, correct, generator.get_state())
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One line of a training's history; accuracies in [0, 1]."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
-    seconds: float
 
 
 def flop_per_image(gflops: float) -> float:
@@ -134,7 +93,7 @@ def train(
     the script was asked to end.
     """
     optimiser = optimiser_of(model, recipe)
-    history, begun = _resume(model, optimiser, checkpoint, key)
+    history, begun = resume(model, optimiser, checkpoint, key)
     count = len(train_images.labels)
     batches = max(1, count // recipe.batch_size)
     passes: Callable[[Tensor], Tensor] = model
@@ -154,7 +113,7 @@ def train(
             begun = None
             if done.steps < batches:
                 done.seconds = time.monotonic() - started
-                _save(model, optimiser, history, checkpoint, key, done)
+                save(model, optimiser, history, checkpoint, key, done)
                 preemption.stop(f"{title}, step {done.steps} of {batches} of epoch {epoch + 1}", checkpoint)
             loss, accuracy = float(done.loss_sum) / done.seen, float(done.correct) / done.seen
             validation = evaluate(model, validation_images)
@@ -177,7 +136,7 @@ def train(
             _LOG.info("%s: epoch %d of %d: %s", title, epoch + 1, recipe.epochs, _words(line))
             asked = preemption.requested()
             if asked or time.monotonic() >= saved_until:
-                saved_until = _save(model, optimiser, history, checkpoint, key)
+                saved_until = save(model, optimiser, history, checkpoint, key)
             if asked and epoch + 1 < recipe.epochs:
                 preemption.stop(f"{title}, after epoch {epoch + 1} of {recipe.epochs}", checkpoint)
     return history
@@ -288,58 +247,6 @@ def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, fused=on_gpu)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-
-
-def _save(
-    model: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    history: list[Epoch],
-    checkpoint: Path,
-    key: str,
-    begun: Begun | None = None,
-) -> float:
-    """Write a checkpoint; returns the time (of `time.monotonic`) from which the next one is worth its own.
-
-    That of a large network takes seconds, as long as its epoch on a GPU. It takes a twentieth of the time at most.
-    """
-    started = time.monotonic()
-    state = {
-        "key": key,
-        "model": model.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "history": [asdict(line) for line in history],
-        "begun": {field.name: getattr(begun, field.name) for field in fields(Begun)} if begun else None,
-    }
-    # Through memory: torch reports a full disk as a RuntimeError about its archive.
-    content = io.BytesIO()
-    torch.save(state, content)
-    with replacing(checkpoint) as temporary:
-        temporary.write_bytes(content.getbuffer())
-    finished = time.monotonic()
-    return finished + _PAUSE * (finished - started) if finished - started >= _LONG_SAVE else finished
-
-
-def _resume(
-    model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str
-) -> tuple[list[Epoch], Begun | None]:
-    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one, and a begun epoch."""
-    if not checkpoint.exists():
-        return [], None
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
-        return [], None
-    if state.get("key") != key:
-        _LOG.info("%s belongs to other settings: training starts afresh", checkpoint)
-        return [], None
-    model.load_state_dict(state["model"])
-    optimiser.load_state_dict(state["optimiser"])
-    begun = Begun(**state["begun"]) if state["begun"] else None
-    if begun:
-        device = next(model.parameters()).device
-        begun.loss_sum, begun.correct = begun.loss_sum.to(device), begun.correct.to(device)
-    return [Epoch(**line) for line in state["history"]], begun
 
 
 def _words(line: Epoch) -> str:

@@ -1,8 +1,8 @@
 """The trust checks of one model: is what the attack found a property of the model, or of the attack?
 
-Functions on a model, its images and the records of its attacks, each giving one `trust.Check` (or two that share an
-attack). What each asks, and what its failure means, stands in `trust.QUESTIONS`. A smaller value is always better.
-Limits of shares are wider for fewer images (`trust.tolerated`), so that chance seldom makes a sound model exceed one;
+Functions on a model, its images and the records of its attacks, each giving one `questions.Check` (or two that share an
+attack). What each asks, and what its failure means, stands in `questions.QUESTIONS`. A smaller value is always better.
+Limits of shares are wider for fewer images (`questions.tolerated`), so that by chance a sound model seldom exceeds one;
 none is so wide that nothing would.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,9 @@ from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import Walker, any_wrong_class
 from robustness.attacks.spec import SUCCESS, AttackSpec
 from robustness.compute.counter_random import random_signs
-from robustness.trust.questions import QUESTIONS, Check, counted, tolerated
-
-Records = Mapping[str, NDArray[Any]]
-"""Columns of an attack's records: a row per image and required confidence, image by image."""
+from robustness.text import counted, percent
+from robustness.trust.evidence import Evidence, Images, Records, Subject
+from robustness.trust.questions import QUESTIONS, Check, tolerated
 
 LIMITS = {
     "valid_values": 0.0,
@@ -65,80 +64,6 @@ DISPLACEMENT = 1e-6
 SLOPE_TOLERANCE = 0.01
 ALONE, ALONE_STEPS = 8, 10
 """Images that are attacked alone and together, and for how many steps."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The model under check: the trained `network`, the same as it is attacked (`gradients.frozen`), and the attack.
-
-    `batch_size` images are evaluated at a time; `title` names the model in errors.
-    """
-
-    network: nn.Module
-    model: nn.Module
-    spec: AttackSpec
-    seed: int
-    batch_size: int
-    title: str
-
-    @property
-    def walker(self) -> Walker:
-        """Signed steps along the gradient of the cross-entropy, away from the true class."""
-        return Walker(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
-
-
-@dataclass(frozen=True)
-class Images:
-    """N images: `pixels` (N, C, H, W) in [0, 1] and `ids` (N,), their numbers, on the model's device.
-
-    On the host, `truth` (N,), their classes, and `target` (N,), the class that the attack aims at, or −1.
-    """
-
-    pixels: Tensor
-    ids: Tensor
-    truth: NDArray[np.int64]
-    target: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def goal(self, confidence: float) -> Goal:
-        """The attack's goal at a required confidence."""
-        return Goal(self.truth, self.target, np.full(len(self), confidence))
-
-    def of(self, rows: NDArray[np.int64]) -> Images:
-        """Some of the images."""
-        at = torch.from_numpy(rows).to(self.ids.device)
-        return Images(self.pixels[at], self.ids[at], self.truth[rows], self.target[rows])
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the recorded attacks left of one model.
-
-    `attacks` holds the records by name, the report's first. `attacked` counts the images that it attacked; of the
-    `recorded` images in the files, `invalid` hold a pixel that is no number in [0, 1].
-
-    `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
-    up to the lowest required confidence and up to its own; `fooled_first` and `fooled_last` (N,) say whether it got
-    there, and `steps` (N,) how many it took to `last`.
-
-    `never` are originals that no attack ever made the model get wrong. `stopped` are images at the cap, as the attack
-    left them.
-    """
-
-    attacks: Mapping[str, Records]
-    attacked: int
-    recorded: int
-    invalid: int
-    sample: Images
-    first: Tensor
-    last: Tensor
-    fooled_first: NDArray[np.bool_]
-    fooled_last: NDArray[np.bool_]
-    steps: NDArray[np.int64]
-    never: Images
-    stopped: Images
 
 
 def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
@@ -196,7 +121,7 @@ def zero_gradients(attacks: Mapping[str, Records]) -> Check:
     shares = {name: rows["zero_gradients"].sum() / max(1, steps[name]) for name, rows in whole.items()}
     worst = max(shares, key=shares.__getitem__)
     taken = counted(steps[worst], "step")
-    why = f"Of the {taken} of attack {worst}, {_percent(shares[worst])} had a gradient of exactly zero."
+    why = f"Of the {taken} of attack {worst}, {percent(shares[worst], 3)} had a gradient of exactly zero."
     return _check("zero_gradients", shares[worst], len(whole[worst]["image"]), why)
 
 
@@ -291,7 +216,7 @@ def half_step(subject: Subject, evidence: Evidence) -> Check:
     moved = (ratio < 1 - MOVED).sum(), (ratio > 1 + MOVED).sum()
     why = (
         f"With half of α = {spec.alpha:g}, the change of {moved[0]} of {counted(images, 'image')} fell by more than "
-        f"{_percent(MOVED)}, and that of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
+        f"{percent(MOVED, 3)}, and that of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
     )
     return _check("half_step", max(moved) / images, images, why, limit)
 
@@ -359,7 +284,7 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
                 error = (ahead - behind) / (2 * DISPLACEMENT) - expected
                 wrong += int((error.abs() > SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1)).sum())
                 slopes += len(error)
-    why = f"{wrong} of {slopes} slopes differ from the gradient by more than {_percent(SLOPE_TOLERANCE)}."
+    why = f"{wrong} of {slopes} slopes differ from the gradient by more than {percent(SLOPE_TOLERANCE, 3)}."
     limit = tolerated(LIMITS["finite_differences"], slopes)
     return _check("finite_differences", wrong / slopes, len(sample), why, limit)
 
@@ -383,9 +308,8 @@ def batch_size(subject: Subject, evidence: Evidence) -> Check:
     alone, together = (_attacked(subject, few, spec, size)[0] for size in (1, ALONE))
     change = _mean_change(few.pixels, together)
     apart = (_mean_change(alone, together) / np.where(change > 0, change, 1)).max()
-    why = (
-        f"Of {counted(len(few), 'image')}, attacked alone and together, the changes differ by up to {_percent(apart)}."
-    )
+    images = counted(len(few), "image")
+    why = f"Of {images}, attacked alone and together, the changes differ by up to {percent(apart, 3)}."
     limit = LIMITS["batch_size"] if few.pixels.device.type == "cpu" else GPU_BATCH_SIZE
     return _check("batch_size", apart, len(few), why, limit)
 
@@ -454,9 +378,5 @@ def _linf(original: Tensor, changed: Tensor) -> NDArray[np.floating]:
     return (changed - original).abs().flatten(1).amax(1).cpu().numpy()
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
-
-
 def _percents(shares: NDArray[np.floating]) -> str:
-    return ", ".join(f"{100 * share:.3g}" for share in shares) + " %"
+    return ", ".join(percent(share, 3).removesuffix(" %") for share in shares) + " %"

@@ -246,8 +246,3 @@ def failures(table: Iterable[Row]) -> dict[str, str]:
         if not row.passed:
             failed.setdefault(row.model, []).append(row.words)
     return {model: ", ".join(dict.fromkeys(words)) for model, words in failed.items()}
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 image`, `3 images`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,7 +1,6 @@
-"""Files that appear complete or not at all, and the one format for tensors (safetensors with provenance).
+"""Files that appear complete or not at all.
 
-Every result of the workflow is written through `replacing`. safetensors is used through NumPy, so that scripts that
-do not need torch do not import it; a file is memory-mapped, so a shard reads only its rows.
+Every result of the workflow is written through `replacing`, so that a job that is killed leaves no half of one.
 """
 
 from __future__ import annotations
@@ -13,19 +12,13 @@ import platform
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from robustness.errors import UserError
-from robustness.storage.format_version import check_format
-
-_HEADER_KEY = "robustness"
 
 _SILENCE = 600.0
 """Seconds without a byte after which a writer on another machine counts as gone."""
@@ -132,52 +125,4 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
-
-
-def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> None:
-    """Write named arrays to a safetensors file, with `metadata` as JSON in its header; same input, same bytes."""
-    from safetensors.numpy import save
-
-    # One key for all of it: safetensors writes several keys in random order.
-    header = {_HEADER_KEY: json.dumps(dict(metadata), sort_keys=True)}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    with replacing(path) as temporary:
-        temporary.write_bytes(save(contiguous, metadata=header))
-
-
-def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDArray[Any]]:
-    """The named arrays of a safetensors file, restricted to `rows` of their first axis.
-
-    Raises `UserError` when the file is missing, damaged, of a format that is not read, or lacks a name.
-    """
-    with _opened(path) as tensors:
-        present = set(tensors.keys())
-        for name in names:
-            if name not in present:
-                raise UserError(f"{path} holds no '{name}' (it has {', '.join(sorted(present))}): delete it and rerun")
-        return [tensors.get_slice(name)[rows] for name in names]
-
-
-def read_metadata(path: Path) -> dict[str, Any]:
-    """The metadata that `write_tensors` stored in a file's header."""
-    with _opened(path) as tensors:
-        return _header(tensors)
-
-
-def _header(tensors: Any) -> dict[str, Any]:
-    return dict(json.loads((tensors.metadata() or {}).get(_HEADER_KEY, "{}")))
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as tensors:
-            check_format(path, _header(tensors).get("provenance"))
-            yield tensors
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run the workflow to make it") from None
-    except SafetensorError as error:
         raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None

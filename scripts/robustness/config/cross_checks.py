@@ -1,0 +1,251 @@
+"""What the keys of a configuration say about each other, which no schema can say: a dataset names a source that exists.
+
+Looks only at keys in which the schema has found nothing wrong, so that one mistake is reported once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from robustness.config import model_entry
+from robustness.config.schema_problems import Key, Problem, dotted
+from robustness.text import listed
+
+TARGET_RULES = ("next", "random", "least_likely")
+CLAIMED = ("mnist", "cifar")
+"""Datasets that the report makes claims about; robustness.claims.verdicts says which."""
+TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
+"""Folders beside those of the datasets in the folder for results."""
+RESNET_PIXELS = range(25, 33)
+"""Heights and widths that three halvings bring to 4, as robustness.models.architectures needs."""
+
+
+class Sound:
+    """A configuration seen only where the schema found nothing wrong."""
+
+    def __init__(self, config: Mapping[str, Any], broken: list[Key]) -> None:
+        self._config = config
+        self._broken = broken
+
+    def get(self, *key: str) -> Any:
+        """The value at `key`; None where it is absent, or a problem stands at it, above it or below it."""
+        if any(each[: len(key)] == key for each in self._broken):
+            return None
+        return self._at(key)
+
+    def names(self, *key: str) -> list[str] | None:
+        """The names in the mapping at `key`, whatever stands below them; None where the mapping itself is broken."""
+        value = self._at(key)
+        return list(value) if isinstance(value, Mapping) else None
+
+    def _at(self, key: Key) -> Any:
+        if any(key[: len(each)] == each for each in self._broken):
+            return None
+        value: Any = self._config
+        for part in key:
+            if not isinstance(value, Mapping) or part not in value:
+                return None
+            value = value[part]
+        return value
+
+
+def reference_problems(sound: Sound) -> Iterator[Problem]:
+    datasets = sound.names("datasets")
+    study = sound.get("study")
+    if study is not None and datasets is not None:
+        for index, dataset in enumerate(study):
+            yield from _reference(("study", index), dataset, "dataset", datasets, "datasets")
+    for dataset in datasets or []:
+        yield from _dataset_problems(sound, dataset)
+    yield from _targeted_problems(sound)
+    for attack in sound.names("attacks") or []:
+        yield from _attack_problems(sound, attack, [each for each in datasets or [] if each in (study or [])])
+    for dataset in sound.names("sensitivity") or []:
+        yield from _reference(("sensitivity", dataset), dataset, "dataset", datasets, "datasets")
+        yield from _sweep_problems(sound, dataset)
+
+
+def _reference(key: Key, name: str | None, what: str, names: list[str] | None, table: str) -> Iterator[Problem]:
+    """A problem when `name` is not one of the `names` of `table`."""
+    if name is None or names is None or name in names:
+        return
+    guess = difflib.get_close_matches(name, names, n=1)
+    advice = f"did you mean '{guess[0]}'?" if guess else f"{table} has {listed(names) if names else 'none'}"
+    yield Problem(key, f"{dotted(key)} names the {what} '{name}', which is not in {table}; {advice}")
+
+
+def _dataset_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
+    here = ("datasets", dataset)
+    if dataset in TAKEN:
+        yield Problem(here, f"{dotted(here)} cannot have that name, which is a folder of its own: rename the dataset")
+    yield from _file_name_problems(sound, here)
+    yield from _reference((*here, "source"), sound.get(*here, "source"), "source", sound.names("sources"), "sources")
+    size = sound.get(*here, "image_size")
+    for model in sound.names(*here, "models") or []:
+        key = (*here, "models", model, "architecture")
+        architecture = sound.get(*key)
+        yield from _reference(key, architecture, "architecture", sound.names("architectures"), "architectures")
+        is_resnet = sound.get("architectures", architecture or "", "family") == "resnet"
+        if is_resnet and size is not None and not all(length in RESNET_PIXELS for length in size[1:]):
+            yield Problem(
+                key,
+                f"{dotted(key)} is '{architecture}', a resnet, which takes images of 25 to 32 pixels, but "
+                f"datasets.{dataset}.image_size is {size}: resize the images, or use a perceptron or a network of your "
+                "own (factory)",
+            )
+        yield from _model_problems(sound, (*here, "models", model), size)
+    yield from _title_problems(sound, here)
+
+    classes = sound.get(*here, "classes")
+    for index, example in enumerate(sound.get(*here, "example_classes") or []):
+        yield from _reference((*here, "example_classes", index), example, "class", classes, f"{dotted(here)}.classes")
+    for name in set(classes or []) & set(TARGET_RULES):
+        yield Problem(here, f"datasets.{dataset}.classes has '{name}', which is a rule for attack targets: rename it")
+
+    attacked, test = sound.get(*here, "attacked_images"), sound.get(*here, "split", "test")
+    if attacked is not None and test is not None and attacked > test:
+        yield Problem(
+            (*here, "attacked_images"),
+            f"datasets.{dataset}.attacked_images is {attacked}, but the test split has {test}: "
+            f"attack fewer images, or raise datasets.{dataset}.split.test",
+        )
+
+
+def _file_name_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
+    """Models of a dataset whose attacks could not be told apart by the names of their logs and saved states."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for attack in sound.names("attacks") or []:
+        for model in sound.names(*here, "models") or []:
+            name, key = f"{attack}-{model}", (*here, "models", model)
+            other, others = pairs.setdefault(name, (attack, dotted(key)))
+            if other != attack:
+                yield Problem(
+                    key,
+                    f"the attack {other} on {others} and the attack {attack} on {dotted(key)} would write files of "
+                    f"one name, {name}: rename an attack or a model",
+                )
+
+
+def _model_problems(sound: Sound, here: tuple[str, ...], size: list[int] | None) -> Iterator[Problem]:
+    """What does not fit together in one model."""
+    augmentation = (*here[:2], "augmentation")
+    if sound.get(*here, "data") == "noisy" and "augmentation" not in (sound.names(*here[:2]) or augmentation):
+        yield Problem(
+            augmentation,
+            f"{dotted(here)}.data is noisy, but {dotted(here[:2])} lacks the key 'augmentation', which says what "
+            "noisy images are: add it, or train on clean ones",
+        )
+    normalisation = sound.get(*here, "normalisation")
+    if normalisation is None:
+        return
+    key = (*here, "normalisation")
+    mean, std = len(normalisation["mean"]), len(normalisation["std"])
+    if mean != std:
+        yield Problem(key, f"{dotted(key)} has {mean} values in mean and {std} in std: give one of each for a channel")
+    elif size is not None and size[0] not in (1, mean):
+        yield Problem(
+            key,
+            f"{dotted(key)} has {mean} values in mean and std, but {dotted(here[:2])}.image_size has {size[0]} "
+            "channels: give one for each",
+        )
+
+
+def _title_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
+    """Models of a dataset that figures could not tell apart."""
+    entries = sound.get(*here, "models")
+    architectures = sound.get("architectures")
+    if entries is None or architectures is None:
+        return
+    titles: dict[str, str] = {}
+    networks: dict[str, tuple[str, str]] = {}
+    for name, model in entries.items():
+        if not model_entry.is_own(model) and model["architecture"] not in architectures:
+            continue
+        key = (*here, "models", name)
+        title = model_entry.title({"architectures": architectures}, model)
+        own, entry = model_entry.architecture({"architectures": architectures}, model)
+        network = model_entry.network(entry) if model_entry.is_own(model) else ""
+        first, other = networks.setdefault(own, (name, network))
+        if title in titles:
+            yield Problem(
+                key,
+                f"{dotted(key)} and {titles[title]} are both titled '{title}', and figures could not tell them apart: "
+                "give one another title, with the key 'title'",
+            )
+        elif network != other:
+            yield Problem(
+                key,
+                f"{dotted(key)} and {first} have one factory, but other kwargs or another normalisation: tell them "
+                "apart with the key 'title'",
+            )
+        titles.setdefault(title, name)
+
+
+def _sweep_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
+    if sound.get("sensitivity", dataset) is not None and dataset not in CLAIMED:
+        yield Problem(
+            ("sensitivity", dataset),
+            f"sensitivity.{dataset} cannot be judged: the report makes claims about {listed(CLAIMED)} only; remove it",
+        )
+    key = ("sensitivity", dataset, "sigma")
+    if sound.get(*key) is None:
+        return
+    kind = sound.get("datasets", dataset, "augmentation", "kind")
+    if "augmentation" not in (sound.names("datasets", dataset) or ["augmentation"]):
+        yield Problem(
+            key,
+            f"{dotted(key)} lists levels of Gaussian noise, but datasets.{dataset} has no augmentation: set "
+            f"{dotted(key)} to null",
+        )
+    elif kind not in (None, "gaussian_noise"):
+        yield Problem(
+            key,
+            f"{dotted(key)} lists levels of Gaussian noise, but the kind of datasets.{dataset}.augmentation is "
+            f"'{kind}': set {dotted(key)} to null",
+        )
+
+
+def _targeted_problems(sound: Sound) -> Iterator[Problem]:
+    key = ("targeted", "attack")
+    attack = sound.get(*key)
+    yield from _reference(key, attack, "attack", sound.names("attacks"), "attacks")
+    if attack is not None and sound.get("attacks", attack, "library") is not None:
+        yield Problem(
+            key,
+            f"{dotted(key)} is '{attack}', which comes from a library and has no target: name an attack of ours, such "
+            "as report",
+        )
+
+
+def _attack_problems(sound: Sound, attack: str, studied: list[str]) -> Iterator[Problem]:
+    here = ("attacks", attack)
+    if attack == "report" and sound.get(*here, "library") is not None:
+        yield Problem(
+            here, "attacks.report comes from a library, but the figures show the report's own attack: rename the entry"
+        )
+    classes = {dataset: sound.get("datasets", dataset, "classes") for dataset in studied}
+    if not classes or any(names is None for names in classes.values()):
+        return
+    others = sound.get(*here, "other_confidences") or []
+    levels = [("confidence", sound.get(*here, "confidence")), *(("other_confidences", each) for each in others)]
+    for dataset, names in classes.items():
+        for key, level in levels:
+            if isinstance(level, float) and level <= 1 / len(names):
+                yield Problem(
+                    (*here, key),
+                    f"attacks.{attack}.{key} {'is' if key == 'confidence' else 'has'} {level}, but with the "
+                    f"{len(names)} classes of datasets.{dataset} every guess reaches {1 / len(names):.3g}: set it "
+                    "above that" + (", or to argmax" if key == "other_confidences" else ""),
+                )
+    target = sound.get(*here, "target")
+    if target is None or target in TARGET_RULES:
+        return
+    if lacking := [dataset for dataset, names in classes.items() if target not in names]:
+        theirs = "one of its classes" if len(studied) == 1 else f"a class that {listed(studied)} have"
+        yield Problem(
+            (*here, "target"),
+            f'attacks.{attack}.target is "{target}", which is no class of {listed(lacking, "or")}: '
+            f"use null, {', '.join(TARGET_RULES)}, or {theirs}",
+        )

@@ -1,0 +1,111 @@
+"""The state of a training on disk: after an epoch, or after the very step at which it was asked to end.
+
+A checkpoint lies outside the workflow's outputs and is keyed by everything that shapes the result, so that a killed
+training goes on and a changed one starts afresh.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from robustness.storage.atomic import replacing
+
+_LOG = logging.getLogger(__name__)
+
+_LONG_SAVE = 1.0
+"""Seconds of writing a checkpoint up to which one is written after every epoch."""
+
+_PAUSE = 20
+"""After a longer one, so many times as long passes before the next."""
+
+
+@dataclass
+class Begun:
+    """An epoch in progress: its steps so far, their sums on the training's device, and where its random numbers are."""
+
+    steps: int
+    seen: int
+    seconds: float
+    loss_sum: Tensor
+    correct: Tensor
+    random: Tensor
+
+    @classmethod
+    def start(cls, generator: torch.Generator) -> Begun:
+        """The state before an epoch's first step, its images' order drawn."""
+        # Sums stay on the device: reading them at every step would make a GPU wait.
+        loss_sum, correct = (torch.zeros((), device=generator.device) for _ in range(2))
+        return cls(0, 0, 0.0, loss_sum, correct, generator.get_state())
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One line of a training's history; accuracies in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+    seconds: float
+
+
+def save(
+    model: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    history: list[Epoch],
+    checkpoint: Path,
+    key: str,
+    begun: Begun | None = None,
+) -> float:
+    """Write a checkpoint; returns the time (of `time.monotonic`) from which the next one is worth its own.
+
+    That of a large network takes seconds, as long as its epoch on a GPU. It takes a twentieth of the time at most.
+    """
+    started = time.monotonic()
+    state = {
+        "key": key,
+        "model": model.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": [asdict(line) for line in history],
+        "begun": {field.name: getattr(begun, field.name) for field in fields(Begun)} if begun else None,
+    }
+    # Through memory: torch reports a full disk as a RuntimeError about its archive.
+    content = io.BytesIO()
+    torch.save(state, content)
+    with replacing(checkpoint) as temporary:
+        temporary.write_bytes(content.getbuffer())
+    finished = time.monotonic()
+    return finished + _PAUSE * (finished - started) if finished - started >= _LONG_SAVE else finished
+
+
+def resume(
+    model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str
+) -> tuple[list[Epoch], Begun | None]:
+    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one, and a begun epoch."""
+    if not checkpoint.exists():
+        return [], None
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
+        return [], None
+    if state.get("key") != key:
+        _LOG.info("%s belongs to other settings: training starts afresh", checkpoint)
+        return [], None
+    model.load_state_dict(state["model"])
+    optimiser.load_state_dict(state["optimiser"])
+    begun = Begun(**state["begun"]) if state["begun"] else None
+    if begun:
+        device = next(model.parameters()).device
+        begun.loss_sum, begun.correct = begun.loss_sum.to(device), begun.correct.to(device)
+    return [Epoch(**line) for line in state["history"]], begun

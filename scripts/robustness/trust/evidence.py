@@ -1,0 +1,154 @@
+"""What the trust checks of a model look at: the model, and what the recorded attacks left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from robustness.attacks.binary_search import Goal
+from robustness.attacks.pgd import Walker
+from robustness.attacks.spec import AttackSpec
+from robustness.data.pixels import from_bytes
+from robustness.storage.tensors import read_tensors
+
+Records = Mapping[str, NDArray[Any]]
+"""Columns of an attack's records: a row per image and required confidence, image by image."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model under check: the trained `network`, the same as it is attacked (`models.frozen`), and the attack.
+
+    `batch_size` images are evaluated at a time; `title` names the model in errors.
+    """
+
+    network: nn.Module
+    model: nn.Module
+    spec: AttackSpec
+    seed: int
+    batch_size: int
+    title: str
+
+    @property
+    def walker(self) -> Walker:
+        """Signed steps along the gradient of the cross-entropy, away from the true class."""
+        return Walker(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
+
+
+@dataclass(frozen=True)
+class Images:
+    """N images: `pixels` (N, C, H, W) in [0, 1] and `ids` (N,), their numbers, on the model's device.
+
+    On the host, `truth` (N,), their classes, and `target` (N,), the class that the attack aims at, or −1.
+    """
+
+    pixels: Tensor
+    ids: Tensor
+    truth: NDArray[np.int64]
+    target: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def goal(self, confidence: float) -> Goal:
+        """The attack's goal at a required confidence."""
+        return Goal(self.truth, self.target, np.full(len(self), confidence))
+
+    def of(self, rows: NDArray[np.int64]) -> Images:
+        """Some of the images."""
+        at = torch.from_numpy(rows).to(self.ids.device)
+        return Images(self.pixels[at], self.ids[at], self.truth[rows], self.target[rows])
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the recorded attacks left of one model.
+
+    `attacks` holds the records by name, the report's first. `attacked` counts the images that it attacked; of the
+    `recorded` images in the files, `invalid` hold a pixel that is no number in [0, 1].
+
+    `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
+    up to the lowest required confidence and up to its own; `fooled_first` and `fooled_last` (N,) say whether it got
+    there, and `steps` (N,) how many it took to `last`.
+
+    `never` are originals that no attack ever made the model get wrong. `stopped` are images at the cap, as the attack
+    left them.
+    """
+
+    attacks: Mapping[str, Records]
+    attacked: int
+    recorded: int
+    invalid: int
+    sample: Images
+    first: Tensor
+    last: Tensor
+    fooled_first: NDArray[np.bool_]
+    fooled_last: NDArray[np.bool_]
+    steps: NDArray[np.int64]
+    never: Images
+    stopped: Images
+
+
+def gathered(
+    test: Path,
+    adversarial: Sequence[Path],
+    attacks: dict[str, Records],
+    spec: AttackSpec,
+    count: int,
+    device: torch.device,
+) -> Evidence:
+    """What the shards hold, for checks on the first `count` images that were attacked."""
+    report = next(iter(attacks.values()))
+    pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(report["image"].max()) + 1))
+    last = (report["required_confidence"] == spec.confidence) & (report["ended"] != "skipped")
+    chosen = report["image"][last][:count]
+    last_chosen = last & np.isin(report["image"], chosen)
+    first_chosen = (report["required_confidence"] == spec.levels[0]) & np.isin(report["image"], chosen)
+    at_cap = last & (report["ended"] == "cap")
+    wrong = [records["image"][records["label_after"] != records["label"]] for records in attacks.values()]
+    never = np.setdiff1d(report["image"][last], np.concatenate(wrong))
+
+    def tensor(array: NDArray[np.generic]) -> torch.Tensor:
+        return torch.from_numpy(array).to(device)
+
+    def originals(ids: NDArray[np.int64], target: NDArray[np.int64]) -> Images:
+        return Images(tensor(from_bytes(pixels[ids])), tensor(ids), labels[ids], target)
+
+    invalid, (first, final, stopped) = _read(adversarial, [first_chosen, last_chosen, at_cap])
+    return Evidence(
+        attacks=attacks,
+        attacked=int(last.sum()),
+        recorded=sum(len(records["image"]) for records in attacks.values()),
+        invalid=invalid,
+        sample=originals(chosen, report["target"][last_chosen]),
+        first=tensor(first),
+        last=tensor(final),
+        fooled_first=report["ended"][first_chosen] == "success",
+        fooled_last=report["ended"][last_chosen] == "success",
+        steps=report["iterations"][last_chosen],
+        never=originals(never, np.full_like(never, -1)),
+        stopped=Images(
+            tensor(stopped), tensor(report["image"][at_cap]), report["label"][at_cap], report["target"][at_cap]
+        ),
+    )
+
+
+def _read(paths: Sequence[Path], wanted: Sequence[NDArray[np.bool_]]) -> tuple[int, list[NDArray[np.float32]]]:
+    """How many images in all shards are invalid, and the images in the wanted rows; rows count from the first shard."""
+    invalid = start = 0
+    found: list[list[NDArray[np.float32]]] = [[] for _ in wanted]
+    for path in paths:
+        (images,) = read_tensors(path, "adversarial")
+        invalid += int((~((images >= 0) & (images <= 1)).all(axis=(1, 2, 3))).sum())
+        for rows, parts in zip(wanted, found, strict=True):
+            here = rows[start : start + len(images)]  # none in the shards of another attack, which come after
+            parts.append(images[: len(here)][here])
+        start += len(images)
+    return invalid, [np.concatenate(parts) for parts in found]
