@@ -16,6 +16,7 @@ import pandas
 from robustness.claims.verdicts import Study, claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import write_text
+from robustness.storage.grouping import grouped
 from robustness.storage.records import read_records
 from robustness.storage.tables import read_table
 
@@ -35,14 +36,16 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
     attacks = dict(spec["attacks"])
-    predictions = _by(models, options.predictions)
-    judged = _by([model for model in models if model[0] in spec["judged"]], options.judged)
+    predictions = _tables(options.predictions, "dataset", "model", expected=models)
+    judging = [model for model in models if model[0] in spec["judged"]]
+    judged = _tables(options.judged, "dataset", "model", expected=judging)
     trust = dict(zip((dataset["name"] for dataset in spec["datasets"]), map(read_table, options.trust), strict=True))
-    measures = _by(list(product(attacks, models)), options.measures)
+    keys = [(attack, *model) for attack, model in product(attacks, models)]
+    measures = _tables(options.measures, "attack", "dataset", "model", expected=keys)
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
     studies = {
         attack: Study(
-            {model: [_at(table, confidence) for table in measures[attack, model]] for model in models},
+            {model: [_at(table, confidence) for table in measures[attack, *model]] for model in models},
             predictions,
             alphas,
             judged if attack == "report" else {},
@@ -54,13 +57,9 @@ def main(options: argparse.Namespace) -> None:
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
 
 
-def _by(keys: list[Any], paths: list[Path]) -> dict[Any, list[pandas.DataFrame]]:
-    """The tables of each key: as many files as there are seeds."""
-    seeds = len(paths) // max(1, len(keys))
-    return {
-        key: [read_records(path) for path in paths[index * seeds : (index + 1) * seeds]]
-        for index, key in enumerate(keys)
-    }
+def _tables(paths: list[Path], *names: str, expected: list[Any]) -> dict[Any, list[pandas.DataFrame]]:
+    """The tables of each key, one for each seed."""
+    return {key: list(map(read_records, files)) for key, files in grouped(paths, *names, expected=expected).items()}
 
 
 def _at(table: pandas.DataFrame, confidence: float) -> pandas.DataFrame:

@@ -35,6 +35,7 @@ from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.runtime.turns import one_at_a_time
 from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_stamp, write_records
 
@@ -56,6 +57,7 @@ def arguments() -> argparse.ArgumentParser:
         metavar="JSON",
         help="attacks alike but for the reward: spec, records and checkpoint of each one's job; changes no result",
     )
+    add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
     return result
@@ -109,9 +111,9 @@ def main(options: argparse.Namespace) -> None:
                 store=store,
                 partners=partners,
             )
-        provenance = stamp(options.spec, devices.describe(device))
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
         columns = _columns(result, spec, image_ids.numpy(), labels)
-        write_records(options.records, columns, {"provenance": provenance})
+        write_records(options.records, columns, header)
         write_tensors(
             options.adversarial,
             {
@@ -119,7 +121,7 @@ def main(options: argparse.Namespace) -> None:
                 "required_confidence": columns["required_confidence"],
                 "adversarial": result.adversarial.flatten(0, 1).numpy(),
             },
-            {"provenance": provenance},
+            header,
         )
         store.remove()
 

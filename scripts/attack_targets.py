@@ -29,6 +29,7 @@ from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_columns, write_records
 
@@ -41,6 +42,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--records", type=Path, required=True, metavar="FILE")
     result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where the state is saved")
     result.add_argument("--save-every", type=float, default=60.0, metavar="SECONDS")
+    add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
     return result
@@ -74,8 +76,8 @@ def main(options: argparse.Namespace) -> None:
                 progress=lambda ended: progress.advance(len(ended)),
                 store=store,
             )
-        provenance = stamp(options.spec, devices.describe(device))
-    write_records(options.records, _columns(result, spec, chosen, original, labels), {"provenance": provenance})
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
+    write_records(options.records, _columns(result, spec, chosen, original, labels), header)
     store.remove()
 
 

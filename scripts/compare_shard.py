@@ -21,6 +21,7 @@ from robustness.models import architectures
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 
@@ -35,6 +36,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--stop", type=int, required=True, help="one past the last test image")
     result.add_argument("--records", type=Path, required=True, metavar="FILE")
     result.add_argument("--adversarial", type=Path, required=True, metavar="FILE")
+    add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
     return result
 
@@ -63,7 +65,7 @@ def main(options: argparse.Namespace) -> None:
                 title=spec["title"],
                 progress=show,
             )
-        provenance = stamp(spec, devices.describe(device))
+        header = Identity.of(options).header(stamp(spec, devices.describe(device)))
     columns: dict[str, Any] = {
         "image": image_ids,
         "label": labels,
@@ -77,7 +79,7 @@ def main(options: argparse.Namespace) -> None:
         "scale": np.ones(len(labels)),
         "target": np.full(len(labels), -1),
     }
-    write_records(options.records, columns, {"provenance": provenance})
+    write_records(options.records, columns, header)
     write_tensors(
         options.adversarial,
         {
@@ -85,7 +87,7 @@ def main(options: argparse.Namespace) -> None:
             "required_confidence": columns["required_confidence"],
             "adversarial": result.adversarial.numpy(),
         },
-        {"provenance": provenance},
+        header,
     )
 
 

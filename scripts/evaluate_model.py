@@ -15,6 +15,7 @@ from robustness.models import architectures
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 from robustness.training import loop
@@ -25,6 +26,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--test", type=Path, required=True, metavar="FILE")
     result.add_argument("--predictions", type=Path, required=True, metavar="FILE")
+    add_options(result, "dataset", "model", "seed")
     result.add_argument("--threads", type=int, default=1)
     return result
 
@@ -44,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
         "prediction": prediction.numpy(),
         "confidence": confidence.numpy(),
     }
-    write_records(options.predictions, columns, {"provenance": provenance})
+    write_records(options.predictions, columns, Identity.of(options).header(provenance))
 
 
 if __name__ == "__main__":

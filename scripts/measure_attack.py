@@ -17,6 +17,7 @@ from robustness.data.pixels import from_bytes
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors
+from robustness.storage.grouping import check_pair, common_identity
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records, write_records
 
@@ -31,15 +32,17 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
+    identity = common_identity(options.records)
     records = read_records(*options.records)
     shards = []
     with Progress(f"measures of {'/'.join(options.measures.parts[-4:-1])}", len(records), "images") as progress:
-        for path in options.adversarial:
+        for record, path in zip(options.records, options.adversarial, strict=True):
+            check_pair(record, path)
             shards.append(_measured(options.test, path, options.spec["changed_pixel_threshold"]))
             progress.advance(len(shards[-1]["l2"]))
     measured = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
     columns = {name: records[name].to_numpy() for name in records.columns}
-    write_records(options.measures, columns | measured, {"provenance": stamp(options.spec)})
+    write_records(options.measures, columns | measured, identity.header(stamp(options.spec)))
 
 
 def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[Any]]:

@@ -20,6 +20,7 @@ from robustness.models import architectures, user_models
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import read_tensors, remove, write_json, write_text
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.training.loop import Epoch, Images, Recipe, flop_per_image, train
 
@@ -33,6 +34,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--history", type=Path, required=True, metavar="CSV")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")
     result.add_argument("--code", nargs="*", default=[], metavar="LINE", help="digests and versions of an own model")
+    add_options(result, "dataset", "model", "seed")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument(
         "--compile",
@@ -76,9 +78,10 @@ def main(options: argparse.Namespace) -> None:
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
     provenance |= {"own_code": options.code} if options.code else {}
-    architectures.save(options.weights, model, metadata | {"provenance": provenance})
+    header = Identity.of(options).header(provenance)
+    architectures.save(options.weights, model, metadata | header)
     write_text(options.history, _table(history))
-    write_json(options.card, {"summary": asdict(summary), "provenance": provenance})
+    write_json(options.card, {"summary": asdict(summary)} | header)
     remove(options.checkpoint)
 
 

@@ -14,6 +14,7 @@ from robustness.analysis.measures import norms
 from robustness.models import architectures
 from robustness.models.architectures import ImageShape
 from robustness.storage.files import write_tensors
+from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 
 CPU = torch.device("cpu")
@@ -68,9 +69,11 @@ def test_only_images_that_were_fooled_at_the_required_confidence_are_judged(tmp_
             "label": np.array([7, 7, 1, 1]),
             "label_after": np.array([2, 3, 4, 5]),
         }
-        write_records(tmp_path / f"{start}.parquet", columns, {})
+        header = Identity("made", "basic", "report", 0).header({})
+        write_records(tmp_path / f"{start}.parquet", columns, header)
         adversarial = np.arange(4, dtype=np.float32)[:, None, None, None].repeat(4, axis=2) / 10
-        write_tensors(tmp_path / f"{start}.safetensors", {"adversarial": adversarial}, {})
+        tensors = {name: columns[name] for name in ("image", "required_confidence")} | {"adversarial": adversarial}
+        write_tensors(tmp_path / f"{start}.safetensors", tensors, header)
     shards = [tmp_path / "2", tmp_path / "4"]
     fooled = fooled_images(
         tmp_path / "test", [Path(f"{s}.parquet") for s in shards], [Path(f"{s}.safetensors") for s in shards], 0.9

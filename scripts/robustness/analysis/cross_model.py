@@ -22,6 +22,7 @@ from robustness.data.pixels import from_bytes
 from robustness.models import architectures
 from robustness.models.architectures import memory_format
 from robustness.storage.files import read_tensors
+from robustness.storage.grouping import check_pair
 from robustness.storage.records import read_columns
 
 _BATCH = 256
@@ -43,9 +44,13 @@ class Fooled:
 
 
 def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Path], confidence: float) -> Fooled:
-    """Those of an attack at one required confidence, from its shards: records and images, in the same order."""
+    """Those of an attack at one required confidence, from its shards: records and images, in the same order.
+
+    Raises `UserError` where the two files of a shard do not belong together.
+    """
     parts = []
     for record, images in zip(records, adversarial, strict=True):
+        check_pair(record, images)
         level, ended, image, label, after = read_columns(
             record, "required_confidence", "ended", "image", "label", "label_after"
         )
