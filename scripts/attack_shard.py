@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from robustness.attacks.batch_size import fitting_batch_size
 from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
-from robustness.attacks.spec import ENDED, AttackSpec, read_spec
+from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.models import architectures
+from robustness.outcome import NUMBERED
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
@@ -94,9 +95,9 @@ def main(options: argparse.Namespace) -> None:
         counts: Counter[str] = Counter()
         with Progress(title, len(labels) * (1 + len(partners)), "images") as progress:
 
-            def show(ended: torch.Tensor) -> None:
-                counts.update(ENDED[code] for code in ended.tolist())
-                progress.advance(len(ended), ", ".join(f"{count} {name}" for name, count in counts.items()))
+            def show(outcomes: torch.Tensor) -> None:
+                counts.update(NUMBERED[number] for number in outcomes.tolist())
+                progress.advance(len(outcomes), ", ".join(f"{count} {name}" for name, count in counts.items()))
 
             result = attack(
                 model,
@@ -155,7 +156,7 @@ def _columns(
         "label_before": result.label_before.numpy().repeat(levels),
         "label_after": result.label_after.flatten().numpy(),
         "confidence_after": result.confidence_after.flatten().numpy(),
-        "ended": [ENDED[code] for code in result.ended.flatten().tolist()],
+        "ended": [NUMBERED[number] for number in result.outcome.flatten().tolist()],
         "iterations": result.iterations.flatten().numpy(),
         "zero_gradients": result.zero_gradients.flatten().numpy(),
         "scale": result.scale.flatten().numpy(),

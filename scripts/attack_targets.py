@@ -20,11 +20,12 @@ from robustness.analysis.targeted import Pairs, pairs
 from robustness.attacks.batch_size import fitting_batch_size
 from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, attack
-from robustness.attacks.spec import ENDED, AttackSpec, read_spec
+from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import architectures
+from robustness.outcome import NUMBERED
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
@@ -73,7 +74,7 @@ def main(options: argparse.Namespace) -> None:
                 batch_size=batch_size,
                 targets=torch.from_numpy(chosen.targets),
                 title=title,
-                progress=lambda ended: progress.advance(len(ended)),
+                progress=lambda outcomes: progress.advance(len(outcomes)),
                 store=store,
             )
         header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
@@ -99,7 +100,7 @@ def _columns(
         "required_confidence": np.tile(spec.levels, len(labels)),
         "label_after": result.label_after.flatten().numpy(),
         "confidence_after": result.confidence_after.flatten().numpy(),
-        "ended": [ENDED[code] for code in result.ended.flatten().tolist()],
+        "ended": [NUMBERED[number] for number in result.outcome.flatten().tolist()],
         "iterations": result.iterations.flatten().numpy(),
         "mean_change": mean_change(before, after),
         "l2": sizes["l2"],

@@ -21,6 +21,7 @@ from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import architectures
+from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_text
@@ -86,11 +87,11 @@ def gathered(
     """What the shards hold, for checks on the first `count` images that were attacked."""
     report = next(iter(attacks.values()))
     pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(report["image"].max()) + 1))
-    last = (report["required_confidence"] == spec.confidence) & (report["ended"] != "skipped")
+    last = (report["required_confidence"] == spec.confidence) & (report["ended"] != Outcome.SKIPPED)
     chosen = report["image"][last][:count]
     last_chosen = last & np.isin(report["image"], chosen)
     first_chosen = (report["required_confidence"] == spec.levels[0]) & np.isin(report["image"], chosen)
-    at_cap = last & (report["ended"] == "cap")
+    at_cap = last & (report["ended"] == Outcome.CAP)
     wrong = [records["image"][records["label_after"] != records["label"]] for records in attacks.values()]
     never = np.setdiff1d(report["image"][last], np.concatenate(wrong))
 
@@ -109,8 +110,8 @@ def gathered(
         sample=originals(chosen, report["target"][last_chosen]),
         first=tensor(first),
         last=tensor(final),
-        fooled_first=report["ended"][first_chosen] == "success",
-        fooled_last=report["ended"][last_chosen] == "success",
+        fooled_first=report["ended"][first_chosen] == Outcome.SUCCESS,
+        fooled_last=report["ended"][last_chosen] == Outcome.SUCCESS,
         steps=report["iterations"][last_chosen],
         never=originals(never, np.full_like(never, -1)),
         stopped=Images(

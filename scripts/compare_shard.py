@@ -18,6 +18,7 @@ from robustness.attacks.adv_lib import compare
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import architectures
+from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_tensors
@@ -50,9 +51,9 @@ def main(options: argparse.Namespace) -> None:
         counts: Counter[str] = Counter()
         with Progress(f"{spec['title']} {options.start}-{options.stop}", len(labels), "images") as progress:
 
-            def show(ended: list[str]) -> None:
-                counts.update(ended)
-                progress.advance(len(ended), ", ".join(f"{count} {name}" for name, count in counts.items()))
+            def show(outcomes: list[Outcome]) -> None:
+                counts.update(outcomes)
+                progress.advance(len(outcomes), ", ".join(f"{count} {name}" for name, count in counts.items()))
 
             result = compare(
                 model,
@@ -73,7 +74,7 @@ def main(options: argparse.Namespace) -> None:
         "label_before": result.label_before.numpy(),
         "label_after": result.label_after.numpy(),
         "confidence_after": result.confidence_after.numpy(),
-        "ended": result.ended,
+        "ended": result.outcome,
         "iterations": result.iterations.numpy(),
         "zero_gradients": np.zeros(len(labels), np.int64),  # the library does not count them
         "scale": np.ones(len(labels)),

@@ -19,6 +19,7 @@ from robustness.analysis.clipping_aware_rescaling import NORMS, rescaled
 from robustness.analysis.measures import norms
 from robustness.analysis.transfer import common_size
 from robustness.compute import devices
+from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.grouping import common_identity, grouped, one_for_each
@@ -92,9 +93,10 @@ def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, floa
 def _needed(measures: Path, confidence: float) -> dict[str, NDArray[np.float64]]:
     """The change that each attacked image needed, in each norm; infinite where the attack failed."""
     level, ended, *values = read_columns(measures, "required_confidence", "ended", *NORMS)
-    attacked = (level == confidence) & (ended != "skipped")
+    attacked = (level == confidence) & (ended != Outcome.SKIPPED)
     return {
-        norm: np.where(ended == "success", value, np.inf)[attacked] for norm, value in zip(NORMS, values, strict=True)
+        norm: np.where(ended == Outcome.SUCCESS, value, np.inf)[attacked]
+        for norm, value in zip(NORMS, values, strict=True)
     }
 
 

@@ -13,7 +13,8 @@ from torch import nn
 from robustness.attacks.binary_search import HALVINGS, Goal, tightened
 from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import attack
-from robustness.attacks.spec import SUCCESS, AttackSpec
+from robustness.attacks.spec import AttackSpec
+from robustness.outcome import SUCCESS
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec("cross_entropy", "sign", alpha=0.05, confidence=0.9, max_iterations=100, other_confidences=(0.0,))
@@ -38,7 +39,7 @@ def test_a_tightened_attack_on_a_linear_model_is_at_the_optimum(direction: str) 
     spec = replace(SPEC, direction=direction, tighten=True, alpha=0.05 if direction == "sign" else 0.5)  # type: ignore[arg-type]
     options = {"seed": 1, "batch_size": 10}
     result = attack(frozen(model, CPU), IMAGES, logits.argmax(1), torch.arange(33), spec, **options)
-    assert (result.ended == SUCCESS).all()
+    assert (result.outcome == SUCCESS).all()
     for level, confidence in enumerate(spec.levels):
         odds = math.log(confidence / (1 - confidence)) if confidence else 0.0
         gap = (logits[:, 1] - logits[:, 0]).abs() + odds
@@ -61,7 +62,7 @@ def test_what_failed_is_left_as_it_is() -> None:
     spec = replace(SPEC, alpha=0.01, max_iterations=2)
     plain = attack(frozen(model, CPU), IMAGES, labels, torch.arange(33), spec, **options)
     tight = attack(frozen(model, CPU), IMAGES, labels, torch.arange(33), replace(spec, tighten=True), **options)
-    failed = plain.ended != SUCCESS
+    failed = plain.outcome != SUCCESS
     assert failed.any()
     assert torch.equal(plain.adversarial[failed], tight.adversarial[failed])
     assert (tight.scale[failed] == 1).all()

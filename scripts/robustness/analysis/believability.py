@@ -15,6 +15,7 @@ import pandas
 from numpy.typing import NDArray
 
 from robustness.analysis.answers import ANSWERS
+from robustness.outcome import CENSORED, Outcome
 from robustness.stats.intervals import Interval, bootstrap_mean
 
 RESAMPLES = 2000
@@ -55,7 +56,7 @@ def _at(measures: pandas.DataFrame, required_confidence: float) -> pandas.DataFr
 
 def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame]) -> dict[str, float]:
     measured = pandas.concat(measures)
-    fooled = measured["ended"] == "success"
+    fooled = measured["ended"] == Outcome.SUCCESS
     adversarial, noise = _shares(judged, "adversarial"), _shares(judged, "noise")
     gains = [gain(table) for table in judged]
     interval = hierarchical_mean([each.to_numpy(dtype=float) for each in gains])
@@ -71,7 +72,7 @@ def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame
         "original_noise": noise["original"],
         "ssim": measured.loc[fooled, "ssim"].mean(),
         "images": int(fooled.sum()),
-        "censored": int(measured["ended"].isin(["default_state", "cap"]).sum()),
+        "censored": int(measured["ended"].isin(CENSORED).sum()),
         "judges": max(len(judges_of(table)) for table in judged),
         "seeds": len(judged),
     }

@@ -14,6 +14,7 @@ import numpy as np
 import pandas
 
 from robustness.errors import UserError
+from robustness.outcome import Outcome
 from robustness.stats.intervals import bootstrap_median
 
 NORMS = ("linf", "l2")
@@ -78,8 +79,8 @@ def _distances(names: list[str], tables: tuple[pandas.DataFrame, ...], norm: str
     """
     columns = {}
     for name, table in zip(names, tables, strict=True):
-        attacked = table[table["ended"] != "skipped"].set_index("image")
-        columns[name] = attacked[norm].where(attacked["ended"] == "success", math.inf)
+        attacked = table[table["ended"] != Outcome.SKIPPED].set_index("image")
+        columns[name] = attacked[norm].where(attacked["ended"] == Outcome.SUCCESS, math.inf)
     return pandas.concat(columns, axis=1, join="inner")
 
 

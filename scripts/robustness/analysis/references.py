@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from robustness.attacks.spec import ARGMAX
 from robustness.errors import UserError
+from robustness.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas
@@ -235,8 +236,8 @@ def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[In
     from robustness.stats.resampling import median_of, over_images
 
     records = pandas.concat(tables)
-    attacked = records[records["ended"] != "skipped"]
-    fooled = attacked["ended"] == "success"
+    attacked = records[records["ended"] != Outcome.SKIPPED]
+    fooled = attacked["ended"] == Outcome.SUCCESS
     is_mean = reference.statistic == "mean"
     change = attacked[reference.norm].astype(float)
     values = (change if is_mean else change.where(fooled, math.inf)).groupby(attacked["image"]).mean()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from robustness.outcome import Outcome
+
 if TYPE_CHECKING:
     import pandas
 
@@ -50,14 +52,14 @@ def targeted(records: Mapping[str, Sequence[pandas.DataFrame]], classes: Sequenc
     rows = []
     for model, tables in records.items():
         together = pandas.concat(tables)
-        together = together[together["ended"] != "skipped"]
+        together = together[together["ended"] != Outcome.SKIPPED]
         for key, table in together.groupby(["required_confidence", "label", "target"]):
             level, label, target = cast("tuple[float, int, int]", key)
-            reached = table["ended"] == "success"
+            reached = table["ended"] == Outcome.SUCCESS
             medians = {f"median_{name}": table[name].where(reached, np.inf).median() for name in CHANGES}
             names = {"class": classes[int(label)], "target": classes[int(target)]}
             row = {"model": model, **names, "required_confidence": level}
-            counts = {"images": len(table), "success": int(reached.sum())}
+            counts = {"images": len(table), Outcome.SUCCESS: int(reached.sum())}
             rows.append(row | counts | medians | {"seeds": len(tables)})
-    columns = ["model", "class", "target", "required_confidence", "images", "success"]
+    columns = ["model", "class", "target", "required_confidence", "images", Outcome.SUCCESS]
     return pandas.DataFrame(rows, columns=[*columns, *(f"median_{name}" for name in CHANGES), "seeds"])

@@ -1,4 +1,4 @@
-"""What an attack is: its settings, checked, and the ways in which an attack on an image can end.
+"""What an attack is: its settings, checked.
 
 Needs nothing but the settings, so that everything that reads them can; mistakes are named in sentences.
 """
@@ -10,10 +10,6 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from robustness.errors import UserError
-
-ENDED = ("success", "default_state", "cap", "skipped")
-"""How an attack on an image ends; results hold the position in this tuple."""
-SUCCESS, DEFAULT_STATE, CAP, SKIPPED = range(len(ENDED))
 
 ARGMAX = 0.0
 """The required confidence that any wrong prediction meets; `argmax` in the configuration."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.outcome import Outcome
 from robustness.storage.tables import Row
 
 if TYPE_CHECKING:
@@ -122,14 +123,14 @@ def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
 
 
 def _fooled(row: Row) -> str:
-    return f"{int(row['success']):,} of {int(row['attacked']):,} fooled"
+    return f"{int(row[Outcome.SUCCESS]):,} of {int(row['attacked']):,} fooled"
 
 
 def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str:
     """How many attacked images were not fooled and what became of them, by model."""
     told = []
     for model, row in zip(models, rows, strict=True):
-        ends = {"in the default state": row["default_state"], "at the cap on iterations": row["cap"]}
+        ends = {"in the default state": row[Outcome.DEFAULT_STATE], "at the cap on iterations": row[Outcome.CAP]}
         parts = [f"{int(count):,} ended {where}" for where, count in ends.items() if count]
         if parts:
             told.append(f"{model['title']}: {style.listed(parts)}")

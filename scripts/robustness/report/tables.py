@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from robustness.outcome import Outcome
+
 if TYPE_CHECKING:
     import pandas
 
@@ -154,7 +156,7 @@ def robustness(
             words(titles[row["model"]]),
             cell(row["attacked"], write=whole),
             cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
-            cell(row["skipped"], write=whole),
+            cell(row[Outcome.SKIPPED], write=whole),
             *(
                 cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
                 for name in (
@@ -276,7 +278,9 @@ def transfer(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 
 def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
     """The attack toward each class, its images counted over all pairs of classes."""
-    counted = table.groupby(["model", "required_confidence"], sort=False)[["images", "success"]].sum().reset_index()
+    counted = (
+        table.groupby(["model", "required_confidence"], sort=False)[["images", Outcome.SUCCESS]].sum().reset_index()
+    )
     rows = [
         [
             words(titles[row["model"]]),
@@ -285,8 +289,8 @@ def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
                 repr(float(row["required_confidence"])),
             ),
             cell(row["images"], write=whole),
-            cell(row["success"], write=whole),
-            cell(row["success"] / row["images"] if row["images"] else math.nan, write=percent),
+            cell(row[Outcome.SUCCESS], write=whole),
+            cell(row[Outcome.SUCCESS] / row["images"] if row["images"] else math.nan, write=percent),
         ]
         for row in counted.to_dict("records")
     ]

@@ -24,8 +24,9 @@ from robustness.attacks.binary_search import Goal
 from robustness.attacks.gradients import log_probabilities, reward_gradient, smallest_batch
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import Walker, any_wrong_class
-from robustness.attacks.spec import SUCCESS, AttackSpec
+from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
+from robustness.outcome import SUCCESS, Outcome
 from robustness.trust.questions import QUESTIONS, Check, counted, tolerated
 
 Records = Mapping[str, NDArray[Any]]
@@ -185,7 +186,7 @@ def evaluations(subject: Subject, evidence: Evidence) -> int:
 
 def at_level(records: Records, level: float) -> dict[str, NDArray[Any]]:
     """The records of attacked images at one required confidence, in the order of the images."""
-    rows = (records["required_confidence"] == level) & (records["ended"] != "skipped")
+    rows = (records["required_confidence"] == level) & (records["ended"] != Outcome.SKIPPED)
     return {name: column[rows] for name, column in records.items()}
 
 
@@ -206,7 +207,7 @@ def rewards_agree(attacks: Mapping[str, Records]) -> Check:
     levels = [set(records["required_confidence"].tolist()) for records in attacks.values()]
     level = max(levels[0] & levels[1])
     at = [at_level(records, level) for records in attacks.values()]
-    fooled = [set(each["image"][each["ended"] == "success"].tolist()) for each in at]
+    fooled = [set(each["image"][each["ended"] == Outcome.SUCCESS].tolist()) for each in at]
     images = len(at[0]["image"])
     alone = len(fooled[0] - fooled[1]), len(fooled[1] - fooled[0])
     why = (
@@ -435,7 +436,7 @@ def _attacked(subject: Subject, images: Images, spec: AttackSpec, size: int) -> 
     result = attack(
         subject.model, images.pixels, labels, images.ids, spec, seed=subject.seed, batch_size=size, title=subject.title
     )
-    return result.adversarial[:, 0].to(images.pixels.device), (result.ended[:, 0] == SUCCESS).numpy()
+    return result.adversarial[:, 0].to(images.pixels.device), (result.outcome[:, 0] == SUCCESS).numpy()
 
 
 def _reward(logits: Tensor, aimed: NDArray[np.int64], spec: AttackSpec) -> Tensor:
