@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from robustness.analysis.measures import mean_change, norms
-from robustness.analysis.targeted import Pairs, pairs
 from robustness.attacks.batch_size import fitting_batch_size
 from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import AttackResult, attack
 from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.attacks.state import Store
+from robustness.attacks.targets import Pairs, pairs
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import architectures

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from robustness.attacks.binary_search import HALVINGS, Goal, tightened
+from robustness.attacks.binary_search import HALVINGS, tightened
+from robustness.attacks.criterion import Criterion
 from robustness.attacks.gradients import frozen
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.spec import AttackSpec
@@ -76,8 +77,8 @@ def test_a_goal_that_only_the_end_meets_keeps_the_end() -> None:
             return torch.stack([1 - at_end, at_end], 1) * 10
 
     zeros, ones = torch.zeros(9, 1, 2, 2), torch.ones(9, 1, 2, 2)
-    goal = Goal(np.zeros(9, np.int64), np.full(9, -1), np.full(9, 0.9))
-    best, scale, log_p = tightened(OnlyAtTheEnd(), zeros, ones, goal)
+    criterion = Criterion(np.zeros(9, np.int64), np.full(9, -1), np.full(9, 0.9))
+    best, scale, log_p = tightened(OnlyAtTheEnd(), zeros, ones, criterion)
     assert torch.equal(best, ones)
     assert (scale == 1).all()
     assert (log_p.argmax(1) == 1).all()
@@ -86,6 +87,6 @@ def test_a_goal_that_only_the_end_meets_keeps_the_end() -> None:
 def test_a_target_is_met_by_the_target_alone() -> None:
     log_p = np.log(np.array([[0.02, 0.95, 0.03], [0.02, 0.03, 0.95], [0.3, 0.5, 0.2]]))
     truth = np.zeros(3, np.int64)
-    assert Goal(truth, np.full(3, -1), np.full(3, 0.9)).met(log_p).tolist() == [True, True, False]
-    assert Goal(truth, np.full(3, 1), np.full(3, 0.9)).met(log_p).tolist() == [True, False, False]
-    assert Goal(truth, np.full(3, 1), np.zeros(3)).met(log_p).tolist() == [True, False, True]
+    assert Criterion(truth, np.full(3, -1), np.full(3, 0.9)).met(log_p).tolist() == [True, True, False]
+    assert Criterion(truth, np.full(3, 1), np.full(3, 0.9)).met(log_p).tolist() == [True, False, False]
+    assert Criterion(truth, np.full(3, 1), np.zeros(3)).met(log_p).tolist() == [True, False, True]

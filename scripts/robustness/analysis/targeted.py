@@ -1,15 +1,14 @@
-"""The attack toward each class, as the report's conclusion asks: of which images, and what it took.
+"""The attack toward each class, as the report's conclusion asks: what it took.
 
-Pure functions on arrays and pandas tables.
+Pure functions on pandas tables; `attacks.targets` says of which images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from robustness.outcome import Outcome
 
@@ -18,26 +17,6 @@ if TYPE_CHECKING:
 
 CHANGES = ("mean_change", "l2", "linf")
 """The measures of a change whose medians are tabulated."""
-
-
-class Pairs(NamedTuple):
-    """Test images, by number, with the class that each shall be turned into; both (N,)."""
-
-    images: NDArray[np.int64]
-    targets: NDArray[np.int64]
-
-
-def pairs(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, each: int) -> Pairs:
-    """The first `each` test images of each class that the model classifies correctly, toward every other class.
-
-    `labels` and `predictions` are those of all test images, in order. A class that has fewer gives what it has.
-    """
-    right = np.flatnonzero(labels == predictions)
-    chosen = [right[labels[right] == label][:each] for label in range(classes)]
-    images = np.concatenate([np.zeros(0, np.int64), *chosen]).repeat(classes - 1)
-    others = np.arange(classes - 1)[None, :] + np.zeros((len(images) // (classes - 1), 1), np.int64)
-    own = labels[images].reshape(others.shape)
-    return Pairs(images, (others + (others >= own)).flatten())
 
 
 def targeted(records: Mapping[str, Sequence[pandas.DataFrame]], classes: Sequence[str]) -> pandas.DataFrame:

@@ -24,7 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from robustness.attacks.binary_search import Goal, tightened
+from robustness.attacks.binary_search import tightened
+from robustness.attacks.criterion import Criterion
 from robustness.attacks.decisions import Decisions
 from robustness.attacks.gradients import (
     log_gradient,
@@ -32,11 +33,11 @@ from robustness.attacks.gradients import (
     of_probability,
     smallest_batch,
     static_prediction,
-    targets_of,
 )
 from robustness.attacks.pool import Entries, left_of, pixels_of, put, put_back, refilled, take
 from robustness.attacks.spec import GIVEN, AttackSpec, alike
 from robustness.attacks.state import Store, Trajectories
+from robustness.attacks.targets import targets_of
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
 from robustness.models.architectures import memory_format
@@ -209,8 +210,8 @@ def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) 
     for start in range(0, len(rows), batch_size):
         row, level = rows[start : start + batch_size], levels[start : start + batch_size]
         x = torch.from_numpy(state.adversarial[row, level]).to(images.device).to(memory_format=memory_format(model))
-        goal = Goal(own.truth[row], own.target[row], own.levels[level])
-        shortened, scale[row, level], log_p = tightened(model, take(images, row), x, goal)
+        criterion = Criterion(own.truth[row], own.target[row], own.levels[level])
+        shortened, scale[row, level], log_p = tightened(model, take(images, row), x, criterion)
         state.adversarial[row, level] = shortened.cpu().numpy()
         state.label_after[row, level] = log_p.argmax(1)
         state.confidence_after[row, level] = np.exp(log_p.max(1))

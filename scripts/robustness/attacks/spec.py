@@ -29,8 +29,8 @@ class AttackSpec:
     `confidence` is the probability that the wrong class must reach; `other_confidences` are recorded from the same
     trajectory, which goes on until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
     `random`, `least_likely`, the number of a class, or `given` (with each image). `tighten` looks between the original
-    and the result for the smallest change that still meets the goal. `gradients` is the precision of the gradients;
-    whether an image has ended is decided in float32 in any case.
+    and the result for the smallest change that still meets the criterion. `gradients` is the precision of the
+    gradients; whether an image has ended is decided in float32 in any case.
     """
 
     reward: Reward
