@@ -35,6 +35,7 @@ from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.runtime.turns import one_at_a_time
+from robustness.storage.columns.attack import AttackRecords
 from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
@@ -114,12 +115,12 @@ def main(options: argparse.Namespace) -> None:
             )
         header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
         columns = _columns(result, spec, image_ids.numpy(), labels)
-        write_records(options.records, columns, header)
+        write_records(options.records, columns.by_name(), header)
         write_tensors(
             options.adversarial,
             {
-                "image": columns["image"],
-                "required_confidence": columns["required_confidence"],
+                "image": columns.image,
+                "required_confidence": columns.required_confidence,
                 "adversarial": result.adversarial.flatten(0, 1).numpy(),
             },
             header,
@@ -146,22 +147,22 @@ def _is_done(job: Mapping[str, Any], options: argparse.Namespace) -> bool:
 
 def _columns(
     result: AttackResult, spec: AttackSpec, image_ids: NDArray[np.int64], labels: NDArray[np.int64]
-) -> dict[str, Any]:
+) -> AttackRecords:
     """One row per image and required confidence, image by image."""
     levels = len(spec.levels)
-    return {
-        "image": image_ids.repeat(levels),
-        "label": labels.repeat(levels),
-        "required_confidence": np.tile(spec.levels, len(labels)),
-        "label_before": result.label_before.numpy().repeat(levels),
-        "label_after": result.label_after.flatten().numpy(),
-        "confidence_after": result.confidence_after.flatten().numpy(),
-        "ended": [NUMBERED[number] for number in result.outcome.flatten().tolist()],
-        "iterations": result.iterations.flatten().numpy(),
-        "zero_gradients": result.zero_gradients.flatten().numpy(),
-        "scale": result.scale.flatten().numpy(),
-        "target": result.target.numpy().repeat(levels),
-    }
+    return AttackRecords(
+        image=image_ids.repeat(levels),
+        label=labels.repeat(levels),
+        required_confidence=np.tile(spec.levels, len(labels)),
+        label_before=result.label_before.numpy().repeat(levels),
+        label_after=result.label_after.flatten().numpy(),
+        confidence_after=result.confidence_after.flatten().numpy(),
+        ended=[NUMBERED[number] for number in result.outcome.flatten().tolist()],
+        iterations=result.iterations.flatten().numpy(),
+        zero_gradients=result.zero_gradients.flatten().numpy(),
+        scale=result.scale.flatten().numpy(),
+        target=result.target.numpy().repeat(levels),
+    )
 
 
 if __name__ == "__main__":

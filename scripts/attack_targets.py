@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +28,7 @@ from robustness.outcome import NUMBERED
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.targeted import TargetedRecords
 from robustness.storage.files import read_tensors
 from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
@@ -78,7 +78,8 @@ def main(options: argparse.Namespace) -> None:
                 store=store,
             )
         header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
-    write_records(options.records, _columns(result, spec, chosen, original, labels), header)
+    columns = _columns(result, spec, chosen, original, labels)
+    write_records(options.records, columns.by_name(), header)
     store.remove()
 
 
@@ -88,24 +89,24 @@ def _columns(
     chosen: Pairs,
     original: NDArray[np.float32],
     labels: NDArray[np.int64],
-) -> dict[str, Any]:
+) -> TargetedRecords:
     """One row per image, target and required confidence, image by image."""
     levels = len(spec.levels)
     before, after = original.repeat(levels, axis=0), result.adversarial.flatten(0, 1).numpy()
     sizes = norms(before, after)
-    return {
-        "image": chosen.images.repeat(levels),
-        "label": labels.repeat(levels),
-        "target": chosen.targets.repeat(levels),
-        "required_confidence": np.tile(spec.levels, len(labels)),
-        "label_after": result.label_after.flatten().numpy(),
-        "confidence_after": result.confidence_after.flatten().numpy(),
-        "ended": [NUMBERED[number] for number in result.outcome.flatten().tolist()],
-        "iterations": result.iterations.flatten().numpy(),
-        "mean_change": mean_change(before, after),
-        "l2": sizes["l2"],
-        "linf": sizes["linf"],
-    }
+    return TargetedRecords(
+        image=chosen.images.repeat(levels),
+        label=labels.repeat(levels),
+        target=chosen.targets.repeat(levels),
+        required_confidence=np.tile(spec.levels, len(labels)),
+        label_after=result.label_after.flatten().numpy(),
+        confidence_after=result.confidence_after.flatten().numpy(),
+        ended=[NUMBERED[number] for number in result.outcome.flatten().tolist()],
+        iterations=result.iterations.flatten().numpy(),
+        mean_change=mean_change(before, after),
+        l2=sizes["l2"],
+        linf=sizes["linf"],
+    )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from robustness.models import architectures
 from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.attack import AttackRecords
 from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
@@ -67,25 +67,25 @@ def main(options: argparse.Namespace) -> None:
                 progress=show,
             )
         header = Identity.of(options).header(stamp(spec, devices.describe(device)))
-    columns: dict[str, Any] = {
-        "image": image_ids,
-        "label": labels,
-        "required_confidence": np.zeros(len(labels)),  # any wrong class will do
-        "label_before": result.label_before.numpy(),
-        "label_after": result.label_after.numpy(),
-        "confidence_after": result.confidence_after.numpy(),
-        "ended": result.outcome,
-        "iterations": result.iterations.numpy(),
-        "zero_gradients": np.zeros(len(labels), np.int64),  # the library does not count them
-        "scale": np.ones(len(labels)),
-        "target": np.full(len(labels), -1),
-    }
-    write_records(options.records, columns, header)
+    columns = AttackRecords(
+        image=image_ids,
+        label=labels,
+        required_confidence=np.zeros(len(labels)),  # any wrong class will do
+        label_before=result.label_before.numpy(),
+        label_after=result.label_after.numpy(),
+        confidence_after=result.confidence_after.numpy(),
+        ended=result.outcome,
+        iterations=result.iterations.numpy(),
+        zero_gradients=np.zeros(len(labels), np.int64),  # the library does not count them
+        scale=np.ones(len(labels)),
+        target=np.full(len(labels), -1),
+    )
+    write_records(options.records, columns.by_name(), header)
     write_tensors(
         options.adversarial,
         {
             "image": image_ids,
-            "required_confidence": columns["required_confidence"],
+            "required_confidence": columns.required_confidence,
             "adversarial": result.adversarial.numpy(),
         },
         header,

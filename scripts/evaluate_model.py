@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from robustness.compute import devices
 from robustness.models import architectures
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.predictions import Predictions
 from robustness.storage.files import read_tensors
 from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
@@ -40,13 +42,13 @@ def main(options: argparse.Namespace) -> None:
         with Progress(title, len(labels), "images") as progress, progress.counting(model):
             confidence, prediction = loop.evaluate(model, images).logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))
-    columns = {
-        "image": range(len(labels)),
-        "label": labels,
-        "prediction": prediction.numpy(),
-        "confidence": confidence.numpy(),
-    }
-    write_records(options.predictions, columns, Identity.of(options).header(provenance))
+    columns = Predictions(
+        image=np.arange(len(labels)),
+        label=labels,
+        prediction=prediction.numpy(),
+        confidence=confidence.numpy(),
+    )
+    write_records(options.predictions, columns.by_name(), Identity.of(options).header(provenance))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from robustness.analysis.measures import norms
 from robustness.compute import devices
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.judged import JudgedRecords
 from robustness.storage.grouping import common_identity, one_for_each
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
@@ -63,8 +64,8 @@ def main(options: argparse.Namespace) -> None:
                     }
                 )
         provenance = stamp(options.spec, devices.describe(device))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_records(options.judged, columns, identity.header(provenance))
+    columns = JudgedRecords(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    write_records(options.judged, columns.by_name(), identity.header(provenance))
 
 
 if __name__ == "__main__":

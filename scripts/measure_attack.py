@@ -16,6 +16,7 @@ from robustness.analysis.measures import measure
 from robustness.data.pixels import from_bytes
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.measures import MeasuredRecords
 from robustness.storage.files import read_tensors
 from robustness.storage.grouping import check_pair, common_identity
 from robustness.storage.provenance import stamp
@@ -40,9 +41,10 @@ def main(options: argparse.Namespace) -> None:
             check_pair(record, path)
             shards.append(_measured(options.test, path, options.spec["changed_pixel_threshold"]))
             progress.advance(len(shards[-1]["l2"]))
-    measured = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
-    columns = {name: records[name].to_numpy() for name in records.columns}
-    write_records(options.measures, columns | measured, identity.header(stamp(options.spec)))
+    found: dict[str, Any] = {name: records[name].to_numpy() for name in records.columns}
+    found |= {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+    columns = MeasuredRecords(**found)
+    write_records(options.measures, columns.by_name(), identity.header(stamp(options.spec)))
 
 
 def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[Any]]:

@@ -22,6 +22,7 @@ from robustness.compute import devices
 from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.transferred import TransferredRecords
 from robustness.storage.grouping import common_identity, grouped, one_for_each
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_columns, write_records
@@ -76,8 +77,8 @@ def main(options: argparse.Namespace) -> None:
         for norm in NORMS
         for target in models
     ]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_records(options.transferred, columns, identity.header(provenance))
+    columns = TransferredRecords(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    write_records(options.transferred, columns.by_name(), identity.header(provenance))
 
 
 def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, float]:

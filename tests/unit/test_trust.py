@@ -126,7 +126,7 @@ def evidence_of(
     for name, reward in (("report", spec.reward), ("strong", "cross_entropy")):
         each = replace(spec, reward=reward)
         result = attack(model, images, labels, ids, each, seed=1, batch_size=16)
-        columns = attack_shard._columns(result, each, ids.numpy(), labels.numpy())
+        columns = attack_shard._columns(result, each, ids.numpy(), labels.numpy()).by_name()
         write_records(folder / f"{name}.parquet", columns, {})
         records[name] = read_arrays(folder / f"{name}.parquet")
         shards.append(folder / f"{name}.safetensors")
