@@ -17,6 +17,7 @@ from robustness.claims.verdicts import Study, claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import write_text
 from robustness.storage.grouping import grouped
+from robustness.storage.levels import at_level
 from robustness.storage.records import read_records
 from robustness.storage.tables import read_table
 
@@ -45,7 +46,7 @@ def main(options: argparse.Namespace) -> None:
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
     studies = {
         attack: Study(
-            {model: [_at(table, confidence) for table in measures[attack, *model]] for model in models},
+            {model: [at_level(table, confidence) for table in measures[attack, *model]] for model in models},
             predictions,
             alphas,
             judged if attack == "report" else {},
@@ -60,10 +61,6 @@ def main(options: argparse.Namespace) -> None:
 def _tables(paths: list[Path], *names: str, expected: list[Any]) -> dict[Any, list[pandas.DataFrame]]:
     """The tables of each key, one for each seed."""
     return {key: list(map(read_records, files)) for key, files in grouped(paths, *names, expected=expected).items()}
-
-
-def _at(table: pandas.DataFrame, confidence: float) -> pandas.DataFrame:
-    return table[table["required_confidence"] == confidence]
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_text
 from robustness.storage.grouping import check_pair, grouped
+from robustness.storage.levels import is_level
 from robustness.storage.records import read_arrays
 from robustness.trust import checks as trust_checks
 from robustness.trust import questions
@@ -87,10 +88,10 @@ def gathered(
     """What the shards hold, for checks on the first `count` images that were attacked."""
     report = next(iter(attacks.values()))
     pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(report["image"].max()) + 1))
-    last = (report["required_confidence"] == spec.confidence) & (report["ended"] != Outcome.SKIPPED)
+    last = is_level(report["required_confidence"], spec.confidence) & (report["ended"] != Outcome.SKIPPED)
     chosen = report["image"][last][:count]
     last_chosen = last & np.isin(report["image"], chosen)
-    first_chosen = (report["required_confidence"] == spec.levels[0]) & np.isin(report["image"], chosen)
+    first_chosen = is_level(report["required_confidence"], spec.levels[0]) & np.isin(report["image"], chosen)
     at_cap = last & (report["ended"] == Outcome.CAP)
     wrong = [records["image"][records["label_after"] != records["label"]] for records in attacks.values()]
     never = np.setdiff1d(report["image"][last], np.concatenate(wrong))

@@ -19,6 +19,7 @@ from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import read_tensors, write_tensors
 from robustness.storage.grouping import common_identity, grouped, one_for_each
+from robustness.storage.levels import at_level, is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records
 
@@ -38,7 +39,7 @@ def main(options: argparse.Namespace) -> None:
     measures = one_for_each(options.measures, "model", expected=spec["models"])
     shards = grouped(options.adversarial, "model", expected=spec["models"], shards=True)
     identities = [common_identity([measures[model], *shards[model]]) for model in spec["models"]]
-    records = [_at(read_records(path), confidence) for path in measures.values()]
+    records = [at_level(read_records(path), confidence) for path in measures.values()]
     images = [_example(records, spec, name) for name in spec["example_classes"]]
     chosen = pandas.concat(
         [table.set_index("image").loc[images].assign(model=model) for model, table in enumerate(records)]
@@ -74,16 +75,11 @@ def _example(records: list[pandas.DataFrame], spec: dict[str, list[str]], name: 
         raise UserError(f"no example of class '{name}' can be shown ({error}): raise attacked_images") from None
 
 
-def _at(records: pandas.DataFrame, confidence: float) -> pandas.DataFrame:
-    """The records at one required confidence, one row per image."""
-    return records[records["required_confidence"] == confidence]
-
-
 def _adversarial(shards: list[Path], image: int, confidence: float) -> np.ndarray:
     """One image at one required confidence, read from the shard that holds it."""
     for path in shards:
         images, confidences = read_tensors(path, "image", "required_confidence")
-        for row in np.flatnonzero((images == image) & (confidences == confidence)):
+        for row in np.flatnonzero((images == image) & is_level(confidences, confidence)):
             return read_tensors(path, "adversarial", rows=slice(row, row + 1))[0][0]
     raise UserError(f"neither {shards[0]} nor the shards beside it hold test image {image}: run the workflow again")
 

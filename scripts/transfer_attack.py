@@ -24,6 +24,7 @@ from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.transferred import TransferredRecords
 from robustness.storage.grouping import common_identity, grouped, one_for_each
+from robustness.storage.levels import is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_columns, write_records
 
@@ -94,7 +95,7 @@ def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, floa
 def _needed(measures: Path, confidence: float) -> dict[str, NDArray[np.float64]]:
     """The change that each attacked image needed, in each norm; infinite where the attack failed."""
     level, ended, *values = read_columns(measures, "required_confidence", "ended", *NORMS)
-    attacked = (level == confidence) & (ended != Outcome.SKIPPED)
+    attacked = is_level(level, confidence) & (ended != Outcome.SKIPPED)
     return {
         norm: np.where(ended == Outcome.SUCCESS, value, np.inf)[attacked]
         for norm, value in zip(NORMS, values, strict=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from robustness.analysis.answers import ANSWERS
 from robustness.outcome import CENSORED, Outcome
 from robustness.stats.intervals import Interval, bootstrap_mean
+from robustness.storage.levels import at_level
 
 RESAMPLES = 2000
 """Draws of the hierarchical bootstrap, as many as of the plain one."""
@@ -42,16 +43,12 @@ def believability(
     are not the same either: to compare two models, see claim 11 (`robustness.claims.verdicts.Believable`).
     """
     rows = [
-        {"model": model, **_row(tables, [_at(table, required_confidence) for table in measures[model]])}
+        {"model": model, **_row(tables, [at_level(table, required_confidence) for table in measures[model]])}
         for model, tables in judged.items()
     ]
     table = pandas.DataFrame(rows)
     table.insert(5, "p_holm", _holm(table["p"].to_numpy(dtype=float)))
     return table
-
-
-def _at(measures: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
-    return measures[measures["required_confidence"] == required_confidence]
 
 
 def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame]) -> dict[str, float]:

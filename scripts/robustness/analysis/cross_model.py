@@ -24,6 +24,7 @@ from robustness.models.architectures import memory_format
 from robustness.outcome import Outcome
 from robustness.storage.files import read_tensors
 from robustness.storage.grouping import check_pair
+from robustness.storage.levels import is_level
 from robustness.storage.records import read_columns
 
 _BATCH = 256
@@ -55,7 +56,7 @@ def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Pat
         level, ended, image, label, after = read_columns(
             record, "required_confidence", "ended", "image", "label", "label_after"
         )
-        rows = np.flatnonzero((level == confidence) & (ended == Outcome.SUCCESS))
+        rows = np.flatnonzero(is_level(level, confidence) & (ended == Outcome.SUCCESS))
         (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
         original = from_bytes(pixels[image[rows] - image.min()])
         changed = read_tensors(images, "adversarial")[0][rows]

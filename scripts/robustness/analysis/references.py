@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from robustness.attacks.spec import ARGMAX
 from robustness.errors import UserError
 from robustness.outcome import Outcome
+from robustness.storage.levels import ARGMAX, at_level
 
 if TYPE_CHECKING:
     import pandas
@@ -182,7 +182,7 @@ def _named(comparators: Mapping[str, str], method: str | None) -> Iterator[str]:
 
 
 def _any_wrong(attack: str, table: pandas.DataFrame) -> pandas.DataFrame:
-    rows = table[table["required_confidence"] == ARGMAX]
+    rows = at_level(table, ARGMAX)
     if rows.empty:
         raise UserError(
             f"attack {attack} did not record the change at which any wrong class was reached, where references stop: "

@@ -10,9 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from robustness.errors import UserError
-
-ARGMAX = 0.0
-"""The required confidence that any wrong prediction meets; `argmax` in the configuration."""
+from robustness.storage.levels import ARGMAX, is_level
 
 Reward = Literal["probability", "cross_entropy"]
 Direction = Literal["sign", "normalized"]
@@ -103,7 +101,7 @@ def _level(value: Any, title: str) -> float:
 
 
 def _check_confidence(level: float, key: str, classes: int, title: str) -> None:
-    if key == "other_confidences" and level == ARGMAX:
+    if key == "other_confidences" and is_level(level, ARGMAX):
         return
     if not level < 1:
         raise UserError(f"{title}: {key} holds {level}, which no probability exceeds; use a value below 1")

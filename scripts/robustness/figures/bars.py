@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.outcome import Outcome
+from robustness.storage.levels import is_level
 from robustness.storage.tables import Row
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def robustness_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
 
 
 def _row(table: Sequence[Row], attack: str, model: str, confidence: float) -> Row:
-    wanted = (attack, model, confidence)
-    chosen = [row for row in table if (row["attack"], row["model"], row["required_confidence"]) == wanted]
+    of_model = [row for row in table if (row["attack"], row["model"]) == (attack, model)]
+    chosen = [row for row in of_model if is_level(row["required_confidence"], confidence)]
     if len(chosen) != 1:
         count = f"{len(chosen)} rows" if chosen else "no row"
         raise UserError(

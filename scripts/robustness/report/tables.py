@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from robustness.outcome import Outcome
+from robustness.storage.levels import ARGMAX, at_level, is_level
 
 if TYPE_CHECKING:
     import pandas
@@ -100,7 +101,7 @@ def words(value: Any, tone: str = "") -> Cell:
 
 def level(required_confidence: float) -> str:
     """A required confidence, of which 0 stands for any wrong prediction."""
-    return "any wrong class" if required_confidence == 0 else f"{required_confidence:g}"
+    return "any wrong class" if is_level(required_confidence, ARGMAX) else f"{required_confidence:g}"
 
 
 def models(
@@ -184,7 +185,7 @@ def robustness(
 
 def at_goal(table: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
     """The rows of the table of robustness that the page is about: the report's attack at its required confidence."""
-    return table[(table["attack"] == "report") & (table["required_confidence"] == required_confidence)]
+    return at_level(table[table["attack"] == "report"], required_confidence)
 
 
 def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:

@@ -27,6 +27,7 @@ from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
 from robustness.outcome import SUCCESS, Outcome
+from robustness.storage.levels import highest_shared, is_level
 from robustness.trust.questions import QUESTIONS, Check, counted, tolerated
 
 Records = Mapping[str, NDArray[Any]]
@@ -186,7 +187,7 @@ def evaluations(subject: Subject, evidence: Evidence) -> int:
 
 def at_level(records: Records, level: float) -> dict[str, NDArray[Any]]:
     """The records of attacked images at one required confidence, in the order of the images."""
-    rows = (records["required_confidence"] == level) & (records["ended"] != Outcome.SKIPPED)
+    rows = is_level(records["required_confidence"], level) & (records["ended"] != Outcome.SKIPPED)
     return {name: column[rows] for name, column in records.items()}
 
 
@@ -204,8 +205,7 @@ def zero_gradients(attacks: Mapping[str, Records]) -> Check:
 def rewards_agree(attacks: Mapping[str, Records]) -> Check:
     """The share of images that one of two attacks fooled and the other did not, at the highest level of both."""
     names = list(attacks)
-    levels = [set(records["required_confidence"].tolist()) for records in attacks.values()]
-    level = max(levels[0] & levels[1])
+    level = highest_shared(*(records["required_confidence"] for records in attacks.values()))
     at = [at_level(records, level) for records in attacks.values()]
     fooled = [set(each["image"][each["ended"] == Outcome.SUCCESS].tolist()) for each in at]
     images = len(at[0]["image"])
