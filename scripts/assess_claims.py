@@ -11,14 +11,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import pandas
-
 from robustness.claims.verdicts import Study, claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import write_text
-from robustness.storage.grouping import grouped
+from robustness.storage.grouping import read_grouped
 from robustness.storage.levels import at_level
-from robustness.storage.records import read_records
 from robustness.storage.tables import read_table
 
 
@@ -37,12 +34,12 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
     attacks = dict(spec["attacks"])
-    predictions = _tables(options.predictions, "dataset", "model", expected=models)
+    predictions = read_grouped(options.predictions, "dataset", "model", expected=models)
     judging = [model for model in models if model[0] in spec["judged"]]
-    judged = _tables(options.judged, "dataset", "model", expected=judging)
+    judged = read_grouped(options.judged, "dataset", "model", expected=judging)
     trust = dict(zip((dataset["name"] for dataset in spec["datasets"]), map(read_table, options.trust), strict=True))
     keys = [(attack, *model) for attack, model in product(attacks, models)]
-    measures = _tables(options.measures, "attack", "dataset", "model", expected=keys)
+    measures = read_grouped(options.measures, "attack", "dataset", "model", expected=keys)
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
     studies = {
         attack: Study(
@@ -56,11 +53,6 @@ def main(options: argparse.Namespace) -> None:
     }
     answers = claims(studies.pop("report"), studies)
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
-
-
-def _tables(paths: list[Path], *names: str, expected: list[Any]) -> dict[Any, list[pandas.DataFrame]]:
-    """The tables of each key, one for each seed."""
-    return {key: list(map(read_records, files)) for key, files in grouped(paths, *names, expected=expected).items()}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow
@@ -19,7 +19,10 @@ import pyarrow.parquet
 from robustness.errors import UserError
 from robustness.storage.files import read_json, read_metadata, read_tensors
 from robustness.storage.identity import Identity
-from robustness.storage.records import read_columns
+from robustness.storage.records import read_columns, read_records
+
+if TYPE_CHECKING:
+    import pandas
 
 _AGAIN = "delete it and run the workflow again"
 
@@ -91,6 +94,12 @@ def one_for_each(paths: Sequence[Path], *names: str, expected: Iterable[Any]) ->
             raise UserError(f"{path} and {more[0]} both hold {_in_words(names, key)}: give one of them")
         chosen[key] = path
     return chosen
+
+
+def read_grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any]) -> dict[Any, list[pandas.DataFrame]]:
+    """The records in the files of each key: a table for each file of `grouped`."""
+    files_of = grouped(paths, *names, expected=expected)
+    return {key: [read_records(path) for path in files] for key, files in files_of.items()}
 
 
 def check_pair(records: Path, images: Path) -> None:
