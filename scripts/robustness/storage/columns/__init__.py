@@ -1,5 +1,5 @@
-"""The columns of each kind of records: their names, types, units and meaning. A module for each kind.
+"""The columns of each kind of records: their names, types, units and meaning; a program builds its records from these.
 
-A program builds its records from a declaration here. Kinds that are written by different programs are declared in
-different modules, so that a new measure, say, attacks nothing again.
+Belongs here: a module for each kind of records, so that a new measure, say, attacks nothing again.
+Not here: what computes a column, or reads and writes files.
 """
