@@ -31,8 +31,10 @@ rule attack_shard:
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
-        " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
-        " --adversarial {output.adversarial:q} --checkpoint {params.checkpoint:q} --partners {params.partners:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --attack {wildcards.attack:q}"
+        " --seed {wildcards.seed} --start {wildcards.start} --stop {wildcards.stop}"
+        " --records {output.records:q} --adversarial {output.adversarial:q}"
+        " --checkpoint {params.checkpoint:q} --partners {params.partners:q}"
         " --threads {threads} --log {log:q}"
 
 
@@ -58,5 +60,7 @@ rule compare_shard:
         spec=compare_spec,
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
-        " --start {wildcards.start} --stop {wildcards.stop} --records {output.records:q}"
-        " --adversarial {output.adversarial:q} --threads {threads} --log {log:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --attack {wildcards.attack:q}"
+        " --seed {wildcards.seed} --start {wildcards.start} --stop {wildcards.stop}"
+        " --records {output.records:q} --adversarial {output.adversarial:q}"
+        " --threads {threads} --log {log:q}"

@@ -62,4 +62,5 @@ rule sample_augmentation:
         *src("sample_augmentation"),
         spec=augmentation_spec,
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --samples {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --samples {output:q}"
+        " --dataset {wildcards.dataset:q} --log {log:q}"

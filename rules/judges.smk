@@ -80,6 +80,7 @@ rule attack_targets:
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --predictions {input.predictions:q} --records {output:q} --checkpoint {params.checkpoint:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --attack targeted --seed {wildcards.seed}"
         " --threads {threads} --log {log:q}"
 
 

@@ -27,7 +27,7 @@ rule describe_models:
         code=own_code(),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {output.table:q}"
-        " --architectures {output.architectures:q} --log {log:q}"
+        " --architectures {output.architectures:q} --dataset {wildcards.dataset:q} --log {log:q}"
 
 
 rule train_model:
@@ -57,7 +57,8 @@ rule train_model:
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
         " --checkpoint {params.checkpoint:q} --weights {output.weights:q} --history {output.history:q}"
-        " --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
+        " --card {output.card:q} {params.code:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed} --threads {threads} --log {log:q}"
 
 
 rule import_model:
@@ -83,7 +84,8 @@ rule import_model:
         code=code_option,
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --given {input.given:q} --validation {input.validation:q}"
-        " --weights {output.weights:q} --card {output.card:q} {params.code:q} --threads {threads} --log {log:q}"
+        " --weights {output.weights:q} --card {output.card:q} {params.code:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed} --threads {threads} --log {log:q}"
 
 
 rule evaluate_model:
@@ -104,4 +106,4 @@ rule evaluate_model:
         *src("evaluate_model"),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --weights {input.weights:q} --test {input.test:q} --predictions {output:q}"
-        " --threads {threads} --log {log:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --seed {wildcards.seed} --threads {threads} --log {log:q}"

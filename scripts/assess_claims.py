@@ -11,12 +11,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import pandas
-
 from robustness.claims.verdicts import Study, claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_text
-from robustness.storage.records import read_records
+from robustness.storage.grouping import read_grouped
+from robustness.storage.levels import at_level
 from robustness.storage.tables import read_table
 
 
@@ -35,14 +34,16 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
     attacks = dict(spec["attacks"])
-    predictions = _by(models, options.predictions)
-    judged = _by([model for model in models if model[0] in spec["judged"]], options.judged)
+    predictions = read_grouped(options.predictions, "dataset", "model", expected=models)
+    judging = [model for model in models if model[0] in spec["judged"]]
+    judged = read_grouped(options.judged, "dataset", "model", expected=judging)
     trust = dict(zip((dataset["name"] for dataset in spec["datasets"]), map(read_table, options.trust), strict=True))
-    measures = _by(list(product(attacks, models)), options.measures)
+    keys = [(attack, *model) for attack, model in product(attacks, models)]
+    measures = read_grouped(options.measures, "attack", "dataset", "model", expected=keys)
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
     studies = {
         attack: Study(
-            {model: [_at(table, confidence) for table in measures[attack, model]] for model in models},
+            {model: [at_level(table, confidence) for table in measures[attack, *model]] for model in models},
             predictions,
             alphas,
             judged if attack == "report" else {},
@@ -52,19 +53,6 @@ def main(options: argparse.Namespace) -> None:
     }
     answers = claims(studies.pop("report"), studies)
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
-
-
-def _by(keys: list[Any], paths: list[Path]) -> dict[Any, list[pandas.DataFrame]]:
-    """The tables of each key: as many files as there are seeds."""
-    seeds = len(paths) // max(1, len(keys))
-    return {
-        key: [read_records(path) for path in paths[index * seeds : (index + 1) * seeds]]
-        for index, key in enumerate(keys)
-    }
-
-
-def _at(table: pandas.DataFrame, confidence: float) -> pandas.DataFrame:
-    return table[table["required_confidence"] == confidence]
 
 
 if __name__ == "__main__":

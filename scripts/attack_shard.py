@@ -23,17 +23,20 @@ from numpy.typing import NDArray
 
 from robustness.attacks.batch_size import fitting_batch_size
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
-from robustness.attacks.spec import ENDED, AttackSpec, read_spec
+from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.attacks.state import Store
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.models import weights
 from robustness.models.frozen import frozen
+from robustness.outcome import NUMBERED
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.runtime.turns import one_at_a_time
+from robustness.storage.columns.attack import AttackRecords
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_stamp, write_records
 from robustness.storage.tensors import read_tensors, write_tensors
@@ -56,6 +59,7 @@ def arguments() -> argparse.ArgumentParser:
         metavar="JSON",
         help="attacks alike but for the reward: spec, records and checkpoint of each one's job; changes no result",
     )
+    add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
     return result
@@ -92,9 +96,9 @@ def main(options: argparse.Namespace) -> None:
         counts: Counter[str] = Counter()
         with Progress(title, len(labels) * (1 + len(partners)), "images") as progress:
 
-            def show(ended: torch.Tensor) -> None:
-                counts.update(ENDED[code] for code in ended.tolist())
-                progress.advance(len(ended), ", ".join(f"{count} {name}" for name, count in counts.items()))
+            def show(outcomes: torch.Tensor) -> None:
+                counts.update(NUMBERED[number] for number in outcomes.tolist())
+                progress.advance(len(outcomes), ", ".join(f"{count} {name}" for name, count in counts.items()))
 
             result = attack(
                 model,
@@ -109,17 +113,17 @@ def main(options: argparse.Namespace) -> None:
                 store=store,
                 partners=partners,
             )
-        provenance = stamp(options.spec, devices.describe(device))
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
         columns = _columns(result, spec, image_ids.numpy(), labels)
-        write_records(options.records, columns, {"provenance": provenance})
+        write_records(options.records, columns.by_name(), header)
         write_tensors(
             options.adversarial,
             {
-                "image": columns["image"],
-                "required_confidence": columns["required_confidence"],
+                "image": columns.image,
+                "required_confidence": columns.required_confidence,
                 "adversarial": result.adversarial.flatten(0, 1).numpy(),
             },
-            {"provenance": provenance},
+            header,
         )
         store.remove()
 
@@ -143,22 +147,22 @@ def _is_done(job: Mapping[str, Any], options: argparse.Namespace) -> bool:
 
 def _columns(
     result: AttackResult, spec: AttackSpec, image_ids: NDArray[np.int64], labels: NDArray[np.int64]
-) -> dict[str, Any]:
+) -> AttackRecords:
     """One row per image and required confidence, image by image."""
     levels = len(spec.levels)
-    return {
-        "image": image_ids.repeat(levels),
-        "label": labels.repeat(levels),
-        "required_confidence": np.tile(spec.levels, len(labels)),
-        "label_before": result.label_before.numpy().repeat(levels),
-        "label_after": result.label_after.flatten().numpy(),
-        "confidence_after": result.confidence_after.flatten().numpy(),
-        "ended": [ENDED[code] for code in result.ended.flatten().tolist()],
-        "iterations": result.iterations.flatten().numpy(),
-        "zero_gradients": result.zero_gradients.flatten().numpy(),
-        "scale": result.scale.flatten().numpy(),
-        "target": result.target.numpy().repeat(levels),
-    }
+    return AttackRecords(
+        image=image_ids.repeat(levels),
+        label=labels.repeat(levels),
+        required_confidence=np.tile(spec.levels, len(labels)),
+        label_before=result.label_before.numpy().repeat(levels),
+        label_after=result.label_after.flatten().numpy(),
+        confidence_after=result.confidence_after.flatten().numpy(),
+        ended=[NUMBERED[number] for number in result.outcome.flatten().tolist()],
+        iterations=result.iterations.flatten().numpy(),
+        zero_gradients=result.zero_gradients.flatten().numpy(),
+        scale=result.scale.flatten().numpy(),
+        target=result.target.numpy().repeat(levels),
+    )
 
 
 if __name__ == "__main__":

@@ -9,25 +9,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from robustness.analysis.measures import mean_change, norms
-from robustness.analysis.targeted import Pairs, pairs
 from robustness.attacks.batch_size import fitting_batch_size
 from robustness.attacks.iterated_sign import AttackResult, attack
-from robustness.attacks.spec import ENDED, AttackSpec, read_spec
+from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.attacks.state import Store
+from robustness.attacks.targets import Pairs, pairs
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import weights
 from robustness.models.frozen import frozen
+from robustness.outcome import NUMBERED
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.targeted import TargetedRecords
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_columns, write_records
 from robustness.storage.tensors import read_tensors
@@ -41,6 +43,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--records", type=Path, required=True, metavar="FILE")
     result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where the state is saved")
     result.add_argument("--save-every", type=float, default=60.0, metavar="SECONDS")
+    add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images attacked at a time; changes no result")
     return result
@@ -71,11 +74,12 @@ def main(options: argparse.Namespace) -> None:
                 batch_size=batch_size,
                 targets=torch.from_numpy(chosen.targets),
                 title=title,
-                progress=lambda ended: progress.advance(len(ended)),
+                progress=lambda outcomes: progress.advance(len(outcomes)),
                 store=store,
             )
-        provenance = stamp(options.spec, devices.describe(device))
-    write_records(options.records, _columns(result, spec, chosen, original, labels), {"provenance": provenance})
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
+    columns = _columns(result, spec, chosen, original, labels)
+    write_records(options.records, columns.by_name(), header)
     store.remove()
 
 
@@ -85,24 +89,24 @@ def _columns(
     chosen: Pairs,
     original: NDArray[np.float32],
     labels: NDArray[np.int64],
-) -> dict[str, Any]:
+) -> TargetedRecords:
     """One row per image, target and required confidence, image by image."""
     levels = len(spec.levels)
     before, after = original.repeat(levels, axis=0), result.adversarial.flatten(0, 1).numpy()
     sizes = norms(before, after)
-    return {
-        "image": chosen.images.repeat(levels),
-        "label": labels.repeat(levels),
-        "target": chosen.targets.repeat(levels),
-        "required_confidence": np.tile(spec.levels, len(labels)),
-        "label_after": result.label_after.flatten().numpy(),
-        "confidence_after": result.confidence_after.flatten().numpy(),
-        "ended": [ENDED[code] for code in result.ended.flatten().tolist()],
-        "iterations": result.iterations.flatten().numpy(),
-        "mean_change": mean_change(before, after),
-        "l2": sizes["l2"],
-        "linf": sizes["linf"],
-    }
+    return TargetedRecords(
+        image=chosen.images.repeat(levels),
+        label=labels.repeat(levels),
+        target=chosen.targets.repeat(levels),
+        required_confidence=np.tile(spec.levels, len(labels)),
+        label_after=result.label_after.flatten().numpy(),
+        confidence_after=result.confidence_after.flatten().numpy(),
+        ended=[NUMBERED[number] for number in result.outcome.flatten().tolist()],
+        iterations=result.iterations.flatten().numpy(),
+        mean_change=mean_change(before, after),
+        l2=sizes["l2"],
+        linf=sizes["linf"],
+    )
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.atomic import write_text
+from robustness.storage.grouping import check_pair, grouped
 from robustness.storage.records import read_arrays
 from robustness.storage.tensors import read_tensors
 from robustness.trust import checks as trust_checks
@@ -42,10 +43,15 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     model, seed, entry, attacks, images = settings(options.spec, "model", "seed", "attack", "attacks", "images")
     title = f"trust checks of {model}, seed {seed}"
-    shards = len(options.records) // len(attacks)
-    records: dict[str, Records] = {
-        name: read_arrays(*options.records[place * shards : (place + 1) * shards]) for place, name in enumerate(attacks)
-    }
+    keys = [(model, seed, name) for name in attacks]
+    shards, images_of = (
+        grouped(paths, "model", "seed", "attack", expected=keys, shards=True)
+        for paths in (options.records, options.adversarial)
+    )
+    records: dict[str, Records] = {name: read_arrays(*shards[model, seed, name]) for name in attacks}
+    adversarial = [path for paths in images_of.values() for path in paths]
+    for pair in zip([path for paths in shards.values() for path in paths], adversarial, strict=True):
+        check_pair(*pair)
     with devices.leased(options.threads) as device:
         network = weights.load(options.weights)
         spec = read_spec(entry, weights.classes(options.weights), title)
@@ -53,7 +59,7 @@ def main(options: argparse.Namespace) -> None:
         (shown,) = read_tensors(options.test, "images", rows=slice(1))
         size = options.batch_size or fitting_batch_size(attackable, shown.shape[1:], spec, device)
         subject = Subject(network, attackable, spec, seed, size, title)
-        evidence = gathered(options.test, options.adversarial, records, spec, images, device)
+        evidence = gathered(options.test, adversarial, records, spec, images, device)
         total = trust_checks.evaluations(subject, evidence)
         with Progress(title, total, "evaluations") as progress, progress.counting(attackable):
             checks = trust_checks.all_checks(subject, evidence)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +17,11 @@ from robustness.attacks.adv_lib import compare
 from robustness.compute import devices
 from robustness.data.pixels import from_bytes
 from robustness.models import placement, weights
+from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.attack import AttackRecords
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 from robustness.storage.tensors import read_tensors, write_tensors
@@ -35,6 +37,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--stop", type=int, required=True, help="one past the last test image")
     result.add_argument("--records", type=Path, required=True, metavar="FILE")
     result.add_argument("--adversarial", type=Path, required=True, metavar="FILE")
+    add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
     return result
 
@@ -48,9 +51,9 @@ def main(options: argparse.Namespace) -> None:
         counts: Counter[str] = Counter()
         with Progress(f"{spec['title']} {options.start}-{options.stop}", len(labels), "images") as progress:
 
-            def show(ended: list[str]) -> None:
-                counts.update(ended)
-                progress.advance(len(ended), ", ".join(f"{count} {name}" for name, count in counts.items()))
+            def show(outcomes: list[Outcome]) -> None:
+                counts.update(outcomes)
+                progress.advance(len(outcomes), ", ".join(f"{count} {name}" for name, count in counts.items()))
 
             result = compare(
                 model,
@@ -63,29 +66,29 @@ def main(options: argparse.Namespace) -> None:
                 title=spec["title"],
                 progress=show,
             )
-        provenance = stamp(spec, devices.describe(device))
-    columns: dict[str, Any] = {
-        "image": image_ids,
-        "label": labels,
-        "required_confidence": np.zeros(len(labels)),  # any wrong class will do
-        "label_before": result.label_before.numpy(),
-        "label_after": result.label_after.numpy(),
-        "confidence_after": result.confidence_after.numpy(),
-        "ended": result.ended,
-        "iterations": result.iterations.numpy(),
-        "zero_gradients": np.zeros(len(labels), np.int64),  # the library does not count them
-        "scale": np.ones(len(labels)),
-        "target": np.full(len(labels), -1),
-    }
-    write_records(options.records, columns, {"provenance": provenance})
+        header = Identity.of(options).header(stamp(spec, devices.describe(device)))
+    columns = AttackRecords(
+        image=image_ids,
+        label=labels,
+        required_confidence=np.zeros(len(labels)),  # any wrong class will do
+        label_before=result.label_before.numpy(),
+        label_after=result.label_after.numpy(),
+        confidence_after=result.confidence_after.numpy(),
+        ended=result.outcome,
+        iterations=result.iterations.numpy(),
+        zero_gradients=np.zeros(len(labels), np.int64),  # the library does not count them
+        scale=np.ones(len(labels)),
+        target=np.full(len(labels), -1),
+    )
+    write_records(options.records, columns.by_name(), header)
     write_tensors(
         options.adversarial,
         {
             "image": image_ids,
-            "required_confidence": columns["required_confidence"],
+            "required_confidence": columns.required_confidence,
             "adversarial": result.adversarial.numpy(),
         },
-        {"provenance": provenance},
+        header,
     )
 
 

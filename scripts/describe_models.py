@@ -22,6 +22,7 @@ from robustness.models.describe import operations, summarise
 from robustness.models.image_shape import ImageShape
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_json, write_text
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
 
 
@@ -29,6 +30,7 @@ def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
     result.add_argument("--architectures", type=Path, required=True, metavar="JSON")
+    add_options(result, "dataset")
     return result
 
 
@@ -53,7 +55,7 @@ def main(options: argparse.Namespace) -> None:
         values = [described[architecture_name][column] for column in columns]
         writer.writerow([model_name, architecture_name, *values[:-1], f"{values[-1]:.6g}"])
     write_text(options.table, table.getvalue())
-    write_json(options.architectures, {"architectures": described, "provenance": stamp(spec)})
+    write_json(options.architectures, {"architectures": described} | Identity.of(options).header(stamp(spec)))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from robustness.compute import devices
 from robustness.models import placement, weights
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.predictions import Predictions
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 from robustness.storage.tensors import read_tensors
@@ -25,6 +28,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--test", type=Path, required=True, metavar="FILE")
     result.add_argument("--predictions", type=Path, required=True, metavar="FILE")
+    add_options(result, "dataset", "model", "seed")
     result.add_argument("--threads", type=int, default=1)
     return result
 
@@ -38,13 +42,13 @@ def main(options: argparse.Namespace) -> None:
         with Progress(title, len(labels), "images") as progress, progress.counting(model):
             confidence, prediction = loop.evaluate(model, images).logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))
-    columns = {
-        "image": range(len(labels)),
-        "label": labels,
-        "prediction": prediction.numpy(),
-        "confidence": confidence.numpy(),
-    }
-    write_records(options.predictions, columns, {"provenance": provenance})
+    columns = Predictions(
+        image=np.arange(len(labels)),
+        label=labels,
+        prediction=prediction.numpy(),
+        confidence=confidence.numpy(),
+    )
+    write_records(options.predictions, columns.by_name(), Identity.of(options).header(provenance))
 
 
 if __name__ == "__main__":

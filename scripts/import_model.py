@@ -20,6 +20,7 @@ from robustness.models.pretrained import load_into
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.atomic import write_json
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import file_digest, stamp
 from robustness.storage.tensors import read_tensors
 from robustness.training import loop
@@ -34,6 +35,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")
     result.add_argument("--code", nargs="*", default=[], metavar="LINE", help="digests and versions of the model")
+    add_options(result, "dataset", "model", "seed")
     result.add_argument("--threads", type=int, default=1)
     return result
 
@@ -61,10 +63,11 @@ def main(options: argparse.Namespace) -> None:
             classes,
         )
     provenance |= {"own_code": options.code, "given_weights": file_digest(options.given)}
+    header = Identity.of(options).header(provenance)
     metadata = {"architecture": architecture, "image": list(asdict(shape).values()), "classes": classes}
-    weights.save(options.weights, model, metadata | {"provenance": provenance})
+    weights.save(options.weights, model, metadata | header)
     summary = asdict(describe.summarise(model, shape))
-    write_json(options.card, {"summary": summary, "validation_accuracy": accuracy, "provenance": provenance})
+    write_json(options.card, {"summary": summary, "validation_accuracy": accuracy} | header)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from robustness.analysis.measures import norms
 from robustness.compute import devices
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.judged import JudgedRecords
+from robustness.storage.grouping import common_identity, one_for_each
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 
@@ -38,15 +40,17 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     judges, confidence, seed = settings(options.spec, "judges", "required_confidence", "seed")
+    identity = common_identity(options.records)
     fooled = cross_model.fooled_images(options.test, options.records, options.adversarial, confidence)
     size = norms(fooled.original, fooled.adversarial)["l2"]
     noise = cross_model.noise_like(fooled.original, size, fooled.image, "l2", seed)
+    weights = one_for_each(options.weights, "model", "seed", expected=judges)
     parts: list[dict[str, NDArray[Any]]] = []
     title = f"judges of {'/'.join(options.judged.parts[-4:-1])}"
     total = len(judges) * len(KINDS) * len(fooled.image)
     with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
-        for (judge, judge_seed), weights in zip(judges, options.weights, strict=True):
-            network = cross_model.loaded(weights, device)
+        for (judge, judge_seed), path in weights.items():
+            network = cross_model.loaded(path, device)
             for kind, images in zip(KINDS, (fooled.adversarial, noise), strict=True):
                 with progress.counting(network):
                     seen = cross_model.classified(network, images, device)
@@ -60,8 +64,8 @@ def main(options: argparse.Namespace) -> None:
                     }
                 )
         provenance = stamp(options.spec, devices.describe(device))
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_records(options.judged, columns, {"provenance": provenance})
+    columns = JudgedRecords(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    write_records(options.judged, columns.by_name(), identity.header(provenance))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Judge the claims about a dataset at one value of what is swept: the attack's step α or the noise level σ.
 
 Reads the measures of one attack on each of the dataset's models; writes a CSV with one row per claim. `--spec`:
-dataset, parameter, value, models, images, required_confidence.
+dataset, parameter, value, models (each with its name in the files of measures), images, required_confidence.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from robustness.claims.swept import first_images, judged
 from robustness.runtime.cli import parser, run, settings
 from robustness.storage.atomic import write_text
+from robustness.storage.grouping import one_for_each
 from robustness.storage.records import read_records
 
 
@@ -26,9 +27,10 @@ def main(options: argparse.Namespace) -> None:
     dataset, parameter, value, models, images, confidence = settings(
         options.spec, "dataset", "parameter", "value", "models", "images", "required_confidence"
     )
+    named = {recorded: model for model, recorded in models}
     measures = {
-        model: first_images(read_records(path), images, confidence)
-        for model, path in zip(models, options.measures, strict=True)
+        named[recorded]: first_images(read_records(path), images, confidence)
+        for recorded, path in one_for_each(options.measures, "model", expected=named).items()
     }
     table = judged(dataset, measures)
     table.insert(0, "parameter", parameter)

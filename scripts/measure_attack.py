@@ -16,6 +16,8 @@ from robustness.analysis.measures import measure
 from robustness.data.pixels import from_bytes
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.measures import MeasuredRecords
+from robustness.storage.grouping import check_pair, common_identity
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records, write_records
 from robustness.storage.tensors import read_tensors
@@ -31,15 +33,18 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
+    identity = common_identity(options.records)
     records = read_records(*options.records)
     shards = []
     with Progress(f"measures of {'/'.join(options.measures.parts[-4:-1])}", len(records), "images") as progress:
-        for path in options.adversarial:
+        for record, path in zip(options.records, options.adversarial, strict=True):
+            check_pair(record, path)
             shards.append(_measured(options.test, path, options.spec["changed_pixel_threshold"]))
             progress.advance(len(shards[-1]["l2"]))
-    measured = {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
-    columns = {name: records[name].to_numpy() for name in records.columns}
-    write_records(options.measures, columns | measured, {"provenance": stamp(options.spec)})
+    found: dict[str, Any] = {name: records[name].to_numpy() for name in records.columns}
+    found |= {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
+    columns = MeasuredRecords(**found)
+    write_records(options.measures, columns.by_name(), identity.header(stamp(options.spec)))
 
 
 def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[Any]]:

@@ -20,6 +20,7 @@ from robustness.errors import UserError
 from robustness.runtime.cli import parser, run, settings
 from robustness.storage.atomic import read_json
 from robustness.storage.format_version import check_format
+from robustness.storage.identity import Identity
 from robustness.storage.provenance import stamp
 from robustness.storage.tensors import write_tensors
 
@@ -51,7 +52,7 @@ def main(options: argparse.Namespace) -> None:
     if found != size:
         raise UserError(f"the images of {dataset} are {found}: set datasets.{dataset}.image_size (now {size}) to that")
     splits = split(images, counts, classes, dataset=dataset, source=source["kind"])
-    metadata = {"provenance": stamp(options.spec), "classes": classes}
+    metadata = Identity(dataset).header(stamp(options.spec)) | {"classes": classes}
     for name, part in splits.items():
         path = getattr(options, name)
         write_tensors(path, {"images": part.images, "labels": part.labels, "index": part.index}, metadata)

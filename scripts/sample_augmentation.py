@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from robustness.runtime.cli import parser, run
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
 from robustness.storage.tensors import read_tensors, write_tensors
 from robustness.training.augmentation import augment
@@ -23,6 +24,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--samples", type=Path, required=True, metavar="FILE")
     result.add_argument("--draws", type=int, default=5, help="how often each image is augmented")
     result.add_argument("--classes", type=int, default=3, help="of how many classes an image is shown")
+    add_options(result, "dataset")
     return result
 
 
@@ -35,7 +37,7 @@ def main(options: argparse.Namespace) -> None:
     write_tensors(
         options.samples,
         {"original": original.numpy(), "augmented": torch.stack(draws, dim=1).numpy()},
-        {"provenance": stamp(options.spec)},
+        Identity.of(options).header(stamp(options.spec)),
     )
 
 

@@ -7,6 +7,7 @@ few chosen images with what the models said of them.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from robustness.analysis.examples import first_example
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
+from robustness.storage.grouping import common_identity, grouped, one_for_each
+from robustness.storage.levels import at_level, is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records
 from robustness.storage.tensors import read_tensors, write_tensors
@@ -33,9 +36,10 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     spec = options.spec
     confidence = spec["required_confidence"]
-    records = [_at(read_records(path), confidence) for path in options.measures]
-    shards = len(options.adversarial) // len(records)
-    by_model = [options.adversarial[index * shards : (index + 1) * shards] for index in range(len(records))]
+    measures = one_for_each(options.measures, "model", expected=spec["models"])
+    shards = grouped(options.adversarial, "model", expected=spec["models"], shards=True)
+    identities = [common_identity([measures[model], *shards[model]]) for model in spec["models"]]
+    records = [at_level(read_records(path), confidence) for path in measures.values()]
     images = [_example(records, spec, name) for name in spec["example_classes"]]
     chosen = pandas.concat(
         [table.set_index("image").loc[images].assign(model=model) for model, table in enumerate(records)]
@@ -47,7 +51,7 @@ def main(options: argparse.Namespace) -> None:
         {
             "original": from_bytes(np.stack(originals)),
             "adversarial": np.stack(
-                [[_adversarial(paths, image, confidence) for paths in by_model] for image in images]
+                [[_adversarial(paths, image, confidence) for paths in shards.values()] for image in images]
             ),
             "label": columns["label"][:, 0],
             "label_before": columns["label_before"],
@@ -59,7 +63,7 @@ def main(options: argparse.Namespace) -> None:
             "models": spec["models"],
             "ended": columns["ended"].tolist(),
             "image": images,
-            "provenance": stamp(spec),
+            **replace(identities[0], model=None).header(stamp(spec)),
         },
     )
 
@@ -71,20 +75,13 @@ def _example(records: list[pandas.DataFrame], spec: dict[str, list[str]], name: 
         raise UserError(f"no example of class '{name}' can be shown ({error}): raise attacked_images") from None
 
 
-def _at(records: pandas.DataFrame, confidence: float) -> pandas.DataFrame:
-    """The records at one required confidence, one row per image."""
-    return records[records["required_confidence"] == confidence]
-
-
 def _adversarial(shards: list[Path], image: int, confidence: float) -> np.ndarray:
-    """One image, read from the shard that covers it; a shard's file name is its range, `<start>-<stop>`."""
+    """One image at one required confidence, read from the shard that holds it."""
     for path in shards:
-        start, stop = (int(part) for part in path.stem.split("-"))
-        if start <= image < stop:
-            images, confidences = read_tensors(path, "image", "required_confidence")
-            row = int(np.flatnonzero((images == image) & (confidences == confidence))[0])
+        images, confidences = read_tensors(path, "image", "required_confidence")
+        for row in np.flatnonzero((images == image) & is_level(confidences, confidence)):
             return read_tensors(path, "adversarial", rows=slice(row, row + 1))[0][0]
-    raise UserError(f"no shard beside {shards[0]} covers test image {image}: run the workflow again")
+    raise UserError(f"neither {shards[0]} nor the shards beside it hold test image {image}: run the workflow again")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from robustness.models.wrapper import OwnModel
 from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import remove, write_json, write_text
+from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.tensors import read_tensors
 from robustness.training.checkpoint import Epoch
@@ -37,6 +38,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--history", type=Path, required=True, metavar="CSV")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")
     result.add_argument("--code", nargs="*", default=[], metavar="LINE", help="digests and versions of an own model")
+    add_options(result, "dataset", "model", "seed")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument(
         "--compile",
@@ -80,9 +82,10 @@ def main(options: argparse.Namespace) -> None:
         provenance = stamp(spec, devices.describe(device))
     metadata = {"architecture": spec["architecture"], "image": list(asdict(shape).values()), "classes": spec["classes"]}
     provenance |= {"own_code": options.code} if options.code else {}
-    weights.save(options.weights, model, metadata | {"provenance": provenance})
+    header = Identity.of(options).header(provenance)
+    weights.save(options.weights, model, metadata | header)
     write_text(options.history, _table(history))
-    write_json(options.card, {"summary": asdict(summary), "provenance": provenance})
+    write_json(options.card, {"summary": asdict(summary)} | header)
     remove(options.checkpoint)
 
 

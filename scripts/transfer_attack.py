@@ -19,8 +19,12 @@ from robustness.analysis.clipping_aware_rescaling import NORMS, rescaled
 from robustness.analysis.measures import norms
 from robustness.analysis.transfer import common_size
 from robustness.compute import devices
+from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
+from robustness.storage.columns.transferred import TransferredRecords
+from robustness.storage.grouping import common_identity, grouped, one_for_each
+from robustness.storage.levels import is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_columns, write_records
 
@@ -39,16 +43,19 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     models, source, confidence, seed = settings(options.spec, "models", "source", "required_confidence", "seed")
+    identity = common_identity(options.records)
+    grouped(options.records, "model", "seed", expected=[(source, seed)], shards=True)
     fooled = cross_model.fooled_images(options.test, options.records, options.adversarial, confidence)
-    sizes = _sizes(options.measures, len(models), confidence)
+    sizes = _sizes(grouped(options.measures, "model", expected=models), confidence)
+    weights = one_for_each(options.weights, "model", expected=models)
     direction = fooled.adversarial - fooled.original
     changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}
     noise = {norm: cross_model.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
     seen: dict[str, dict[str, NDArray[Any]]] = {}
     title, total = f"transfer from {source}, seed {seed}", len(models) * (1 + 2 * len(NORMS)) * len(fooled.image)
     with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
-        for target, weights in zip(models, options.weights, strict=True):
-            network = cross_model.loaded(weights, device)
+        for target, path in weights.items():
+            network = cross_model.loaded(path, device)
             with progress.counting(network):
                 seen[target] = {"unchanged": cross_model.classified(network, fooled.original, device)}
                 for norm in NORMS:
@@ -71,23 +78,27 @@ def main(options: argparse.Namespace) -> None:
         for norm in NORMS
         for target in models
     ]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    write_records(options.transferred, columns, {"provenance": provenance})
+    columns = TransferredRecords(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+    write_records(options.transferred, columns.by_name(), identity.header(provenance))
 
 
-def _sizes(measures: list[Path], models: int, confidence: float) -> dict[str, float]:
+def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, float]:
     """The common size in each norm, from the measures of every model's seeds."""
     needed: dict[str, list[NDArray[np.float64]]] = {norm: [] for norm in NORMS}
-    for path in measures:
-        level, ended, *values = read_columns(path, "required_confidence", "ended", *NORMS)
-        attacked = (level == confidence) & (ended != "skipped")
-        for norm, value in zip(NORMS, values, strict=True):
-            needed[norm].append(np.where(ended == "success", value, np.inf)[attacked])
-    seeds = len(measures) // models
-    starts = range(0, len(measures), seeds)
+    for paths in measures.values():
+        of_seeds = [_needed(path, confidence) for path in paths]
+        for norm in NORMS:
+            needed[norm].append(np.concatenate([each[norm] for each in of_seeds]))
+    return {norm: common_size(each) for norm, each in needed.items()}
+
+
+def _needed(measures: Path, confidence: float) -> dict[str, NDArray[np.float64]]:
+    """The change that each attacked image needed, in each norm; infinite where the attack failed."""
+    level, ended, *values = read_columns(measures, "required_confidence", "ended", *NORMS)
+    attacked = is_level(level, confidence) & (ended != Outcome.SKIPPED)
     return {
-        norm: common_size(np.concatenate(each[start : start + seeds]) for start in starts)
-        for norm, each in needed.items()
+        norm: np.where(ended == Outcome.SUCCESS, value, np.inf)[attacked]
+        for norm, value in zip(NORMS, values, strict=True)
     }
 
 

@@ -32,15 +32,22 @@ def with_sigma(dataset, model, sigma):
     return model if clean else f"{model}-sigma={sigma}"
 
 
-def swept_measures(wildcards):
-    """The measures of the report's attack on each of a dataset's models at one swept value, with the first seed."""
+def swept_models(wildcards):
+    """The names that a dataset's models have in the files of one swept value."""
     dataset, value = wildcards.dataset, float(wildcards.value)
     if wildcards.parameter == "alpha":
-        folder, attack, names = dataset, with_alpha(dataset, value), models(dataset)
+        return models(dataset)
+    return [with_sigma(dataset, model, value) for model in models(dataset)]
+
+
+def swept_measures(wildcards):
+    """The measures of the report's attack on each of `swept_models`, with the first seed."""
+    if wildcards.parameter == "alpha":
+        folder, attack = wildcards.dataset, with_alpha(wildcards.dataset, float(wildcards.value))
     else:
-        folder, attack = small(dataset), "report"
-        names = [with_sigma(dataset, model, value) for model in models(dataset)]
-    return [f"{RESULTS}/{folder}/attacks/{attack}/{name}/seed{config['seeds'][0]}/measures.parquet" for name in names]
+        folder, attack = small(wildcards.dataset), "report"
+    files = f"{RESULTS}/{folder}/attacks/{attack}/{{model}}/seed{config['seeds'][0]}/measures.parquet"
+    return expand(files, model=swept_models(wildcards))
 
 
 def swept_verdicts(wildcards):
@@ -53,13 +60,13 @@ def swept_verdicts(wildcards):
 
 
 def swept_verdict_spec(wildcards):
-    """The value that is judged, the models in the order of their measures, and the images that are looked at."""
+    """The value that is judged, the models with their names in the files of that value, and how many images count."""
     return as_param(
         {
             "dataset": wildcards.dataset,
             "parameter": wildcards.parameter,
             "value": float(wildcards.value),
-            "models": models(wildcards.dataset),
+            "models": [list(names) for names in zip(models(wildcards.dataset), swept_models(wildcards))],
             "images": swept_images(wildcards.dataset),
             "required_confidence": config["attacks"]["report"]["confidence"],
         }

@@ -87,7 +87,7 @@ def test_an_attack_comes_within_a_few_percent_of_the_smallest_change(method: str
     assert len(images) == 33
     optimum = model.margin(images).abs() / model.weight.norm(p=DUAL[NORM_OF[method]])
     result = run(model, images, method=method, batch_size=16)
-    assert result.ended == ["success"] * 33
+    assert result.outcome == ["success"] * 33
     ratio = change(result, images, NORM_OF[method]) / optimum
     assert ratio.min() > 0.999
     assert ratio.median() < 1.03
@@ -117,7 +117,7 @@ def test_what_is_called_a_success_is_one(method: str) -> None:
     images = torch.rand(40, 1, PIXELS, PIXELS, generator=torch.Generator().manual_seed(2))
     labels = model(images).argmax(1)
     result = run(model, images, labels, method=method)
-    won = torch.tensor([ended == "success" for ended in result.ended])
+    won = torch.tensor([ended == "success" for ended in result.outcome])
     assert won.any()
     found = result.adversarial[won]
     assert found.min() >= 0
@@ -138,7 +138,7 @@ def test_an_image_that_is_wrong_unchanged_is_skipped(method: str) -> None:
     labels = model(images).argmax(1)
     labels[[0, 4]] = 1 - labels[[0, 4]]
     result = run(model, images, labels, method=method, batch_size=4)
-    assert [row for row, ended in enumerate(result.ended) if ended == "skipped"] == [0, 4]
+    assert [row for row, ended in enumerate(result.outcome) if ended == "skipped"] == [0, 4]
     assert torch.equal(result.adversarial[[0, 4]], images[[0, 4]])
     assert result.iterations[[0, 4]].tolist() == [0, 0]
     assert torch.equal(result.label_after[[0, 4]], result.label_before[[0, 4]])
@@ -150,14 +150,14 @@ def test_a_shard_of_which_every_image_is_wrong_is_no_error(method: str) -> None:
     model = Linear(1, 3)
     images = inner_images(model, 3, 1)
     result = run(model, images, 1 - model(images).argmax(1), method=method)
-    assert result.ended == ["skipped"] * 3
+    assert result.outcome == ["skipped"] * 3
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_constant_model_is_never_fooled_and_leaves_no_image(method: str) -> None:
     model = Planted(lambda x: torch.tensor([[2.0, 1.0, 0.0]]).repeat(len(x), 1))
     result = run(model, torch.full((5, 1, PIXELS, PIXELS), 0.5), method=method, steps=10)
-    assert result.ended == ["cap"] * 5
+    assert result.outcome == ["cap"] * 5
     assert result.adversarial.isnan().all()
     assert result.label_after.tolist() == result.label_before.tolist() == [0] * 5
     assert result.confidence_after.tolist() == pytest.approx([0.6652] * 5, abs=1e-4)
@@ -181,7 +181,7 @@ def test_a_result_that_our_forward_pass_does_not_confirm_is_no_success(
     monkeypatch.setitem(STEPS, "claimed", 7)
     model = Planted(lambda x: torch.stack([x.mean((1, 2, 3)) - 0.5, 0.5 - x.mean((1, 2, 3))], dim=1))
     result = run(model, torch.full((1, 1, 2, 2), 0.75), method="claimed")
-    assert result.ended == ["cap"]
+    assert result.outcome == ["cap"]
     assert result.adversarial.isnan().all()
     assert result.label_after.tolist() == [0]
     assert result.iterations.tolist() == [7]
@@ -194,7 +194,7 @@ def test_a_result_outside_of_the_pixels_range_counts_with_what_is_left_of_it_ins
     monkeypatch.setitem(STEPS, "claimed", 7)
     model = Planted(lambda x: torch.stack([x.mean((1, 2, 3)) + 1, 0.5 - x.mean((1, 2, 3))], dim=1))
     result = run(model, torch.full((1, 1, 2, 2), 0.75), method="claimed")
-    assert result.ended == ["cap"]  # -3 would fool the model, 0 does not
+    assert result.outcome == ["cap"]  # -3 would fool the model, 0 does not
 
 
 def test_a_model_that_returns_nan_is_named() -> None:
@@ -212,7 +212,7 @@ def test_deepfool_counts_the_steps_of_each_image() -> None:
     levels = torch.tensor([0.3, 0.9, 0.6, 0.205])
     images = levels[:, None, None, None].expand(4, 1, PIXELS, PIXELS).contiguous()
     result = run(model, images, torch.zeros(4, dtype=torch.int64), method="deepfool")
-    assert result.ended == ["success"] * 3 + ["skipped"]
+    assert result.outcome == ["success"] * 3 + ["skipped"]
     one, three, two, none = result.iterations.tolist()
     assert 0 == none < one < two < three < STEPS["deepfool"]
     alone = [run(model, images[[row]], torch.tensor([0]), method="deepfool").iterations.item() for row in range(3)]

@@ -73,6 +73,7 @@ class Shard:
             job = {"records": str(other), "checkpoint": str(self.state_of(partner[0]))}
             partners.append({"spec": spec | {"attack": partner[1]}, **job})
         options = {
+            **{"dataset": "tiny", "model": "small", "attack": "report", "seed": 0},
             "spec": json.dumps(spec),
             "weights": self.folder / "weights.safetensors",
             "test": self.folder / "test.safetensors",

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from robustness.attacks.spec import ARGMAX, AttackSpec, read_spec
+from robustness.attacks.spec import AttackSpec, read_spec
 from robustness.errors import UserError
+from robustness.storage.levels import ARGMAX
 
 SETTINGS: dict[str, Any] = {
     "reward": "probability",

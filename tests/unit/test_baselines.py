@@ -13,13 +13,14 @@ from torch import Tensor, nn
 
 from robustness.attacks import adv_lib
 from robustness.attacks.iterated_sign import attack
-from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.attacks.spec import AttackSpec
 from robustness.benchmarking import baselines
 from robustness.benchmarking.baselines import Attacked, keep_until_last, one_at_a_time, plain
 from robustness.errors import UserError
 from robustness.models.architectures import build
 from robustness.models.frozen import frozen
 from robustness.models.image_shape import ImageShape
+from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
@@ -96,7 +97,7 @@ def flat(x: Tensor) -> Tensor:
 
 def ours(model: nn.Module, images: Tensor, labels: Tensor, spec: AttackSpec) -> tuple[list[int], list[int]]:
     result = attack(frozen(model, CPU), images, labels, IDS[: len(images)], spec, seed=1, batch_size=16)
-    return result.ended.flatten().tolist(), result.iterations.flatten().tolist()
+    return result.outcome.flatten().tolist(), result.iterations.flatten().tolist()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -107,7 +108,7 @@ def test_a_baseline_ends_every_image_of_a_perceptron_as_our_attack_does(way: Way
     spec = replace(SPEC, reward=reward)
     found = way(plain(model, CPU), images, LABELS, IDS, spec)
     ended, iterations = ours(model, images, LABELS, spec)
-    assert found.ended.tolist() == ended
+    assert found.outcome.tolist() == ended
     assert {SUCCESS, SKIPPED} <= set(ended)
     assert len(set(iterations)) > 5
     assert (found.iterations == torch.tensor(iterations)).float().mean() >= 0.95
@@ -121,7 +122,7 @@ def test_a_baseline_agrees_on_a_network_with_convolutions(way: Way) -> None:
     found = way(plain(model, CPU), images, labels, IDS, spec)
     ended, iterations = ours(model, images, labels, spec)
     assert len(set(iterations)) > 5
-    assert (found.ended == torch.tensor(ended)).float().mean() >= 0.95
+    assert (found.outcome == torch.tensor(ended)).float().mean() >= 0.95
     assert (found.iterations == torch.tensor(iterations)).float().mean() >= 0.9
 
 
@@ -129,12 +130,12 @@ def test_a_baseline_agrees_on_a_network_with_convolutions(way: Way) -> None:
 def test_the_default_state_and_the_cap_end_images_as_in_our_attack(way: Way) -> None:
     images, labels = random_images(), torch.zeros(COUNT, dtype=torch.int64)
     found = way(Counting(flat), images, labels, IDS, SPEC)
-    assert set(found.ended.tolist()) == {DEFAULT_STATE}
-    assert (found.ended.tolist(), found.iterations.tolist()) == ours(Counting(flat), images, labels, SPEC)
+    assert set(found.outcome.tolist()) == {DEFAULT_STATE}
+    assert (found.outcome.tolist(), found.iterations.tolist()) == ours(Counting(flat), images, labels, SPEC)
     short = replace(SPEC, max_iterations=5)
     found = way(Counting(flat), images, labels, IDS, short)
-    assert set(found.ended.tolist()) == {CAP}
-    assert (found.ended.tolist(), found.iterations.tolist()) == ours(Counting(flat), images, labels, short)
+    assert set(found.outcome.tolist()) == {CAP}
+    assert (found.outcome.tolist(), found.iterations.tolist()) == ours(Counting(flat), images, labels, short)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -146,7 +147,7 @@ def test_images_without_a_gradient_wander_at_random_as_in_our_attack(way: Way) -
 
     images, labels = torch.full((COUNT, 1, 8, 8), 0.5), torch.zeros(COUNT, dtype=torch.int64)
     found = way(Counting(steps), images, labels, IDS, SPEC)
-    assert (found.ended.tolist(), found.iterations.tolist()) == ours(Counting(steps), images, labels, SPEC)
+    assert (found.outcome.tolist(), found.iterations.tolist()) == ours(Counting(steps), images, labels, SPEC)
     assert len(set(found.iterations.tolist())) > 3
 
 

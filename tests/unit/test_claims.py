@@ -31,6 +31,7 @@ from robustness.claims.verdicts import (
 from robustness.errors import UserError
 from robustness.report import claims_page
 from robustness.storage.atomic import write_text
+from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 
 ROOT = Path(__file__).parents[2]
@@ -361,12 +362,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 (table,) = getattr(made, what)[MNIST, model]
                 levels = [table.assign(required_confidence=0.9), table.assign(required_confidence=0.0, mean_change=1.0)]
                 path = folder / f"{what}-{attack}-{model}"
-                write_records(path, pandas.concat(levels if attack else [table]).to_dict("list"), {})
+                columns = pandas.concat(levels if attack else [table]).to_dict("list")
+                write_records(path, columns, Identity(MNIST, model, attack or None, 0).header({}))
                 paths[what].append(path)
     paths["judged"] = []
     for (_, model), (table,) in believed().items():
         paths["judged"].append(folder / f"judged-{model}")
-        write_records(paths["judged"][-1], table.to_dict("list"), {})
+        write_records(paths["judged"][-1], table.to_dict("list"), Identity(MNIST, model, "report", 0).header({}))
     write_text(folder / "trust.csv", "model,passed,why\n")
     spec = {
         "attacks": [["report", 0.9], ["strong", 0.9]],
@@ -375,6 +377,11 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     inputs = [each for what, files in paths.items() for each in (f"--{what}", *files)]
     call(assess_claims, spec, *inputs, "--trust", folder / "trust.csv", "--table", folder / "c.csv")
+    turned = [each for what, files in paths.items() for each in (f"--{what}", *files[::-1])]
+    call(assess_claims, spec, *turned, "--trust", folder / "trust.csv", "--table", folder / "turned.csv")
+    without = [each for each in inputs if each != paths["measures"][-1]]
+    with pytest.raises(UserError, match=r"no file of attack strong, dataset mnist, model resnet-noisy.* is given"):
+        call(assess_claims, spec, *without, "--trust", folder / "trust.csv", "--table", folder / "fewer.csv")
     settings = {
         "scale": {"name": "tiny", "title": "<few> images"},
         "seeds": 1,
@@ -389,6 +396,10 @@ def test_the_script_writes_what_the_library_finds(written: Path) -> None:
     table = pandas.read_csv(written / "c.csv").set_index("claim")
     assert table.loc[[1, 2, 3, 4, 6, 11], "weights_verdict"].tolist() == [HOLDS] * 6
     assert "Under the attack strong" in table.loc[1, "why"]
+
+
+def test_the_order_of_the_files_changes_no_claim(written: Path) -> None:
+    assert (written / "turned.csv").read_bytes() == (written / "c.csv").read_bytes()
 
 
 def test_the_script_has_an_answer_where_nothing_is_studied(tmp_path: Path) -> None:

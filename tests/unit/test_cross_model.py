@@ -13,6 +13,7 @@ from robustness.analysis.cross_model import classified, fooled_images, loaded, n
 from robustness.analysis.measures import norms
 from robustness.models import architectures, weights
 from robustness.models.image_shape import ImageShape
+from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 from robustness.storage.tensors import write_tensors
 
@@ -68,9 +69,11 @@ def test_only_images_that_were_fooled_at_the_required_confidence_are_judged(tmp_
             "label": np.array([7, 7, 1, 1]),
             "label_after": np.array([2, 3, 4, 5]),
         }
-        write_records(tmp_path / f"{start}.parquet", columns, {})
+        header = Identity("made", "basic", "report", 0).header({})
+        write_records(tmp_path / f"{start}.parquet", columns, header)
         adversarial = np.arange(4, dtype=np.float32)[:, None, None, None].repeat(4, axis=2) / 10
-        write_tensors(tmp_path / f"{start}.safetensors", {"adversarial": adversarial}, {})
+        tensors = {name: columns[name] for name in ("image", "required_confidence")} | {"adversarial": adversarial}
+        write_tensors(tmp_path / f"{start}.safetensors", tensors, header)
     shards = [tmp_path / "2", tmp_path / "4"]
     fooled = fooled_images(
         tmp_path / "test", [Path(f"{s}.parquet") for s in shards], [Path(f"{s}.safetensors") for s in shards], 0.9

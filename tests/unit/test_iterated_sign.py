@@ -20,21 +20,22 @@ from torch import Tensor, nn
 from robustness.attacks.decisions import UNCHANGED_ITERATIONS
 from robustness.attacks.gradients import reward_gradient, static_prediction
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
-from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.attacks.spec import AttackSpec
 from robustness.attacks.state import Store
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
 from robustness.models.architectures import build
 from robustness.models.frozen import frozen
 from robustness.models.image_shape import ImageShape
+from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 from robustness.stats.intervals import equivalence
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)
 REWARDS = ["probability", "cross_entropy"]
 DIRECTIONS = ["sign", "normalized"]
-BY_LEVEL = ("adversarial", "ended", "iterations", "label_after", "confidence_after", "zero_gradients", "scale")
-RECORDED = ("adversarial", "ended", "iterations", "label_before", "label_after", "confidence_after", "zero_gradients")
+BY_LEVEL = ("adversarial", "outcome", "iterations", "label_after", "confidence_after", "zero_gradients", "scale")
+RECORDED = ("adversarial", "outcome", "iterations", "label_before", "label_after", "confidence_after", "zero_gradients")
 
 
 def random_images(count: int, channels: int = 1, side: int = 6, seed: int = 0) -> Tensor:
@@ -133,7 +134,7 @@ def test_the_attack_on_a_linear_model_stops_within_one_step_of_the_optimum(
     change = (result.adversarial - images).flatten(1)
     optimum = gap / (difference.norm(p=1) if direction == "sign" else difference.norm(p=2))
     found = change.abs().amax(1) if direction == "sign" else change.norm(dim=1)
-    assert (result.ended == SUCCESS).all()
+    assert (result.outcome == SUCCESS).all()
     assert 0 < result.adversarial.min() <= result.adversarial.max() < 1  # no clipping, for which the optimum holds
     assert (found >= optimum - 1e-5).all()
     assert (found < optimum + spec.alpha + 1e-5).all()
@@ -207,7 +208,7 @@ def test_results_are_the_same_bits_one_image_at_a_time(division: Division, batch
 
 def test_the_divisions_cover_different_ends_and_random_steps() -> None:
     result = Division(perceptron(scale=3000), random_images(23), SPEC).whole
-    assert (result.ended == SKIPPED).sum() >= 3
+    assert (result.outcome == SKIPPED).sum() >= 3
     assert (result.zero_gradients > 0).sum() >= 3
     assert len(set(result.iterations.tolist())) >= 3
 
@@ -287,7 +288,7 @@ def test_random_signs_step_in_where_the_gradient_has_vanished() -> None:
     model, images = perceptron(scale=3000), random_images(8)
     spec = replace(SPEC, max_iterations=1, confidence=0.999999)
     result = run(model, images, spec=spec)
-    stuck = (result.zero_gradients == 1) & (result.ended == CAP)
+    stuck = (result.zero_gradients == 1) & (result.outcome == CAP)
     assert stuck.any()
     signs = random_signs(1, torch.arange(8), torch.zeros(8, dtype=torch.int64), images.shape[1:])
     expected = (images + spec.alpha * signs).clamp(0, 1)
@@ -306,7 +307,7 @@ def constant(x: Tensor) -> Tensor:
 def test_a_constant_model_ends_in_the_default_state(reward: Any, direction: Any) -> None:
     images = random_images(11)
     result = run(Planted(constant), images, spec=replace(SPEC, reward=reward, direction=direction))
-    assert (result.ended == DEFAULT_STATE).all()
+    assert (result.outcome == DEFAULT_STATE).all()
     assert (result.iterations == UNCHANGED_ITERATIONS).all()
     assert torch.equal(result.zero_gradients, result.iterations)
     assert (result.label_after == 1).all()
@@ -322,7 +323,7 @@ def test_the_reports_rule_takes_a_very_sure_model_for_the_default_state() -> Non
     images, labels = torch.full((3, 1, 6, 6), 0.9), torch.zeros(3, dtype=torch.int64)
     spec = replace(SPEC, alpha=0.001, max_iterations=900)
     result = run(Planted(sure), images, labels, spec)
-    assert (result.ended == DEFAULT_STATE).all()
+    assert (result.outcome == DEFAULT_STATE).all()
     assert (result.iterations == UNCHANGED_ITERATIONS).all()
 
 
@@ -330,7 +331,7 @@ def test_the_cross_entropy_is_not_at_rest_while_the_logits_of_a_very_sure_model_
     images, labels = torch.full((3, 1, 6, 6), 0.9), torch.zeros(3, dtype=torch.int64)
     spec = replace(SPEC, reward="cross_entropy", alpha=0.001, max_iterations=900)
     result = run(Planted(sure), images, labels, spec)
-    assert (result.ended == SUCCESS).all()
+    assert (result.outcome == SUCCESS).all()
     # From a brightness of 0.9 to where class 1 has a probability of 0.9: log-odds of log 9 at a slope of 40.
     assert (result.iterations == math.ceil((0.8 + math.log(9) / 40) / 0.001)).all()
 
@@ -344,7 +345,7 @@ def test_a_model_that_ignores_small_changes_but_sees_static_otherwise_runs_to_th
     model = Planted(by_contrast)
     assert static_prediction(model, images.shape[1:], 1, CPU) == 0
     result = run(model, images, torch.ones(3, dtype=torch.int64), replace(SPEC, alpha=0.001))
-    assert (result.ended == CAP).all()
+    assert (result.outcome == CAP).all()
     assert (result.iterations == SPEC.max_iterations).all()
 
 
@@ -359,7 +360,7 @@ def test_a_masked_gradient_is_never_called_a_success(reward: Any) -> None:
     result = run(model, images, spec=replace(SPEC, reward=reward, alpha=0.002))
     assert torch.equal(result.zero_gradients, result.iterations)
     fooled = predictions(model, result.adversarial) != result.label_before
-    assert torch.equal(result.ended == SUCCESS, fooled)
+    assert torch.equal(result.outcome == SUCCESS, fooled)
     assert not fooled.all()
 
 
@@ -373,7 +374,7 @@ def test_a_model_that_is_too_sure_for_a_gradient_is_never_called_fooled(reward: 
     images, labels = random_images(10) * 0.2 + 0.5, torch.ones(10, dtype=torch.int64)
     spec = replace(SPEC, reward=reward, direction=direction, alpha=0.01 if direction == "sign" else 0.06)
     result = run(Planted(saturated), images, labels, spec)
-    assert ((result.ended == CAP) | (result.ended == DEFAULT_STATE)).all()
+    assert ((result.outcome == CAP) | (result.outcome == DEFAULT_STATE)).all()
     assert torch.equal(result.zero_gradients, result.iterations)
 
 
@@ -383,7 +384,7 @@ def test_an_image_that_was_wrong_from_the_start_is_skipped_and_left_alone() -> N
     wrong = torch.arange(10) % 3 == 0
     given = torch.where(wrong, (labels + 1) % 4, labels)
     result = run(model, images, given)
-    assert torch.equal(result.ended == SKIPPED, wrong)
+    assert torch.equal(result.outcome == SKIPPED, wrong)
     assert torch.equal(result.adversarial[wrong], images[wrong])
     assert (result.iterations[wrong] == 0).all()
     assert torch.equal(result.label_before, labels)
@@ -392,7 +393,7 @@ def test_an_image_that_was_wrong_from_the_start_is_skipped_and_left_alone() -> N
 
 def test_an_attack_that_does_not_get_there_ends_at_the_cap() -> None:
     result = run(perceptron(), random_images(10), spec=replace(SPEC, max_iterations=3, alpha=0.0001))
-    assert (result.ended == CAP).all()
+    assert (result.outcome == CAP).all()
     assert (result.iterations == 3).all()
     assert torch.equal(result.label_before, result.label_after)
 
@@ -400,9 +401,9 @@ def test_an_attack_that_does_not_get_there_ends_at_the_cap() -> None:
 def test_a_success_at_the_very_last_iteration_is_one() -> None:
     model, images = perceptron(), random_images(10)
     needed = run(model, images)
-    image = int((needed.ended == SUCCESS).nonzero()[0])
+    image = int((needed.outcome == SUCCESS).nonzero()[0])
     spec = replace(SPEC, max_iterations=int(needed.iterations[image]))
-    assert run(model, images, spec=spec).ended[image] == SUCCESS
+    assert run(model, images, spec=spec).outcome[image] == SUCCESS
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -440,7 +441,7 @@ def test_a_success_is_a_confident_mistake_and_images_stay_between_0_and_1(
     assert torch.equal(label, result.label_after)
     assert torch.allclose(found, result.confidence_after, atol=1e-5)
     goal = (label != labels) & (result.confidence_after >= confidence)
-    assert torch.equal(result.ended == SUCCESS, goal)
+    assert torch.equal(result.outcome == SUCCESS, goal)
 
 
 def test_less_confidence_never_needs_more_iterations() -> None:
@@ -464,11 +465,11 @@ def test_a_targeted_attack_makes_the_model_sure_of_the_target(target: Any, rewar
     with torch.no_grad():
         logits = frozen(model, CPU)(images)
         p = frozen(model, CPU)(result.adversarial).softmax(1).gather(1, result.target[:, None])[:, 0]
-    won = result.ended == SUCCESS
+    won = result.outcome == SUCCESS
     assert won.sum() >= 5
     assert (p[won] >= 0.9 - 1e-5).all()
     assert torch.equal(result.label_after[won], result.target[won])
-    assert (p[(result.ended == CAP)] < 0.9).all()
+    assert (p[(result.outcome == CAP)] < 0.9).all()
     expected = {"next": (labels + 1) % 4, "least_likely": logits.argmin(1), 2: torch.full_like(labels, 2)}
     if target in expected:
         assert torch.equal(result.target, expected[target])
@@ -482,7 +483,7 @@ def test_images_that_are_of_the_target_class_already_are_skipped() -> None:
     labels = predictions(model, images)
     target = int(labels.mode().values)
     result = run(model, images, labels, replace(SPEC, target=target))
-    assert torch.equal(result.ended == SKIPPED, labels == target)
+    assert torch.equal(result.outcome == SKIPPED, labels == target)
     assert torch.equal(result.adversarial[labels == target], images[labels == target])
 
 
@@ -491,8 +492,8 @@ def test_a_confident_mistake_that_is_not_the_target_is_no_success() -> None:
     untargeted = run(model, images)
     spec = replace(SPEC, target="next")
     result = run(model, images, spec=spec)
-    assert (untargeted.label_after != result.target)[untargeted.ended == SUCCESS].any()
-    assert (result.label_after == result.target)[result.ended == SUCCESS].all()
+    assert (untargeted.label_after != result.target)[untargeted.outcome == SUCCESS].any()
+    assert (result.label_after == result.target)[result.outcome == SUCCESS].all()
 
 
 def test_classes_given_with_the_images_are_reached_as_in_one_attack_for_each_class() -> None:
@@ -502,7 +503,7 @@ def test_classes_given_with_the_images_are_reached_as_in_one_attack_for_each_cla
     options = {"ids": ids.repeat_interleave(4), "spec": replace(SPEC, target="given")}
     together = run(model, images.repeat_interleave(4, 0), targets=targets, batch_size=7, **options)
     assert torch.equal(together.target, targets)
-    assert (together.ended == SUCCESS).sum() >= 10
+    assert (together.outcome == SUCCESS).sum() >= 10
     for target in range(4):
         alone = run(model, images, spec=replace(SPEC, target=target), ids=ids)
         for name in RECORDED:
@@ -580,7 +581,7 @@ def test_the_pool_is_kept_full() -> None:
         seed=1,
         batch_size=16,
     )
-    assert (result.ended == SUCCESS).all()
+    assert (result.outcome == SUCCESS).all()
     assert result.iterations.max() > 4 * result.iterations.min()
     assert result.needed == int(result.iterations.sum()) + 600
     assert 1 <= result.evaluations / result.needed <= 1.05
@@ -590,7 +591,7 @@ def test_the_pool_is_kept_full() -> None:
 def test_progress_hears_of_every_image_once() -> None:
     heard: list[int] = []
     result = run(perceptron(), random_images(30), batch_size=4, progress=lambda ended: heard.extend(ended.tolist()))
-    assert sorted(heard) == sorted(result.ended.tolist())
+    assert sorted(heard) == sorted(result.outcome.tolist())
 
 
 def test_a_frozen_model_is_a_copy_without_gradients() -> None:
@@ -639,7 +640,7 @@ def test_an_image_can_meet_one_confidence_and_end_at_the_cap_for_a_higher_one() 
     reached = run(model, images).iterations.median()
     spec = replace(MANY, max_iterations=int(reached))
     result = attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=16)
-    both = (result.ended[:, 0] == SUCCESS) & (result.ended[:, 3] == CAP)
+    both = (result.outcome[:, 0] == SUCCESS) & (result.outcome[:, 3] == CAP)
     assert both.any()
     assert (result.iterations[both, 3] == spec.max_iterations).all()
     assert not torch.equal(result.adversarial[both, 0], result.adversarial[both, 3])
@@ -971,7 +972,7 @@ def test_gradients_in_bfloat16_need_the_same_change_within_one_percent() -> None
     for gradients in ("float32", "bfloat16"):
         spec = replace(SPEC, alpha=0.002, max_iterations=400, gradients=gradients)  # type: ignore[arg-type]
         result = at(attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=100), 0)
-        won = result.ended == SUCCESS
+        won = result.outcome == SUCCESS
         assert won.float().mean() > 0.9
         with torch.no_grad():
             p = frozen(model, CPU)(result.adversarial[won]).softmax(1)
@@ -989,7 +990,7 @@ def test_the_first_iterate_that_meets_the_goal_ends_the_attack_in_any_precision(
     labels, ids = predictions(model, images), torch.arange(40)
     spec = replace(MANY, alpha=0.003, max_iterations=200, gradients=gradients)
     result = attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=16)
-    won = result.ended == SUCCESS
+    won = result.outcome == SUCCESS
     assert won.any(dim=0).all()
     for level, confidence in enumerate(LEVELS):
         with torch.no_grad():
@@ -1008,7 +1009,7 @@ def test_in_reduced_precision_only_images_near_the_boundary_are_looked_at_twice(
     counted = frozen(model, CPU)
     counted.register_forward_pre_hook(lambda _, arguments: seen.append(len(arguments[0])))
     result = attack(counted, images, labels, ids, spec, seed=1, batch_size=40)
-    assert (result.ended == SUCCESS).all()
+    assert (result.outcome == SUCCESS).all()
     twice = sum(seen) - result.evaluations - 64  # the static images
     assert 2 * 40 <= twice < 0.8 * result.evaluations
 
@@ -1026,7 +1027,7 @@ def test_in_reduced_precision_an_image_between_two_confidences_is_not_looked_at_
         counted = frozen(model, CPU)
         counted.register_forward_pre_hook(lambda _, arguments, seen=seen: seen.append(len(arguments[0])))
         result = attack(counted, images, labels, ids, spec, seed=1, batch_size=40)
-        assert (result.ended == SUCCESS).all()
+        assert (result.outcome == SUCCESS).all()
         looks.append((sum(seen) - 64) / result.evaluations - 1)
     assert looks[0] < looks[1] < 0.5
 
@@ -1036,7 +1037,7 @@ def test_the_last_iterate_of_an_attack_at_its_cap_is_looked_at_in_float32() -> N
     labels, ids = predictions(model, images), torch.arange(20)
     spec = replace(SPEC, alpha=0.0001, max_iterations=3, gradients="bfloat16")
     result = at(attack(frozen(model, CPU), images, labels, ids, spec, seed=1, batch_size=20), 0)
-    assert (result.ended == CAP).all()
+    assert (result.outcome == CAP).all()
     with torch.no_grad():
         p = frozen(model, CPU)(result.adversarial).softmax(1).max(1).values
     assert torch.allclose(p, result.confidence_after, atol=1e-6)

@@ -66,6 +66,12 @@ def call(script: ModuleType, spec: dict[str, Any], *flags: str | Path | int) -> 
     script.main(script.arguments().parse_args(["--spec", json.dumps(spec), *map(str, flags)]))
 
 
+def named(model: str, attack: str | None = None) -> list[str]:
+    """The flags by which a program is told whose files it writes."""
+    flags = ["--dataset", "stripes", "--model", model, "--seed", "1"]
+    return flags if attack is None else [*flags, "--attack", attack]
+
+
 def write_images(path: Path, count: int, seed: int) -> Path:
     labels = np.arange(count, dtype=np.int64) % 2
     images = np.random.RandomState(seed).randint(0, 120, (count, 1, 12, 12)).astype(np.uint8)
@@ -86,17 +92,37 @@ def train(folder: Path, model: str, to: Path) -> None:
         "title": model,
     }
     flags = ["--train", folder / "train", "--validation", folder / "validation", "--checkpoint", to / "checkpoint"]
-    call(train_model, spec, *flags, "--weights", to / "w", "--history", to / "h.csv", "--card", to / "c.json")
+    call(
+        train_model,
+        spec,
+        *flags,
+        *named(model),
+        "--weights",
+        to / "w",
+        "--history",
+        to / "h.csv",
+        "--card",
+        to / "c.json",
+    )
 
 
-def attacked(folder: Path, model: str, start: int, stop: int, to: Path, batch_size: int = 128, **changes: Any) -> None:
+def attacked(
+    folder: Path,
+    model: str,
+    start: int,
+    stop: int,
+    to: Path,
+    batch_size: int = 128,
+    attack: str = "report",
+    **changes: Any,
+) -> None:
     name = to / f"{start}-{stop}"
     call(
         attack_shard,
         {"attack": ATTACK | changes, "seed": 1, "title": model},
         *("--weights", folder / model / "w", "--test", folder / "test", "--start", start, "--stop", stop),
         *("--records", f"{name}.parquet", "--adversarial", f"{name}.safetensors", "--batch-size", batch_size),
-        *("--checkpoint", f"{name}.checkpoint"),
+        *("--checkpoint", f"{name}.checkpoint", *named(model, attack)),
     )
 
 
@@ -116,7 +142,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model in MODELS:
         train(folder, model, folder / model)
         predictions = ["--predictions", folder / model / "predictions"]
-        call(evaluate_model, {}, "--weights", folder / model / "w", "--test", folder / "test", *predictions)
+        call(
+            evaluate_model,
+            {},
+            "--weights",
+            folder / model / "w",
+            "--test",
+            folder / "test",
+            *predictions,
+            *named(model),
+        )
         shards = [folder / model / "0-12", folder / model / "12-30"]
         for start, stop in ((0, 12), (12, 30)):
             attacked(folder, model, start, stop, folder / model)
@@ -138,11 +173,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def examples(folder: Path, to: Path, *names: str, confidence: float = 0.9) -> None:
+def examples(
+    folder: Path, to: Path, *names: str, confidence: float = 0.9, order: list[str] = MODELS, left_out: int = 0
+) -> None:
     spec = {"classes": [*CLASSES, "none"], "example_classes": list(names) or ["right", "left"], "models": MODELS}
     spec["required_confidence"] = confidence
-    shards = [folder / model / f"{part}.safetensors" for model in MODELS for part in ("0-12", "12-30")]
-    measures = [folder / model / "measures" for model in MODELS]
+    shards = [folder / model / f"{part}.safetensors" for model in order for part in ("0-12", "12-30")][left_out:]
+    measures = [folder / model / "measures" for model in order]
     call(
         select_examples,
         spec,
@@ -374,6 +411,7 @@ def test_an_attack_starts_from_the_pixels_that_its_result_is_held_against_howeve
     flags = ["--weights", study / "basic-clean" / "w", "--test", study / "test", "--start", 3, "--stop", 30]
     flags += ["--records", tmp_path / "records", "--adversarial", tmp_path / "images"]
     flags += ["--checkpoint", tmp_path / "state"] if script is attack_shard else []
+    flags += named("basic-clean", "report")
     with Reciprocals(), pytest.raises(Begun) as begun:
         call(script, {"attack": settings, "seed": 1, "title": "t"}, *flags)
     (images,) = begun.value.args
@@ -431,6 +469,13 @@ def test_a_class_of_which_no_image_was_attacked_is_named(study: Path, tmp_path: 
         examples(study, tmp_path / "examples", "none")
 
 
+def test_examples_are_each_models_own_whatever_the_order_of_the_files(study: Path, tmp_path: Path) -> None:
+    examples(study, tmp_path / "examples", order=MODELS[::-1])
+    assert (tmp_path / "examples").read_bytes() == (study / "examples").read_bytes()
+    with pytest.raises(UserError, match=r"no file of model basic-clean, .* images 0 to 11 is given"):
+        examples(study, tmp_path / "examples", left_out=1)
+
+
 @pytest.fixture(scope="module")
 def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which a library's attacks have run on a model, and were compared with ours."""
@@ -442,7 +487,7 @@ def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             compare_shard,
             {"attack": {"library": "adv-lib", "method": method, "steps": 40}, "seed": 1, "title": method},
             *("--weights", study / "basic-clean" / "w", "--test", study / "test", "--start", 0, "--stop", 30),
-            *("--records", shard[0], "--adversarial", shard[1]),
+            *("--records", shard[0], "--adversarial", shard[1], *named("basic-clean", method)),
         )
         call(
             measure_attack,
@@ -570,13 +615,39 @@ def test_jobs_that_show_images_to_networks_count_them(
         flags = ["--weights", *weights, "--transferred", folder / "transferred"]
         call(transfer_attack, spec, *shards, *measures, *flags)
         predictions = ["--test", study / "test", "--predictions", folder / "predictions"]
-        call(evaluate_model, {}, "--weights", weights[0], *predictions)
+        call(evaluate_model, {}, "--weights", weights[0], *predictions, *named("basic-clean"))
         call(measure_attack, {"changed_pixel_threshold": 0.1}, *shards, "--measures", folder / "measures")
     said = [re.sub(r" in [0-9.]+ s$", "", message) for message in caplog.messages]
     assert f"judges of report/basic-clean/seed1: {2 * fooled} images" in said
     assert f"transfer from basic-clean, seed 1: {2 * 5 * fooled} images" in said
     assert "predictions of basic-clean/seed1: 40 images" in said
     assert "measures of report/basic-clean/seed1: 90 images" in said  # 30 at three levels
+
+
+def test_transfer_knows_models_by_what_their_files_say(study: Path, other_networks: Path, tmp_path: Path) -> None:
+    spec = {"models": MODELS, "source": "basic-clean", "required_confidence": 0.7, "seed": 1}
+    shards = shards_of(study, "basic-clean")
+    measures = ["--measures", *(study / model / "measures" for model in MODELS[::-1])]
+    weights = ["--weights", *(study / model / "w" for model in MODELS[::-1])]
+    call(transfer_attack, spec, *shards, *measures, *weights, "--transferred", tmp_path / "t")
+    assert (tmp_path / "t").read_bytes() == (other_networks / "basic-clean-transferred").read_bytes()
+    flags = (*shards, *measures, *weights, "--transferred", tmp_path / "t")
+    with pytest.raises(UserError, match="which is not expected here: expected is model basic-noisy, seed 1"):
+        call(transfer_attack, spec | {"source": "basic-noisy"}, *flags)
+
+
+def test_a_judge_that_is_not_the_one_of_the_spec_is_refused(study: Path, tmp_path: Path) -> None:
+    spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
+    flags = ["--weights", study / "basic-clean" / "w", "--judged", tmp_path / "judged"]
+    with pytest.raises(UserError, match=r"basic-clean/w holds .*, which is not expected here"):
+        call(judge_attack, spec, *shards_of(study, "basic-clean"), *flags)
+
+
+def test_the_records_and_the_images_of_different_shards_are_not_measured(study: Path, tmp_path: Path) -> None:
+    test, test_file, _, *records, images, first, second = shards_of(study, "basic-clean")
+    swapped = (test, test_file, "--records", *records, images, second, first)
+    with pytest.raises(UserError, match=r"0-12.parquet and .*12-30.safetensors hold other images"):
+        call(measure_attack, {"changed_pixel_threshold": 0.1}, *swapped, "--measures", tmp_path / "measures")
 
 
 def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: Path, tmp_path: Path) -> None:
@@ -602,7 +673,7 @@ def targeted(study: Path, to: Path, batch_size: int = 128) -> pandas.DataFrame:
         {"title": "t", "attack": ATTACK | {"target": "given"}, "images_per_class": 2, "seed": 1},
         *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
         *("--predictions", study / "basic-clean" / "predictions", "--batch-size", batch_size),
-        *("--records", to / "records", "--checkpoint", to / "checkpoint"),
+        *("--records", to / "records", "--checkpoint", to / "checkpoint", *named("basic-clean", "targeted")),
     )
     return read_records(to / "records")
 
@@ -629,6 +700,7 @@ def test_samples_of_the_augmentation_show_one_image_of_each_class(study: Path, t
         sample_augmentation,
         {"augmentation": NOISE},
         *("--train", study / "train", "--samples", tmp_path / "samples", "--draws", 4, "--classes", 2),
+        *("--dataset", "stripes"),
     )
     original, augmented = read_tensors(tmp_path / "samples", "original", "augmented")
     assert original.shape == (2, 1, 12, 12)
@@ -643,7 +715,8 @@ def test_models_are_described_without_training(tmp_path: Path) -> None:
         "architectures": {"basic": {"family": "perceptron", "hidden": 50, "title": "Basic"}},
         "models": [["basic-clean", "basic"], ["basic-noisy", "basic"]],
     }
-    call(describe_models, spec, "--table", tmp_path / "models.csv", "--architectures", tmp_path / "drawn.json")
+    outputs = ["--table", tmp_path / "models.csv", "--architectures", tmp_path / "drawn.json"]
+    call(describe_models, spec, *outputs, "--dataset", "stripes")
     table = pandas.read_csv(tmp_path / "models.csv")
     assert table["model"].tolist() == MODELS
     assert table["parameters"].tolist() == [39_760, 39_760]
@@ -653,7 +726,14 @@ def test_models_are_described_without_training(tmp_path: Path) -> None:
 
 def test_a_script_started_by_a_rule_fails_with_a_sentence(study: Path, tmp_path: Path) -> None:
     flags = ["--weights", tmp_path / "missing", "--test", study / "test", "--predictions", tmp_path / "predictions"]
-    command = [sys.executable, evaluate_model.__file__, *map(str, flags), "--log", str(tmp_path / "log")]
+    command = [
+        sys.executable,
+        evaluate_model.__file__,
+        *map(str, flags),
+        *named("basic-clean"),
+        "--log",
+        str(tmp_path / "log"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "missing does not exist" in done.stderr
@@ -666,7 +746,9 @@ def test_a_script_started_by_a_rule_fails_with_a_sentence(study: Path, tmp_path:
 def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
     study: Path, tmp_path: Path, batch_size: int
 ) -> None:
-    shards = [study / "basic-clean" / name for name in ("0-12", "12-30")] * 2  # the same for both attacks
+    attacked(study, "basic-clean", 0, 12, tmp_path, attack="strong")
+    attacked(study, "basic-clean", 12, 30, tmp_path, attack="strong")
+    shards = [folder / name for folder in (study / "basic-clean", tmp_path) for name in ("0-12", "12-30")]
     spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["report", "strong"], "images": 10}
     for name, size in (("some", batch_size), ("all", 10)):
         call(
@@ -678,12 +760,18 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--table", tmp_path / f"{name}.csv", "--batch-size", size),
         )
     assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
+    with pytest.raises(UserError, match=r"no file of .*, attack strong, .* images 12 to 29 is given"):
+        call(
+            check_trust,
+            spec,
+            *("--weights", study / "basic-clean" / "w", "--test", study / "test", "--table", tmp_path / "none.csv"),
+            *("--records", *(f"{shard}.parquet" for shard in shards[:-1])),
+            *("--adversarial", *(f"{shard}.safetensors" for shard in shards[:-1])),
+        )
     table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
     assert len(table) == 12
     assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)
-    attacked = read_records(study / "basic-clean" / "measures").query(
-        "required_confidence == 0.9 and ended != 'skipped'"
-    )
-    assert table.loc["unbounded", "images"] == len(attacked)
+    shown = read_records(study / "basic-clean" / "measures").query("required_confidence == 0.9 and ended != 'skipped'")
+    assert table.loc["unbounded", "images"] == len(shown)
     assert table.loc["beats_noise", "images"] == 10
     assert table.loc[["valid_values", "finite_differences", "batch_size"], "passed"].all()

@@ -15,6 +15,7 @@ import tabulate_sensitivity
 from robustness.claims.sensitivity import over_values
 from robustness.claims.swept import first_images, judged
 from robustness.claims.verdicts import MODELS
+from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 
 IMAGES = 60
@@ -110,13 +111,15 @@ def test_the_order_of_the_tables_does_not_matter(seed: int) -> None:
 
 
 def test_from_measures_to_the_table_every_claim_stands_there_at_every_value(tmp_path: Path) -> None:
-    spec = {"dataset": "mnist", "parameter": "alpha", "models": list(mnist()), "images": 40, "required_confidence": 0.9}
+    models = [[model, f"{model}-swept"] for model in mnist()]
+    spec = {"dataset": "mnist", "parameter": "alpha", "models": models, "images": 40, "required_confidence": 0.9}
     for alpha, needed in ((0.01, 0.3), (0.02, 0.05)):
         paths = []
         for model, table in mnist(basic_noisy=needed).items():
             paths.append(str(tmp_path / f"{model}-{alpha}"))
-            write_records(Path(paths[-1]), {name: table[name].to_numpy() for name in table}, {})
-        flags = ["--spec", json.dumps(spec | {"value": alpha}), "--measures", *paths]
+            header = Identity("mnist", f"{model}-swept", f"report-alpha={alpha}", 0).header({})
+            write_records(Path(paths[-1]), {name: table[name].to_numpy() for name in table}, header)
+        flags = ["--spec", json.dumps(spec | {"value": alpha}), "--measures", *reversed(paths)]
         judge_swept_value.main(
             judge_swept_value.arguments().parse_args([*flags, "--verdicts", str(tmp_path / f"{alpha}.csv")])
         )

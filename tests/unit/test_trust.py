@@ -19,8 +19,9 @@ from torch import Tensor, nn
 import attack_shard
 import require_trust
 import tabulate_trust
+from robustness.attacks.criterion import any_wrong_class
 from robustness.attacks.iterated_sign import attack
-from robustness.attacks.pgd import Walker, any_wrong_class
+from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.errors import UserError
 from robustness.models.frozen import frozen
@@ -125,7 +126,7 @@ def evidence_of(
     for name, reward in (("report", spec.reward), ("strong", "cross_entropy")):
         each = replace(spec, reward=reward)
         result = attack(model, images, labels, ids, each, seed=1, batch_size=16)
-        columns = attack_shard._columns(result, each, ids.numpy(), labels.numpy())
+        columns = attack_shard._columns(result, each, ids.numpy(), labels.numpy()).by_name()
         write_records(folder / f"{name}.parquet", columns, {})
         records[name] = read_arrays(folder / f"{name}.parquet")
         shards.append(folder / f"{name}.safetensors")
@@ -183,11 +184,11 @@ def test_the_bounded_attack_fools_a_linear_model_from_the_optimum_on_and_not_bel
     weights = model[1].weight.data
     optimum = float(((logits[:, 1] - logits[:, 0]).abs() / (weights[1] - weights[0]).norm(p=1)).median())
     distance = ((logits[:, 1] - logits[:, 0]).abs() / (weights[1] - weights[0]).norm(p=1)).numpy()
-    walker, goal = Walker(frozen(model, CPU), SPEC, seed=0), any_wrong_class(logits.argmax(1).numpy())
-    reached = walker.walk(images, goal, torch.arange(COUNT), alpha=optimum / 4, steps=10, radius=optimum)
+    pgd, criterion = PGD(frozen(model, CPU), SPEC, seed=0), any_wrong_class(logits.argmax(1).numpy())
+    reached = pgd.attack(images, criterion, torch.arange(COUNT), alpha=optimum / 4, steps=10, radius=optimum)
     assert reached[distance < 0.999 * optimum].all()
     assert not reached[distance > 1.001 * optimum].any()
-    one = walker.single_step(images, goal, (optimum,))[0]
+    one = pgd.single_step(images, criterion, (optimum,))[0]
     assert (one == reached)[abs(distance / optimum - 1) > 0.001].all()
 
 
@@ -199,7 +200,7 @@ def test_a_bounded_attack_stays_within_its_ball(radius: float, seed: int) -> Non
     model = frozen(linear(), CPU)
     model.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()[:4]))
     nothing = replace(any_wrong_class(np.zeros(4, np.int64)), confidence=np.full(4, 2.0))
-    Walker(model, SPEC, seed=0).walk(images, nothing, torch.arange(4), alpha=radius / 2, steps=5, radius=radius)
+    PGD(model, SPEC, seed=0).attack(images, nothing, torch.arange(4), alpha=radius / 2, steps=5, radius=radius)
     assert len(seen) == 6
     for x in seen:
         assert (x - images).abs().max() <= radius + 1e-6

@@ -14,6 +14,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
+from robustness.outcome import CENSORED, Outcome
 from robustness.stats.intervals import Interval, bootstrap_mean, wilson
 from robustness.stats.resampling import OverSeeds, Statistic, Values, mean_of, median_of, over_images, seed_error
 
@@ -23,7 +24,7 @@ MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "
 MEDIANS = ("mean_change", "l2", "linf")
 """Measures whose median is reported too, an image that was not fooled counting as larger than all that were."""
 
-ENDS = ("success", "default_state", "cap")
+ENDS = (Outcome.SUCCESS, *CENSORED)
 
 
 def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str, float | None]) -> pandas.DataFrame:
@@ -70,7 +71,7 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
         for level, rows in pandas.concat(tables, keys=range(len(tables)), names=["seed"]).groupby("required_confidence")
     }
     for (attack, model, level), records in levels.items():
-        attacked = records[records["ended"] != "skipped"]
+        attacked = records[records["ended"] != Outcome.SKIPPED]
         ended = attacked["ended"].value_counts()
         row: dict[str, object] = {
             "attack": attack,
@@ -78,11 +79,11 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
             "required_confidence": level,
             "seeds": len(attacks[attack, model]),
             "attacked": len(attacked),
-            "skipped": len(records) - len(attacked),
+            Outcome.SKIPPED: len(records) - len(attacked),
             **{end: int(ended.get(end, 0)) for end in ENDS},
-            "censored": len(attacked) - int(ended.get("success", 0)),
+            "censored": len(attacked) - int(ended.get(Outcome.SUCCESS, 0)),
         }
-        *measured, fooled = _by_seed_and_image(attacked.assign(fooled=attacked["ended"] == "success"))
+        *measured, fooled = _by_seed_and_image(attacked.assign(fooled=attacked["ended"] == Outcome.SUCCESS))
         values = np.stack(measured)
         medians = np.where(fooled == 0, math.inf, values[[MEASURES.index(measure) for measure in MEDIANS]])
         found = zip(MEASURES, _intervals(values, mean_of, _mean), strict=True)

@@ -15,7 +15,9 @@ import pandas
 from numpy.typing import NDArray
 
 from robustness.analysis.answers import ANSWERS
+from robustness.outcome import CENSORED, Outcome
 from robustness.stats.intervals import Interval, bootstrap_mean
+from robustness.storage.levels import at_level
 
 RESAMPLES = 2000
 """Draws of the hierarchical bootstrap, as many as of the plain one."""
@@ -41,7 +43,7 @@ def believability(
     are not the same either: to compare two models, see claim 11 (`robustness.claims.verdicts.Believable`).
     """
     rows = [
-        {"model": model, **_row(tables, [_at(table, required_confidence) for table in measures[model]])}
+        {"model": model, **_row(tables, [at_level(table, required_confidence) for table in measures[model]])}
         for model, tables in judged.items()
     ]
     table = pandas.DataFrame(rows)
@@ -49,13 +51,9 @@ def believability(
     return table
 
 
-def _at(measures: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
-    return measures[measures["required_confidence"] == required_confidence]
-
-
 def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame]) -> dict[str, float]:
     measured = pandas.concat(measures)
-    fooled = measured["ended"] == "success"
+    fooled = measured["ended"] == Outcome.SUCCESS
     adversarial, noise = _shares(judged, "adversarial"), _shares(judged, "noise")
     gains = [gain(table) for table in judged]
     interval = hierarchical_mean([each.to_numpy(dtype=float) for each in gains])
@@ -71,7 +69,7 @@ def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame
         "original_noise": noise["original"],
         "ssim": measured.loc[fooled, "ssim"].mean(),
         "images": int(fooled.sum()),
-        "censored": int(measured["ended"].isin(["default_state", "cap"]).sum()),
+        "censored": int(measured["ended"].isin(CENSORED).sum()),
         "judges": max(len(judges_of(table)) for table in judged),
         "seeds": len(judged),
     }

@@ -14,7 +14,9 @@ import numpy as np
 import pandas
 
 from robustness.errors import UserError
+from robustness.outcome import Outcome
 from robustness.stats.intervals import bootstrap_median
+from robustness.storage.levels import ARGMAX, at_level
 
 NORMS = ("linf", "l2")
 """Columns of the measures by which attacks are compared."""
@@ -47,7 +49,7 @@ def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> 
     An attack of ours without records for any wrong class is left out, with a warning that says how to get them; raises
     `UserError` where none has them.
     """
-    any_wrong = {key: [table[table["required_confidence"] == 0.0] for table in tables] for key, tables in ours.items()}
+    any_wrong = {key: [at_level(table, ARGMAX) for table in tables] for key, tables in ours.items()}
     lacking = list(dict.fromkeys(attack for (attack, _), tables in any_wrong.items() if not any(map(len, tables))))
     sentences = [
         f"attack {attack} did not record the change at which any wrong class was reached, where comparators stop: add "
@@ -78,8 +80,8 @@ def _distances(names: list[str], tables: tuple[pandas.DataFrame, ...], norm: str
     """
     columns = {}
     for name, table in zip(names, tables, strict=True):
-        attacked = table[table["ended"] != "skipped"].set_index("image")
-        columns[name] = attacked[norm].where(attacked["ended"] == "success", math.inf)
+        attacked = table[table["ended"] != Outcome.SKIPPED].set_index("image")
+        columns[name] = attacked[norm].where(attacked["ended"] == Outcome.SUCCESS, math.inf)
     return pandas.concat(columns, axis=1, join="inner")
 
 

@@ -22,6 +22,9 @@ from robustness.data.pixels import from_bytes
 from robustness.models.frozen import frozen
 from robustness.models.placement import memory_format
 from robustness.models.weights import load
+from robustness.outcome import Outcome
+from robustness.storage.grouping import check_pair
+from robustness.storage.levels import is_level
 from robustness.storage.records import read_columns
 from robustness.storage.tensors import read_tensors
 
@@ -44,13 +47,17 @@ class Fooled:
 
 
 def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Path], confidence: float) -> Fooled:
-    """Those of an attack at one required confidence, from its shards: records and images, in the same order."""
+    """Those of an attack at one required confidence, from its shards: records and images, in the same order.
+
+    Raises `UserError` where the two files of a shard do not belong together.
+    """
     parts = []
     for record, images in zip(records, adversarial, strict=True):
+        check_pair(record, images)
         level, ended, image, label, after = read_columns(
             record, "required_confidence", "ended", "image", "label", "label_after"
         )
-        rows = np.flatnonzero((level == confidence) & (ended == "success"))
+        rows = np.flatnonzero(is_level(level, confidence) & (ended == Outcome.SUCCESS))
         (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
         original = from_bytes(pixels[image[rows] - image.min()])
         changed = read_tensors(images, "adversarial")[0][rows]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas
 
+from robustness.outcome import Outcome
+
 
 def first_example(records: list[pandas.DataFrame], label: int) -> int:
     """The number of the first test image of class `label` that the most models attack rather than skip.
@@ -18,5 +20,5 @@ def first_example(records: list[pandas.DataFrame], label: int) -> int:
     same_class = records[0]["label"] == label
     if not same_class.any():
         raise ValueError(f"none of the {len(same_class)} attacked test images has class number {label}")
-    attacked = np.sum([table["ended"] != "skipped" for table in records], axis=0)
+    attacked = np.sum([table["ended"] != Outcome.SKIPPED for table in records], axis=0)
     return int(records[0]["image"].to_numpy()[np.where(same_class, attacked, -1).argmax()])

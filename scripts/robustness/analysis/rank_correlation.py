@@ -16,6 +16,7 @@ import pandas
 from robustness.stats.censoring import changes
 from robustness.stats.intervals import bootstrap_mean
 from robustness.stats.resampling import RESAMPLES, Values, draws, median_of
+from robustness.storage.levels import at_level
 
 MEASURES = ("linf", "l2", "mean_change", "pixels_changed")
 """The measures of change that are compared."""
@@ -85,7 +86,7 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
 
 
 def _at(tables: Sequence[pandas.DataFrame], level: float) -> list[pandas.DataFrame]:
-    return [table[table["required_confidence"] == level] for table in tables]
+    return [at_level(table, level) for table in tables]
 
 
 def _rounded(values: Values) -> Values:

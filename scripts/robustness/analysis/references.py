@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from robustness.attacks.spec import ARGMAX
 from robustness.errors import UserError
+from robustness.outcome import Outcome
+from robustness.storage.levels import ARGMAX, at_level
 
 if TYPE_CHECKING:
     import pandas
@@ -181,7 +182,7 @@ def _named(comparators: Mapping[str, str], method: str | None) -> Iterator[str]:
 
 
 def _any_wrong(attack: str, table: pandas.DataFrame) -> pandas.DataFrame:
-    rows = table[table["required_confidence"] == ARGMAX]
+    rows = at_level(table, ARGMAX)
     if rows.empty:
         raise UserError(
             f"attack {attack} did not record the change at which any wrong class was reached, where references stop: "
@@ -235,8 +236,8 @@ def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[In
     from robustness.stats.resampling import median_of, over_images
 
     records = pandas.concat(tables)
-    attacked = records[records["ended"] != "skipped"]
-    fooled = attacked["ended"] == "success"
+    attacked = records[records["ended"] != Outcome.SKIPPED]
+    fooled = attacked["ended"] == Outcome.SUCCESS
     is_mean = reference.statistic == "mean"
     change = attacked[reference.norm].astype(float)
     values = (change if is_mean else change.where(fooled, math.inf)).groupby(attacked["image"]).mean()

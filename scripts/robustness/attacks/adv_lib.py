@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from robustness.errors import UserError
+from robustness.outcome import Outcome
 
 APGD_RUNS = 10
 APGD_SMALLEST = 2.0**-14
@@ -33,7 +34,7 @@ _FEWEST_CLASSES_FOR_RATIO = 3
 class Compared:
     """What a library's attack made of each of N images; tensors on the CPU, rows in the order of the input.
 
-    `ended` is `success`, `cap` (the library found nothing, or nothing that our forward pass confirms) or `skipped` (the
+    `outcome` is SUCCESS, CAP (the library found nothing, or nothing that our forward pass confirms) or SKIPPED (the
     model gets the unchanged image wrong). `adversarial` float32 (N, C, H, W) in [0, 1] is the changed image; where
     skipped it is the original. Where nothing was found it is NaN throughout, since the original would pass for an
     attack that needed no change. `iterations` int64 is the number of gradient steps spent. `label_before`,
@@ -42,7 +43,7 @@ class Compared:
     """
 
     adversarial: Tensor
-    ended: list[str]
+    outcome: list[Outcome]
     iterations: Tensor
     label_before: Tensor
     label_after: Tensor
@@ -59,12 +60,12 @@ def compare(
     *,
     seed: int = 0,
     title: str = "model",
-    progress: Callable[[list[str]], None] | None = None,
+    progress: Callable[[list[Outcome]], None] | None = None,
 ) -> Compared:
     """Attack every image that `model` (in evaluation mode) classifies correctly with one of `METHODS`.
 
     `images` float32 (N, C, H, W) in [0, 1] and int64 `labels` (N,) are on the model's device. `steps` is at least 2, as
-    these attacks begin by looking at the unchanged image. `progress` is called with the ends of each batch.
+    these attacks begin by looking at the unchanged image. `progress` is called with the outcomes of each batch.
 
     APGD starts at random, and DDN draws a direction where a gradient vanishes. The library draws these numbers for a
     batch, not for an image: they are seeded for each batch, so the same batches give the same result, but unlike ours
@@ -77,9 +78,9 @@ def compare(
     for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
         parts.append(_compare_batch(attacks, model, batch.contiguous(), truth, method, steps, seed, title))
         if progress is not None:
-            progress(parts[-1].ended)
+            progress(parts[-1].outcome)
     return Compared(
-        ended=[ended for part in parts for ended in part.ended],
+        outcome=[outcome for part in parts for outcome in part.outcome],
         **{
             name: torch.cat([getattr(part, name) for part in parts])
             for name in ("adversarial", "iterations", "label_before", "label_after", "confidence_after")
@@ -148,8 +149,8 @@ def _compare_batch(
         adversarial[attacked & ~found] = math.nan
         iterations[attacked] = spent
     won_and_tried = zip(found.tolist(), attacked.tolist(), strict=True)
-    ends = ["success" if won else "cap" if tried else "skipped" for won, tried in won_and_tried]
-    return Compared(adversarial.cpu(), ends, iterations.cpu(), before.cpu(), after.cpu(), confidence.cpu())
+    outcome = [Outcome.SUCCESS if won else Outcome.CAP if tried else Outcome.SKIPPED for won, tried in won_and_tried]
+    return Compared(adversarial.cpu(), outcome, iterations.cpu(), before.cpu(), after.cpu(), confidence.cpu())
 
 
 def _confirmed(model: nn.Module, images: Tensor, changed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

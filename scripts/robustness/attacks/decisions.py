@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from robustness.attacks.pool import Rows, take
-from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.attacks.spec import AttackSpec
 from robustness.attacks.state import Trajectories
 from robustness.errors import UserError
+from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 
 UNCHANGED_ITERATIONS = 20
 """Report, section 2: so many iterations without a change of the reward are the default state."""
@@ -170,7 +171,7 @@ class Decisions:
                 continue
             row = rows[new]
             state.adversarial[row, level] = pixels[new]
-            state.ended[row, level] = np.where(met, SUCCESS, failure)[new]
+            state.outcome[row, level] = np.where(met, SUCCESS, failure)[new]
             state.iterations[row, level] = state.iteration[row]
             state.label_after[row, level] = prediction[new]
             state.confidence_after[row, level] = confidence[new]
@@ -178,4 +179,4 @@ class Decisions:
         state.met[rows] = np.maximum(state.met[rows], reached)
         state.over[rows] = over
         if self.progress is not None and over.any():
-            self.progress(torch.from_numpy(state.ended[rows[over], -1]))
+            self.progress(torch.from_numpy(state.outcome[rows[over], -1]))

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustness.attacks.spec import AttackSpec
-from robustness.compute.counter_random import random_offset
-from robustness.errors import UserError
 from robustness.models.placement import memory_format
 from robustness.models.wrapper import OwnModel
 
@@ -141,23 +139,3 @@ def static_prediction(model: nn.Module, shape: torch.Size, seed: int, device: to
     generator = torch.Generator().manual_seed(seed)
     static = torch.rand((_STATIC_IMAGES, *shape), generator=generator).to(device, memory_format=memory_format(model))
     return int(np.bincount(log_probabilities(model, static).argmax(1)).argmax())
-
-
-def targets_of(
-    model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, target: str | int | None, seed: int
-) -> NDArray[np.int64]:
-    """The class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
-    truth = labels.cpu().numpy()
-    if target is None or not len(truth):
-        return np.full_like(truth, -1)
-    if isinstance(target, int):
-        return np.full_like(truth, target)
-    classes = log_probabilities(model, images[:1]).shape[1]
-    match target:
-        case "next":
-            return (truth + 1) % classes
-        case "random":
-            return (truth + 1 + random_offset(seed, image_ids, classes - 1).cpu().numpy()) % classes
-        case "least_likely":
-            return np.concatenate([log_probabilities(model, part).argmin(1) for part in images.split(256)])
-    raise UserError(f"unknown attack target '{target}': use next, random, least_likely or a class of the dataset")

@@ -24,7 +24,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from robustness.attacks.binary_search import Goal, tightened
+from robustness.attacks.binary_search import tightened
+from robustness.attacks.criterion import Criterion
 from robustness.attacks.decisions import Decisions
 from robustness.attacks.gradients import (
     log_gradient,
@@ -32,14 +33,15 @@ from robustness.attacks.gradients import (
     of_probability,
     smallest_batch,
     static_prediction,
-    targets_of,
 )
 from robustness.attacks.pool import Entries, left_of, pixels_of, put, put_back, refilled, take
-from robustness.attacks.spec import GIVEN, SUCCESS, AttackSpec, alike
+from robustness.attacks.spec import GIVEN, AttackSpec, alike
 from robustness.attacks.state import Store, Trajectories
+from robustness.attacks.targets import targets_of
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
 from robustness.models.placement import memory_format
+from robustness.outcome import SUCCESS
 from robustness.runtime import preemption
 
 _TURN = 16
@@ -51,11 +53,11 @@ class AttackResult:
     """What happened to each of N attacked images at each of L required confidences; on the CPU, in the input's order.
 
     `adversarial` float32 (N, L, C, H, W) in [0, 1] is the first iterate that met the level, or the last one where none
-    did (the original where skipped); `ended` int64 (N, L) indexes `ENDED`; `iterations` (N, L) is the number of steps
-    taken up to there; `label_after` int64 and `confidence_after` float32 (N, L) are the prediction on it, and
-    `zero_gradients` (N, L) the steps at which the gradient was exactly zero. Where the spec asks to `tighten`, results
-    are those on the shortened way, and `scale` float64 (N, L) is what is left of the change (else 1). `label_before`
-    (N,) is the prediction on the original, `target` (N,) the class aimed at, or −1.
+    did (the original where skipped); `outcome` int64 (N, L) indexes `outcome.NUMBERED`; `iterations` (N, L) is the
+    number of steps taken up to there; `label_after` int64 and `confidence_after` float32 (N, L) are the prediction on
+    it, and `zero_gradients` (N, L) the steps at which the gradient was exactly zero. Where the spec asks to `tighten`,
+    results are those on the shortened way, and `scale` float64 (N, L) is what is left of the change (else 1).
+    `label_before` (N,) is the prediction on the original, `target` (N,) the class aimed at, or −1.
 
     `evaluations` is the number of forward and backward passes per image, padding included; `needed` the same less
     padding; `batches` the number of images in each step's batch, where steps were shared of this attack's images.
@@ -63,7 +65,7 @@ class AttackResult:
     """
 
     adversarial: Tensor
-    ended: Tensor
+    outcome: Tensor
     iterations: Tensor
     label_before: Tensor
     label_after: Tensor
@@ -103,8 +105,9 @@ def attack(
 
     `images` float32 (N, C, H, W) in [0, 1] and int64 `labels` (N,) are on the model's device. `image_ids` (N,) name the
     images for their random numbers, whatever shard they are in; an image may come several times. `targets` int64 (N,)
-    are the classes to reach, where the spec's target is `given`. `progress` is called with the `ended` codes, at the
-    highest level, of images as they end. `store` keeps the state at intervals and gives back one that was kept.
+    are the classes to reach, where the spec's target is `given`. `progress` is called with the numbers of the
+    outcomes, at the highest level, of images as they end. `store` keeps the state at intervals and gives back one that
+    was kept.
 
     `partners` are attacked along, and share the steps of each image as long as their directions are the same. Their
     states go on from their stores, are kept together with this attack's, and are left there, all images over: called
@@ -128,7 +131,7 @@ def attack(
     for partner, state in zip(partners, states[1:], strict=True):
         partner.store.save(state)
     own = run.attacks[0]
-    scale = _tighten(model, own, images, batch_size) if spec.tighten else np.ones(own.state.ended.shape)
+    scale = _tighten(model, own, images, batch_size) if spec.tighten else np.ones(own.state.outcome.shape)
     return _result(own, scale, smallest_batch(model, images.device))
 
 
@@ -140,7 +143,7 @@ def _begun(
     if state is None:
         return Trajectories.start(images, len(spec.levels))
     if progress is not None and state.over.any():
-        progress(torch.from_numpy(state.ended[state.over, -1]))
+        progress(torch.from_numpy(state.outcome[state.over, -1]))
     return state
 
 
@@ -148,7 +151,7 @@ def _result(own: Decisions, scale: NDArray[np.float64], smallest: int) -> Attack
     state = own.state
     return AttackResult(
         adversarial=torch.from_numpy(state.adversarial),
-        ended=torch.from_numpy(state.ended),
+        outcome=torch.from_numpy(state.outcome),
         iterations=torch.from_numpy(state.iterations),
         label_before=torch.from_numpy(state.label_before),
         label_after=torch.from_numpy(state.label_after),
@@ -202,13 +205,13 @@ def _step_until_all_ended(run: _Run, batch_size: int, stores: Sequence[Store | N
 def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) -> NDArray[np.float64]:
     """Shorten every successful result in place; the scales (N, L)."""
     state = own.state
-    scale = np.ones(state.ended.shape)
-    rows, levels = np.nonzero(state.ended == SUCCESS)
+    scale = np.ones(state.outcome.shape)
+    rows, levels = np.nonzero(state.outcome == SUCCESS)
     for start in range(0, len(rows), batch_size):
         row, level = rows[start : start + batch_size], levels[start : start + batch_size]
         x = torch.from_numpy(state.adversarial[row, level]).to(images.device).to(memory_format=memory_format(model))
-        goal = Goal(own.truth[row], own.target[row], own.levels[level])
-        shortened, scale[row, level], log_p = tightened(model, take(images, row), x, goal)
+        criterion = Criterion(own.truth[row], own.target[row], own.levels[level])
+        shortened, scale[row, level], log_p = tightened(model, take(images, row), x, criterion)
         state.adversarial[row, level] = shortened.cpu().numpy()
         state.label_after[row, level] = log_p.argmax(1)
         state.confidence_after[row, level] = np.exp(log_p.max(1))

@@ -13,15 +13,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from robustness.attacks.binary_search import Goal
+from robustness.attacks.criterion import Criterion
 from robustness.attacks.gradients import log_probabilities, reward_gradient
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
 
 
 @dataclass(frozen=True)
-class Walker:
-    """A model (from `models.frozen`), the kind of steps, and the seed of the random signs that zero gradients get.
+class PGD:
+    """Projected gradient descent on a model (from `models.frozen`), with a seed for steps where gradients are zero.
 
     Of `spec`, reward, direction, target and the precision of gradients count; the step and its number are arguments.
     """
@@ -30,21 +30,21 @@ class Walker:
     spec: AttackSpec
     seed: int
 
-    def walk(
+    def attack(
         self,
         start: Tensor,
-        goal: Goal,
+        criterion: Criterion,
         image_ids: Tensor,
         *,
         alpha: float | Tensor,
         steps: int,
         radius: float | Tensor = 1.0,
     ) -> NDArray[np.bool_]:
-        """Whether images meet `goal` (N,) after 0 to `steps` steps of length `alpha` from `start` (N, C, H, W).
+        """Whether images meet `criterion` (N,) after 0 to `steps` steps of length `alpha` from `start` (N, C, H, W).
 
         Each step is projected onto the L∞ ball of `radius` around the start, and onto [0, 1]: for a `radius` below 1
         this is projected gradient descent (Madry et al., 2018, section 2.1), without its random start. `alpha` and
-        `radius` are those of all images, or one for each (N,). Images that met the goal leave the batch.
+        `radius` are those of all images, or one for each (N,). Images that met the criterion leave the batch.
         """
         alpha, radius = (
             torch.as_tensor(each).to(start).expand(len(start)).view(-1, 1, 1, 1) for each in (alpha, radius)
@@ -53,8 +53,8 @@ class Walker:
         rows, x = np.arange(len(start)), start
         low, high = (start - radius).clamp(0, 1), (start + radius).clamp(0, 1)
         for step in range(steps + 1):
-            log_p, gradient = reward_gradient(self.model, x, goal.of(rows).aimed, self.spec)
-            done = goal.of(rows).met(log_p)
+            log_p, gradient = reward_gradient(self.model, x, criterion.of(rows).aimed, self.spec)
+            done = criterion.of(rows).met(log_p)
             met[rows[done]] = True
             if done.all() or step == steps:
                 break
@@ -67,11 +67,11 @@ class Walker:
             x = torch.minimum(torch.maximum(x, low), high)
         return met
 
-    def single_step(self, images: Tensor, goal: Goal, radii: tuple[float, ...]) -> NDArray[np.bool_]:
-        """Whether one signed step of each length in `radii` meets `goal` (radii, N) (Goodfellow et al., 2015)."""
-        _, gradient = reward_gradient(self.model, images, goal.aimed, self.spec)
+    def single_step(self, images: Tensor, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
+        """Whether one signed step of each length in `radii` meets `criterion` (radii, N) (Goodfellow et al., 2015)."""
+        _, gradient = reward_gradient(self.model, images, criterion.aimed, self.spec)
         moved = ((images + radius * gradient.sign()).clamp(0, 1) for radius in radii)
-        return np.array([goal.met(log_probabilities(self.model, x)) for x in moved])
+        return np.array([criterion.met(log_probabilities(self.model, x)) for x in moved])
 
     def _directions(self, gradient: Tensor, image_ids: Tensor, step: int) -> Tensor:
         """The directions (N, C, H, W) of `AttackSpec.direction`; random where a gradient is zero."""
@@ -83,8 +83,3 @@ class Walker:
         if self.spec.direction == "sign":
             return gradient.sign()
         return gradient / gradient.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-
-
-def any_wrong_class(truth: NDArray[np.int64]) -> Goal:
-    """The goal of any prediction but the true one, whatever its probability."""
-    return Goal(truth, np.full_like(truth, -1), np.zeros(len(truth)))

@@ -1,4 +1,4 @@
-"""What an attack is: its settings, checked, and the ways in which an attack on an image can end.
+"""What an attack is: its settings, checked.
 
 Needs nothing but the settings, so that everything that reads them can; mistakes are named in sentences.
 """
@@ -10,13 +10,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from robustness.errors import UserError
-
-ENDED = ("success", "default_state", "cap", "skipped")
-"""How an attack on an image ends; results hold the position in this tuple."""
-SUCCESS, DEFAULT_STATE, CAP, SKIPPED = range(len(ENDED))
-
-ARGMAX = 0.0
-"""The required confidence that any wrong prediction meets; `argmax` in the configuration."""
+from robustness.storage.levels import ARGMAX, is_level
 
 Reward = Literal["probability", "cross_entropy"]
 Direction = Literal["sign", "normalized"]
@@ -33,8 +27,8 @@ class AttackSpec:
     `confidence` is the probability that the wrong class must reach; `other_confidences` are recorded from the same
     trajectory, which goes on until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
     `random`, `least_likely`, the number of a class, or `given` (with each image). `tighten` looks between the original
-    and the result for the smallest change that still meets the goal. `gradients` is the precision of the gradients;
-    whether an image has ended is decided in float32 in any case.
+    and the result for the smallest change that still meets the criterion. `gradients` is the precision of the
+    gradients; whether an image has ended is decided in float32 in any case.
     """
 
     reward: Reward
@@ -107,7 +101,7 @@ def _level(value: Any, title: str) -> float:
 
 
 def _check_confidence(level: float, key: str, classes: int, title: str) -> None:
-    if key == "other_confidences" and level == ARGMAX:
+    if key == "other_confidences" and is_level(level, ARGMAX):
         return
     if not level < 1:
         raise UserError(f"{title}: {key} holds {level}, which no probability exceeds; use a value below 1")

@@ -37,8 +37,8 @@ class Trajectories:
     attack has ended; `exact`, whether decisions need a pass in float32 beside the one for the gradient. Each (N,) on
     the CPU.
 
-    Found: `label_before` (N,), and for each level (N, L): `adversarial` float32 (N, L, C, H, W), `ended` (index into
-    `ENDED`, −1 before), `iterations`, `label_after`, `confidence_after` float32, `zero_gradients_then`.
+    Found: `label_before` (N,), and for each level (N, L): `adversarial` float32 (N, L, C, H, W), `outcome` (index
+    into `outcome.NUMBERED`, −1 before), `iterations`, `label_after`, `confidence_after` float32, `zero_gradients_then`.
 
     `batches` holds the number of images in each step's batch, so far.
     """
@@ -53,7 +53,7 @@ class Trajectories:
     exact: NDArray[np.bool_]
     label_before: NDArray[np.int64]
     adversarial: NDArray[np.float32]
-    ended: NDArray[np.int64]
+    outcome: NDArray[np.int64]
     iterations: NDArray[np.int64]
     label_after: NDArray[np.int64]
     confidence_after: NDArray[np.float32]
@@ -79,7 +79,7 @@ class Trajectories:
             exact=np.zeros(count, np.bool_),
             label_before=zeros(count),
             adversarial=np.zeros((count, levels, *images.shape[1:]), np.float32),
-            ended=np.full((count, levels), _UNMET),
+            outcome=np.full((count, levels), _UNMET),
             iterations=zeros(count, levels),
             label_after=zeros(count, levels),
             confidence_after=np.zeros((count, levels), np.float32),

@@ -20,22 +20,25 @@ from torch import Tensor, nn
 
 from robustness.attacks.decisions import UNCHANGED_ITERATIONS, UNCHANGED_TOLERANCE
 from robustness.attacks.gradients import static_prediction
-from robustness.attacks.spec import CAP, DEFAULT_STATE, SKIPPED, SUCCESS, AttackSpec
+from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
 from robustness.models.placement import memory_format, placed
+from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 
 _RUNNING = -1
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """How the attack on each of N images ended (an index of `ENDED`) and after how many steps; int64 (N,), on the CPU.
+    """How the attack on each of N images ended (an index of `outcome.NUMBERED`) and after how many steps.
+
+    Both int64 (N,), on the CPU.
 
     `evaluations` is the number of forward and backward passes per image, those of images that had ended included.
     """
 
-    ended: Tensor
+    outcome: Tensor
     iterations: Tensor
     evaluations: int
 
@@ -68,7 +71,7 @@ def keep_until_last(
         for start, stop in _ranges(len(images), batch_size)
     ]
     return Attacked(
-        ended=torch.cat([part.ended for part in parts]),
+        outcome=torch.cat([part.outcome for part in parts]),
         iterations=torch.cat([part.iterations for part in parts]),
         evaluations=sum(part.evaluations for part in parts),
     )
@@ -88,7 +91,7 @@ def _until_last(
     The device is asked once per step, whether to go on and whether there are zero gradients.
     """
     x = images.clone()
-    ended = torch.full_like(labels, _RUNNING)
+    outcome = torch.full_like(labels, _RUNNING)
     iterations, unchanged = torch.zeros_like(labels), torch.zeros_like(labels)
     previous = torch.full(labels.shape, torch.nan, device=images.device)
     step = 0
@@ -97,21 +100,21 @@ def _until_last(
         confidence, prediction = probabilities.max(1)
         unchanged = torch.where((watched - previous).abs() <= UNCHANGED_TOLERANCE, unchanged + 1, 0)
         previous = watched
-        running, wrong = ended == _RUNNING, prediction != labels
+        running, wrong = outcome == _RUNNING, prediction != labels
         at_rest = (unchanged >= UNCHANGED_ITERATIONS) & (prediction == static_label)
         if step == 0:
-            ended = torch.where(wrong, SKIPPED, ended)
+            outcome = torch.where(wrong, SKIPPED, outcome)
         else:
             if step >= spec.max_iterations:
-                ended = torch.where(running, CAP, ended)
-            ended = torch.where(running & at_rest, DEFAULT_STATE, ended)
-            ended = torch.where(running & wrong & (confidence >= spec.confidence), SUCCESS, ended)
-        running = ended == _RUNNING
+                outcome = torch.where(running, CAP, outcome)
+            outcome = torch.where(running & at_rest, DEFAULT_STATE, outcome)
+            outcome = torch.where(running & wrong & (confidence >= spec.confidence), SUCCESS, outcome)
+        running = outcome == _RUNNING
         direction = gradient.sign()
         zero = running & ~direction.flatten(1).any(1)
         going_on, any_zero = torch.stack((running.any(), zero.any())).tolist()
         if not going_on:
-            return Attacked(ended.cpu(), iterations.cpu(), evaluations=(step + 1) * len(images))
+            return Attacked(outcome.cpu(), iterations.cpu(), evaluations=(step + 1) * len(images))
         if any_zero:
             direction[zero] = random_signs(seed, image_ids[zero], iterations[zero], images.shape[1:])
         x.addcmul_(direction, (spec.alpha * running).view(-1, 1, 1, 1)).clamp_(0, 1)
@@ -130,8 +133,8 @@ def one_at_a_time(
         _alone(model, images[row : row + 1], labels[row : row + 1], image_ids[row : row + 1], spec, seed, static_label)
         for row in range(len(images))
     ]
-    ended, iterations = torch.tensor(found).reshape(-1, 2).unbind(1)
-    return Attacked(ended, iterations, evaluations=int((iterations + 1).sum()))
+    outcome, iterations = torch.tensor(found).reshape(-1, 2).unbind(1)
+    return Attacked(outcome, iterations, evaluations=int((iterations + 1).sum()))
 
 
 def _alone(

@@ -157,23 +157,23 @@ def measure(
 
 
 def _attacked(result: AttackResult) -> Attacked:
-    return Attacked(result.ended.flatten(), result.iterations.flatten(), result.evaluations)
+    return Attacked(result.outcome.flatten(), result.iterations.flatten(), result.evaluations)
 
 
-def _needed(outcome: Attacked, images: int) -> int:
+def _needed(attacked: Attacked, images: int) -> int:
     """The evaluations that the first images need: one more than steps, since the last one finds that it has ended."""
-    return int((outcome.iterations[:images] + 1).sum())
+    return int((attacked.iterations[:images] + 1).sum())
 
 
-def agreement(name: str, outcome: Attacked, ours: Attacked) -> Agreement:
+def agreement(name: str, theirs: Attacked, ours: Attacked) -> Agreement:
     """How far a method agrees with our attack on its images, the first ones of ours.
 
     Raises `RuntimeError` naming it when they do not do the same work, since their times say nothing then.
     """
-    count = len(outcome.ended)
-    ends = (outcome.ended == ours.ended[:count]).double().mean().item()
-    iterations = (outcome.iterations == ours.iterations[:count]).double().mean().item()
-    needed, expected = _needed(outcome, count), _needed(ours, count)
+    count = len(theirs.outcome)
+    ends = (theirs.outcome == ours.outcome[:count]).double().mean().item()
+    iterations = (theirs.iterations == ours.iterations[:count]).double().mean().item()
+    needed, expected = _needed(theirs, count), _needed(ours, count)
     if ends < SAME_ENDS or abs(needed - expected) > SAME_WORK * expected:
         raise RuntimeError(
             f"{name} is not the attack that it is compared with: {ends:.1%} of {count} images end alike, and it needs "

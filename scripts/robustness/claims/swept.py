@@ -13,6 +13,7 @@ import pandas
 
 from robustness.claims.verdicts import CLAIMS, Answer, Claim, Study, answer, verdicts
 from robustness.stats.censoring import attacked
+from robustness.storage.levels import at_level
 
 
 def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
@@ -36,8 +37,7 @@ def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.Dat
 
 def first_images(measures: pandas.DataFrame, images: int, required_confidence: float) -> pandas.DataFrame:
     """The rows of the first so many test images at one required confidence."""
-    chosen = (measures["image"] < images) & (measures["required_confidence"] == required_confidence)
-    return measures[chosen].reset_index(drop=True)
+    return at_level(measures[measures["image"] < images], required_confidence).reset_index(drop=True)
 
 
 def _told_by(study: Study, dataset: str) -> Iterator[Claim]:

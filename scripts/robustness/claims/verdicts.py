@@ -18,6 +18,7 @@ import numpy as np
 import pandas
 
 from robustness.analysis.believability import gain, judges_of
+from robustness.outcome import Outcome
 from robustness.stats import resampling
 from robustness.stats.censoring import censored, changes
 from robustness.stats.intervals import Interval, wilson
@@ -90,7 +91,7 @@ class Study:
     def ended(self, dataset: str, model: str, how: str) -> Values:
         """Whether the attack on each seed's image ended in that way: 1 or 0; nan where it was not attacked."""
         tables = [table.sort_values("image")["ended"] for table in self.measures[dataset, model]]
-        return np.stack([np.where(ended == "skipped", math.nan, ended == how) for ended in tables])
+        return np.stack([np.where(ended == Outcome.SKIPPED, math.nan, ended == how) for ended in tables])
 
     def right(self, dataset: str, model: str) -> Values:
         """Whether the model is right about each seed's test image: 1 or 0."""
@@ -523,9 +524,9 @@ CLAIMS = (
         "The attack fools more than 95 % of the images that it attacks ('almost every time') on each model but the "
         "noisy basic classifier, where more than half of the attacks end in the default state.",
         (
-            EndsMostly(MNIST, NOISY_BASIC, "default_state", 0.5),
+            EndsMostly(MNIST, NOISY_BASIC, Outcome.DEFAULT_STATE, 0.5),
             *(
-                EndsMostly(dataset, model, "success", 0.95)
+                EndsMostly(dataset, model, Outcome.SUCCESS, 0.95)
                 for dataset, models in MODELS.items()
                 for model in models
                 if (dataset, model) != (MNIST, NOISY_BASIC)

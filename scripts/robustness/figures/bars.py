@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.outcome import Outcome
+from robustness.storage.levels import is_level
 from robustness.storage.tables import Row
 from robustness.text import listed
 
@@ -61,8 +63,8 @@ def robustness_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
 
 
 def _row(table: Sequence[Row], attack: str, model: str, confidence: float) -> Row:
-    wanted = (attack, model, confidence)
-    chosen = [row for row in table if (row["attack"], row["model"], row["required_confidence"]) == wanted]
+    of_model = [row for row in table if (row["attack"], row["model"]) == (attack, model)]
+    chosen = [row for row in of_model if is_level(row["required_confidence"], confidence)]
     if len(chosen) != 1:
         count = f"{len(chosen)} rows" if chosen else "no row"
         raise UserError(
@@ -123,14 +125,14 @@ def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
 
 
 def _fooled(row: Row) -> str:
-    return f"{int(row['success']):,} of {int(row['attacked']):,} fooled"
+    return f"{int(row[Outcome.SUCCESS]):,} of {int(row['attacked']):,} fooled"
 
 
 def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str:
     """How many attacked images were not fooled and what became of them, by model."""
     told = []
     for model, row in zip(models, rows, strict=True):
-        ends = {"in the default state": row["default_state"], "at the cap on iterations": row["cap"]}
+        ends = {"in the default state": row[Outcome.DEFAULT_STATE], "at the cap on iterations": row[Outcome.CAP]}
         parts = [f"{int(count):,} ended {where}" for where, count in ends.items() if count]
         if parts:
             told.append(f"{model['title']}: {listed(parts)}")

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.outcome import Outcome
+from robustness.storage.levels import ARGMAX, is_level
 from robustness.storage.tables import Row
 from robustness.text import counted
 
@@ -172,13 +174,16 @@ def targeted_matrix(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     more than `WRITTEN` classes they are marked with a dot, and there are no numbers.
     """
     classes = [str(name) for name in spec["dataset"]["classes"]]
-    sure = [row for row in table if row["required_confidence"] == spec["required_confidence"]]
+    sure = [row for row in table if is_level(row["required_confidence"], spec["required_confidence"])]
     medians = [row["median_mean_change"] for row in sure]
     largest = max(filter(math.isfinite, medians), default=1.0)
     own = [row for row in sure if row["model"] == spec["model"]]
-    taken = sum(row["success"] for row in table if (row["model"], row["required_confidence"]) == (spec["model"], 0.0))
-    unsure = taken - sum(row["success"] for row in own)
-    values, images, success = (_square(own, name, classes) for name in ("median_mean_change", "images", "success"))
+    any_wrong = [row for row in table if row["model"] == spec["model"] and is_level(row["required_confidence"], ARGMAX)]
+    taken = sum(row[Outcome.SUCCESS] for row in any_wrong)
+    unsure = taken - sum(row[Outcome.SUCCESS] for row in own)
+    values, images, success = (
+        _square(own, name, classes) for name in ("median_mean_change", "images", Outcome.SUCCESS)
+    )
     with style.theme():
         figure, axes = _class_canvas(len(classes))
         shown = _heat(axes, np.where(np.isfinite(values), values, np.nan), largest)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from robustness.errors import UserError
 from robustness.figures import style
+from robustness.outcome import Outcome
 from robustness.storage.tensors import read_metadata, read_tensors
 from robustness.text import listed
 
@@ -122,7 +123,7 @@ def differences(data: Examples, spec: Mapping[str, Any]) -> Figure:
                 else:
                     picture(axes, 0.5 + factor * change)
                 _frame(axes, style.look(model, spec["architectures"]))
-                skipped = data.ended[row][column] == "skipped"
+                skipped = data.ended[row][column] == Outcome.SKIPPED
                 size = f"L∞ = {np.abs(change).max():.3f}"
                 _beneath(axes, "not attacked:\nwrong from the start" if skipped else size, wide)
         _label(grid, [model["title"] for model in models], [data.image[row] for row in rows], wide)
@@ -231,19 +232,19 @@ def _beneath(axes: Axes, text: str, wide: float) -> None:
 
 def _guess(data: Examples, row: int, column: int, classes: Sequence[str]) -> str:
     """The model's answer to a picture, or how an attack ended that did not succeed."""
-    if data.ended[row][column] == "skipped":
+    if data.ended[row][column] == Outcome.SKIPPED:
         return f"{classes[data.label_before[row, column]]}: wrong\nfrom the start"
     same = data.label_after[row, column] == data.label[row]
     answer = f"{classes[data.label_after[row, column]]} ({data.confidence_after[row, column]:.2f})"
     match data.ended[row][column]:
-        case "success":
+        case Outcome.SUCCESS:
             return answer
-        case "default_state":
+        case Outcome.DEFAULT_STATE:
             how = "default state"
-        case "cap":
+        case Outcome.CAP:
             how = "cap"
         case other:
-            raise UserError(f"an attack ended as '{other}', which is none of success, default_state, cap, skipped")
+            raise UserError(f"an attack ended as '{other}', which is none of {', '.join(Outcome)}")
     return f"{'still ' if same else ''}{answer}:\n{how}"
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.stats.censoring import attacked, censored, changes, first_censored, fooled_within
+from robustness.storage.levels import ARGMAX, is_level
 from robustness.text import listed
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ def _reach(models: Mapping[str, Sequence[Table]], measure: str) -> float:
 def _at(models: Mapping[str, Sequence[Table]], spec: Mapping[str, Any], confidence: float) -> dict[str, list[Table]]:
     found = {}
     for model in spec["models"]:
-        tables = [_rows(table, table["required_confidence"] == confidence) for table in models.get(model["name"], [])]
+        tables = [
+            _rows(table, is_level(table["required_confidence"], confidence)) for table in models.get(model["name"], [])
+        ]
         if not tables or not all(table["image"].size for table in tables):
             raise UserError(
                 f"there are no measures of model '{model['name']}' at confidence {confidence}: delete them and run the "
@@ -124,7 +127,7 @@ def _draw(
 
 
 def _level(confidence: float) -> str:
-    return "any wrong class" if confidence == 0 else f"probability {confidence:g}"
+    return "any wrong class" if is_level(confidence, ARGMAX) else f"probability {confidence:g}"
 
 
 def _title(dataset: str, panels: Sequence[Mapping[str, Any]]) -> str:

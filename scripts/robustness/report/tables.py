@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from robustness.outcome import Outcome
 from robustness.report.templates import unbroken
+from robustness.storage.levels import ARGMAX, at_level, is_level
 from robustness.text import DASH, number, percent
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def words(value: Any, tone: str = "") -> Cell:
 
 def level(required_confidence: float) -> str:
     """A required confidence, of which 0 stands for any wrong prediction."""
-    return "any wrong class" if required_confidence == 0 else f"{required_confidence:g}"
+    return "any wrong class" if is_level(required_confidence, ARGMAX) else f"{required_confidence:g}"
 
 
 def models(
@@ -134,7 +136,7 @@ def robustness(
             words(titles[row["model"]]),
             cell(row["attacked"], write=whole),
             cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
-            cell(row["skipped"], write=whole),
+            cell(row[Outcome.SKIPPED], write=whole),
             *(
                 cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
                 for name in (
@@ -162,7 +164,7 @@ def robustness(
 
 def at_goal(table: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
     """The rows of the table of robustness that the page is about: the report's attack at its required confidence."""
-    return table[(table["attack"] == "report") & (table["required_confidence"] == required_confidence)]
+    return at_level(table[table["attack"] == "report"], required_confidence)
 
 
 def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
@@ -256,7 +258,9 @@ def transfer(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 
 def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
     """The attack toward each class, its images counted over all pairs of classes."""
-    counted = table.groupby(["model", "required_confidence"], sort=False)[["images", "success"]].sum().reset_index()
+    counted = (
+        table.groupby(["model", "required_confidence"], sort=False)[["images", Outcome.SUCCESS]].sum().reset_index()
+    )
     rows = [
         [
             words(titles[row["model"]]),
@@ -265,8 +269,8 @@ def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
                 repr(float(row["required_confidence"])),
             ),
             cell(row["images"], write=whole),
-            cell(row["success"], write=whole),
-            cell(row["success"] / row["images"] if row["images"] else math.nan, write=percent),
+            cell(row[Outcome.SUCCESS], write=whole),
+            cell(row[Outcome.SUCCESS] / row["images"] if row["images"] else math.nan, write=percent),
         ]
         for row in counted.to_dict("records")
     ]

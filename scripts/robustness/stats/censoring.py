@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from robustness.outcome import Outcome
 from robustness.stats.intervals import wilson_bounds
 from robustness.stats.resampling import Values, seed_error
 
@@ -33,14 +34,14 @@ def changes(tables: Sequence[Measures], measure: str) -> Values:
 
 
 def _of_seed(table: Measures, measure: str) -> Values:
-    needed = np.where(table["ended"] == "success", table[measure], math.inf)
-    of_each: Values = np.where(table["ended"] == "skipped", math.nan, needed)
+    needed = np.where(table["ended"] == Outcome.SUCCESS, table[measure], math.inf)
+    of_each: Values = np.where(table["ended"] == Outcome.SKIPPED, math.nan, needed)
     return of_each[np.argsort(table["image"])]
 
 
 def _in_vain(table: Measures) -> NDArray[np.bool_]:
     """Which images were attacked and not fooled."""
-    return np.asarray((table["ended"] != "success") & (table["ended"] != "skipped"))
+    return np.asarray((table["ended"] != Outcome.SUCCESS) & (table["ended"] != Outcome.SKIPPED))
 
 
 def censored(tables: Sequence[Measures]) -> int:
@@ -50,7 +51,7 @@ def censored(tables: Sequence[Measures]) -> int:
 
 def attacked(tables: Sequence[Measures]) -> int:
     """How many images were attacked, over seeds."""
-    return sum(int((table["ended"] != "skipped").sum()) for table in tables)
+    return sum(int((table["ended"] != Outcome.SKIPPED).sum()) for table in tables)
 
 
 def first_censored(tables: Sequence[Measures], measure: str) -> float:

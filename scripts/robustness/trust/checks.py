@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustness.analysis.measures import mean_change
-from robustness.attacks.binary_search import Goal
+from robustness.attacks.criterion import Criterion, any_wrong_class
 from robustness.attacks.gradients import log_probabilities, reward_gradient, smallest_batch
 from robustness.attacks.iterated_sign import attack
-from robustness.attacks.pgd import Walker, any_wrong_class
-from robustness.attacks.spec import SUCCESS, AttackSpec
+from robustness.attacks.pgd import PGD
+from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
+from robustness.outcome import SUCCESS, Outcome
+from robustness.storage.levels import highest_shared, is_level
 from robustness.text import counted, percent
 from robustness.trust.evidence import Evidence, Images, Records, Subject
 from robustness.trust.questions import QUESTIONS, Check, tolerated
@@ -110,7 +112,7 @@ def evaluations(subject: Subject, evidence: Evidence) -> int:
 
 def at_level(records: Records, level: float) -> dict[str, NDArray[Any]]:
     """The records of attacked images at one required confidence, in the order of the images."""
-    rows = (records["required_confidence"] == level) & (records["ended"] != "skipped")
+    rows = is_level(records["required_confidence"], level) & (records["ended"] != Outcome.SKIPPED)
     return {name: column[rows] for name, column in records.items()}
 
 
@@ -128,10 +130,9 @@ def zero_gradients(attacks: Mapping[str, Records]) -> Check:
 def rewards_agree(attacks: Mapping[str, Records]) -> Check:
     """The share of images that one of two attacks fooled and the other did not, at the highest level of both."""
     names = list(attacks)
-    levels = [set(records["required_confidence"].tolist()) for records in attacks.values()]
-    level = max(levels[0] & levels[1])
+    level = highest_shared(*(records["required_confidence"] for records in attacks.values()))
     at = [at_level(records, level) for records in attacks.values()]
-    fooled = [set(each["image"][each["ended"] == "success"].tolist()) for each in at]
+    fooled = [set(each["image"][each["ended"] == Outcome.SUCCESS].tolist()) for each in at]
     images = len(at[0]["image"])
     alone = len(fooled[0] - fooled[1]), len(fooled[1] - fooled[0])
     why = (
@@ -163,7 +164,7 @@ def unbounded(subject: Subject, evidence: Evidence) -> Check:
     """The share of all attacked images that neither a recorded attack nor one of unlimited change fools."""
     left = evidence.never
     for alpha, steps in UNBOUNDED_STEPS.items():
-        fooled = _walk(subject, subject.walker, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
+        fooled = _pgd(subject, subject.pgd, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
         left = left.of(np.flatnonzero(~fooled))
     why = (
         f"Of {counted(evidence.attacked, 'image')}, {len(evidence.never)} kept the right label in every recorded "
@@ -181,8 +182,8 @@ def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
     # All budgets at once, in few batches that are full.
     start = sample.of(np.tile(np.arange(len(sample)), len(radii)))
     radius = torch.tensor(radii).repeat_interleave(len(sample))
-    goal, options = any_wrong_class(start.truth), {"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius}
-    fooled = _walk(subject, subject.walker, start, goal, steps=BOUNDED_STEPS, **options)
+    options = {"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius}
+    fooled = _pgd(subject, subject.pgd, start, any_wrong_class(start.truth), steps=BOUNDED_STEPS, **options)
     many = fooled.reshape(len(radii), -1).mean(1)
     one = _single_step(subject, sample, any_wrong_class(sample.truth), radii).mean(1)
     limit = tolerated(LIMITS["larger_budget"], len(sample))
@@ -208,8 +209,8 @@ def half_step(subject: Subject, evidence: Evidence) -> Check:
     if not images:
         return _check("half_step", np.nan, 0, "No image was fooled, so that there is no change to compare.", limit)
     fooled = evidence.sample.of(rows)
-    cap = min(2 * spec.max_iterations, HALF_STEP_SLACK * int(np.median(evidence.steps[rows])))
-    halved = replace(spec, alpha=spec.alpha / 2, max_iterations=cap, other_confidences=())
+    most = min(2 * spec.max_iterations, HALF_STEP_SLACK * int(np.median(evidence.steps[rows])))
+    halved = replace(spec, alpha=spec.alpha / 2, max_iterations=most, other_confidences=())
     changed, again = _attacked(subject, fooled, halved, subject.batch_size)
     before = _mean_change(fooled.pixels, evidence.last[torch.from_numpy(rows).to(changed.device)])
     ratio = np.where(again, _mean_change(fooled.pixels, changed) / before, np.inf)
@@ -226,14 +227,16 @@ def double_cap(subject: Subject, evidence: Evidence) -> Check:
 
     Where fewer images ended at the cap than the limit allows, their share stands for that which more steps would fool.
     """
-    cap, stopped, attacked = subject.spec.max_iterations, evidence.stopped, evidence.attacked
+    max_iterations, stopped, attacked = subject.spec.max_iterations, evidence.stopped, evidence.attacked
     limit = tolerated(LIMITS["double_cap"], attacked)
-    why = f"Of {counted(attacked, 'image')}, {len(stopped)} ended at the cap of {cap} steps"
+    why = f"Of {counted(attacked, 'image')}, {len(stopped)} ended at the cap of {max_iterations} steps"
     if len(stopped) <= limit * attacked:
         return _check("double_cap", len(stopped) / attacked, attacked, f"{why}; more steps can fool no others.", limit)
-    walker, goal = Walker(subject.model, subject.spec, subject.seed), stopped.goal(subject.spec.confidence)
-    fooled = int(_walk(subject, walker, stopped, goal, alpha=subject.spec.alpha, steps=cap).sum())
-    return _check("double_cap", fooled / attacked, attacked, f"{why}, and {cap} more fooled {fooled} of them.", limit)
+    pgd, criterion = PGD(subject.model, subject.spec, subject.seed), stopped.criterion(subject.spec.confidence)
+    fooled = int(_pgd(subject, pgd, stopped, criterion, alpha=subject.spec.alpha, steps=max_iterations).sum())
+    return _check(
+        "double_cap", fooled / attacked, attacked, f"{why}, and {max_iterations} more fooled {fooled} of them.", limit
+    )
 
 
 def beats_noise(subject: Subject, evidence: Evidence) -> Check:
@@ -242,7 +245,7 @@ def beats_noise(subject: Subject, evidence: Evidence) -> Check:
     signs = random_signs(subject.seed, sample.ids, torch.zeros_like(sample.ids), sample.pixels.shape[1:])
     size = torch.from_numpy(_linf(sample.pixels, evidence.first)).to(sample.pixels).view(-1, 1, 1, 1)
     noisy = (sample.pixels + size * signs).clamp(0, 1)
-    by_noise = sample.goal(subject.spec.levels[0]).met(_outputs(subject, noisy))
+    by_noise = sample.criterion(subject.spec.levels[0]).met(_outputs(subject, noisy))
     why = (
         f"Of {counted(len(sample), 'image')}, the attack reached its goal on {int(evidence.fooled_first.sum())}, and "
         f"noise of the same L∞ on {int(by_noise.sum())}."
@@ -269,7 +272,7 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
     """
     sample = evidence.sample
     spec = replace(subject.spec, gradients="float32")
-    aimed = sample.goal(0.0).aimed
+    aimed = sample.criterion(0.0).aimed
     signs = random_signs(subject.seed, sample.ids, torch.ones_like(sample.ids), sample.pixels.shape[1:]).double()
     wrong = slopes = 0
     for points in (sample.pixels, (sample.pixels + evidence.first) / 2, evidence.first):
@@ -293,8 +296,8 @@ def eight_bits(subject: Subject, evidence: Evidence) -> Check:
     """The share of fooled images that no longer fool the model when their pixels are rounded to 8 bits."""
     fooled = np.flatnonzero(evidence.fooled_last)
     attacked = evidence.last[torch.from_numpy(fooled).to(evidence.last.device)]
-    goal = evidence.sample.goal(0.0).of(fooled)
-    lost = int((~goal.met(_outputs(subject, (attacked * 255).round() / 255))).sum()) if len(fooled) else 0
+    criterion = evidence.sample.criterion(0.0).of(fooled)
+    lost = int((~criterion.met(_outputs(subject, (attacked * 255).round() / 255))).sum()) if len(fooled) else 0
     why = f"Of {counted(len(fooled), 'fooled image')}, {lost} fooled no longer once they were rounded to 8 bits."
     if not len(fooled):
         why = "No image was fooled, so that there is none to round."
@@ -335,19 +338,21 @@ def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
     return np.concatenate([log_probabilities(subject.model, x[rows]) for rows in _batches(len(x), subject.batch_size)])
 
 
-def _walk(subject: Subject, walker: Walker, start: Images, goal: Goal, **options: Any) -> NDArray[np.bool_]:
-    """`Walker.walk` in batches; tensors among `options` have a value for each image."""
+def _pgd(subject: Subject, pgd: PGD, start: Images, criterion: Criterion, **options: Any) -> NDArray[np.bool_]:
+    """`PGD.attack` in batches; tensors among `options` have a value for each image."""
     parts = []
     for rows in _batches(len(start), subject.batch_size):
         own: dict[str, Any] = {name: each[rows] if isinstance(each, Tensor) else each for name, each in options.items()}
-        parts.append(walker.walk(start.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), start.ids[rows], **own))
+        parts.append(
+            pgd.attack(start.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), start.ids[rows], **own)
+        )
     return np.concatenate([np.zeros(0, np.bool_), *parts])
 
 
-def _single_step(subject: Subject, images: Images, goal: Goal, radii: tuple[float, ...]) -> NDArray[np.bool_]:
-    """`Walker.single_step` in batches."""
+def _single_step(subject: Subject, images: Images, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
+    """`PGD.single_step` in batches."""
     parts = [
-        subject.walker.single_step(images.pixels[rows], goal.of(np.arange(rows.start, rows.stop)), radii)
+        subject.pgd.single_step(images.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), radii)
         for rows in _batches(len(images), subject.batch_size)
     ]
     return np.concatenate(parts, axis=1)
@@ -359,7 +364,7 @@ def _attacked(subject: Subject, images: Images, spec: AttackSpec, size: int) -> 
     result = attack(
         subject.model, images.pixels, labels, images.ids, spec, seed=subject.seed, batch_size=size, title=subject.title
     )
-    return result.adversarial[:, 0].to(images.pixels.device), (result.ended[:, 0] == SUCCESS).numpy()
+    return result.adversarial[:, 0].to(images.pixels.device), (result.outcome[:, 0] == SUCCESS).numpy()
 
 
 def _reward(logits: Tensor, aimed: NDArray[np.int64], spec: AttackSpec) -> Tensor:

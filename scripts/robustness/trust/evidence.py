@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from robustness.attacks.binary_search import Goal
-from robustness.attacks.pgd import Walker
+from robustness.attacks.criterion import Criterion
+from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.data.pixels import from_bytes
+from robustness.outcome import Outcome
+from robustness.storage.levels import is_level
 from robustness.storage.tensors import read_tensors
 
 Records = Mapping[str, NDArray[Any]]
@@ -37,9 +39,9 @@ class Subject:
     title: str
 
     @property
-    def walker(self) -> Walker:
+    def pgd(self) -> PGD:
         """Signed steps along the gradient of the cross-entropy, away from the true class."""
-        return Walker(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
+        return PGD(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,9 @@ class Images:
     def __len__(self) -> int:
         return len(self.truth)
 
-    def goal(self, confidence: float) -> Goal:
-        """The attack's goal at a required confidence."""
-        return Goal(self.truth, self.target, np.full(len(self), confidence))
+    def criterion(self, confidence: float) -> Criterion:
+        """The attack's criterion at a required confidence."""
+        return Criterion(self.truth, self.target, np.full(len(self), confidence))
 
     def of(self, rows: NDArray[np.int64]) -> Images:
         """Some of the images."""
@@ -107,11 +109,11 @@ def gathered(
     """What the shards hold, for checks on the first `count` images that were attacked."""
     report = next(iter(attacks.values()))
     pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(report["image"].max()) + 1))
-    last = (report["required_confidence"] == spec.confidence) & (report["ended"] != "skipped")
+    last = is_level(report["required_confidence"], spec.confidence) & (report["ended"] != Outcome.SKIPPED)
     chosen = report["image"][last][:count]
     last_chosen = last & np.isin(report["image"], chosen)
-    first_chosen = (report["required_confidence"] == spec.levels[0]) & np.isin(report["image"], chosen)
-    at_cap = last & (report["ended"] == "cap")
+    first_chosen = is_level(report["required_confidence"], spec.levels[0]) & np.isin(report["image"], chosen)
+    at_cap = last & (report["ended"] == Outcome.CAP)
     wrong = [records["image"][records["label_after"] != records["label"]] for records in attacks.values()]
     never = np.setdiff1d(report["image"][last], np.concatenate(wrong))
 
@@ -130,8 +132,8 @@ def gathered(
         sample=originals(chosen, report["target"][last_chosen]),
         first=tensor(first),
         last=tensor(final),
-        fooled_first=report["ended"][first_chosen] == "success",
-        fooled_last=report["ended"][last_chosen] == "success",
+        fooled_first=report["ended"][first_chosen] == Outcome.SUCCESS,
+        fooled_last=report["ended"][last_chosen] == Outcome.SUCCESS,
         steps=report["iterations"][last_chosen],
         never=originals(never, np.full_like(never, -1)),
         stopped=Images(

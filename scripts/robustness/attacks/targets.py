@@ -1,0 +1,53 @@
+"""Which class an attack aims at: by the rule that its spec names, or every other class for a few images of each."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from robustness.attacks.gradients import log_probabilities
+from robustness.compute.counter_random import random_offset
+from robustness.errors import UserError
+
+
+def targets_of(
+    model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, target: str | int | None, seed: int
+) -> NDArray[np.int64]:
+    """The class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
+    truth = labels.cpu().numpy()
+    if target is None or not len(truth):
+        return np.full_like(truth, -1)
+    if isinstance(target, int):
+        return np.full_like(truth, target)
+    classes = log_probabilities(model, images[:1]).shape[1]
+    match target:
+        case "next":
+            return (truth + 1) % classes
+        case "random":
+            return (truth + 1 + random_offset(seed, image_ids, classes - 1).cpu().numpy()) % classes
+        case "least_likely":
+            return np.concatenate([log_probabilities(model, part).argmin(1) for part in images.split(256)])
+    raise UserError(f"unknown attack target '{target}': use next, random, least_likely or a class of the dataset")
+
+
+class Pairs(NamedTuple):
+    """Test images, by number, with the class that each shall be turned into; both (N,)."""
+
+    images: NDArray[np.int64]
+    targets: NDArray[np.int64]
+
+
+def pairs(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, each: int) -> Pairs:
+    """The first `each` test images of each class that the model classifies correctly, toward every other class.
+
+    `labels` and `predictions` are those of all test images, in order. A class that has fewer gives what it has.
+    """
+    right = np.flatnonzero(labels == predictions)
+    chosen = [right[labels[right] == label][:each] for label in range(classes)]
+    images = np.concatenate([np.zeros(0, np.int64), *chosen]).repeat(classes - 1)
+    others = np.arange(classes - 1)[None, :] + np.zeros((len(images) // (classes - 1), 1), np.int64)
+    own = labels[images].reshape(others.shape)
+    return Pairs(images, (others + (others >= own)).flatten())

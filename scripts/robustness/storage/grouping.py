@@ -1,0 +1,149 @@
+"""Several files of results, told apart by what their headers say, never by their place in a list.
+
+Reads headers, and of shards the numbers of their images. Exists because a list that is cut by its length loses files in
+silence, and a list in another order swaps models.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from robustness.errors import UserError
+from robustness.storage.atomic import read_json
+from robustness.storage.identity import Identity
+from robustness.storage.records import read_columns, read_records
+from robustness.storage.tensors import read_metadata, read_tensors
+
+if TYPE_CHECKING:
+    import pandas
+
+_AGAIN = "delete it and run the workflow again"
+
+
+def identity_of(path: Path) -> Identity:
+    """Who a Parquet, safetensors or JSON file says it is, by its header alone.
+
+    Raises `UserError` when the file is missing or damaged, or does not say it.
+    """
+    if path.suffix == ".json":
+        header = read_json(path)
+    else:
+        header = _parquet_header(path) if _is_parquet(path) else read_metadata(path)
+    try:
+        return Identity(**header["identity"])
+    except (KeyError, TypeError):
+        raise UserError(f"{path} does not say which dataset and model it belongs to: {_AGAIN}") from None
+
+
+def common_identity(paths: Sequence[Path]) -> Identity:
+    """The identity that all files have; raises `UserError` naming the first that has another than the first file."""
+    first = identity_of(paths[0])
+    for path in paths[1:]:
+        if (found := identity_of(path)) != first:
+            raise UserError(f"{path} holds {found}, but {paths[0]} holds {first}: give files of one alone")
+    return first
+
+
+def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards: bool = False) -> dict[Any, list[Path]]:
+    """The files of each of the `expected` keys, in the order of these, whatever the order of `paths`.
+
+    A key is the tuple of the values that a file's identity has for `names`, or the one value where there is one name.
+    The files of a key differ in the other fields (most often in the seed), or with `shards` in their range of images.
+    Each key has the same of these, each once, in the order in which `paths` first has them, so that the files of two
+    keys at the same place belong together.
+
+    Raises `UserError` naming a file that is double or not expected, or the key and what it lacks.
+    """
+    wanted = list(expected)
+    found: dict[Any, dict[str, Path]] = {_plain(key): {} for key in wanted}
+    order: dict[str, None] = {}
+    for path in paths:
+        identity = identity_of(path)
+        values = asdict(identity)
+        key = _plain([values.pop(name) for name in names])
+        if key not in found:
+            expectation = "; ".join(_in_words(names, each) for each in found) or "no file at all"
+            raise UserError(f"{path} holds {identity}, which is not expected here: expected is {expectation}")
+        other = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
+        if shards:
+            other += " images {} to {}".format(*_first_and_last_image(path))
+        if other in found[key]:
+            raise UserError(f"{path} holds {identity}, as {found[key][other]} does: give each file once")
+        found[key][other] = path
+        order[other] = None
+    for key, files in found.items():
+        lacking = [other for other in order if other not in files]
+        if lacking or not files:
+            one = ", ".join([_in_words(names, key), *lacking[:1]])
+            raise UserError(f"no file of {one} is given: run the workflow again, or give the files of all")
+    return {key: [found[key][other] for other in order] for key in found}
+
+
+def one_for_each(paths: Sequence[Path], *names: str, expected: Iterable[Any]) -> dict[Any, Path]:
+    """As `grouped`, where each key has one file; raises `UserError` also where one has several."""
+    chosen = {}
+    for key, (path, *more) in grouped(paths, *names, expected=expected).items():
+        if more:
+            raise UserError(f"{path} and {more[0]} both hold {_in_words(names, key)}: give one of them")
+        chosen[key] = path
+    return chosen
+
+
+def read_grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any]) -> dict[Any, list[pandas.DataFrame]]:
+    """The records in the files of each key: a table for each file of `grouped`."""
+    files_of = grouped(paths, *names, expected=expected)
+    return {key: [read_records(path) for path in files] for key, files in files_of.items()}
+
+
+def check_pair(records: Path, images: Path) -> None:
+    """Return when the records and the images of a shard belong together, row by row; raise `UserError` if not."""
+    common_identity([records, images])
+    names = ("image", "required_confidence")
+    pairs = zip(read_columns(records, *names), read_tensors(images, *names), strict=True)
+    if not all(np.array_equal(of_records, of_images) for of_records, of_images in pairs):
+        raise UserError(
+            f"{records} and {images} hold other images, or these in another order: delete both and run the workflow "
+            "again"
+        )
+
+
+def _plain(key: Any) -> Any:
+    """A key as a tuple, or the one value where it has one."""
+    if isinstance(key, str | int):
+        return key
+    return tuple(key) if len(key) > 1 else key[0]
+
+
+def _in_words(names: Sequence[str], key: Any) -> str:
+    values = key if isinstance(key, tuple) else (key,)
+    return ", ".join(f"{name} {value}" for name, value in zip(names, values, strict=True))
+
+
+def _first_and_last_image(path: Path) -> tuple[int, int]:
+    (image,) = read_columns(path, "image") if _is_parquet(path) else read_tensors(path, "image")
+    return int(image.min()), int(image.max())
+
+
+def _is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, by its first bytes."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PAR1"
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: run the workflow to make it") from None
+
+
+def _parquet_header(path: Path) -> dict[str, Any]:
+    try:
+        metadata = pyarrow.parquet.read_schema(path).metadata or {}
+        return {"identity": json.loads(metadata.get(b"identity", b"null"))}
+    except (OSError, ValueError, pyarrow.ArrowInvalid) as error:
+        raise UserError(f"{path} cannot be read ({error}): {_AGAIN}") from None
