@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas
 
-from robustness.claims.verdicts import Study, claims
+from robustness.claims.study import Study
+from robustness.claims.verdicts import claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import write_text
 from robustness.storage.records import read_records

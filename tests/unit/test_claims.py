@@ -12,22 +12,10 @@ import pandas
 import pytest
 
 import assess_claims
-from robustness.claims.verdicts import (
-    CIFAR,
-    CLAIMS,
-    COLUMNS,
-    FAILS,
-    HOLDS,
-    MNIST,
-    MODELS,
-    UNDECIDED,
-    Alike,
-    Study,
-    Support,
-    answer,
-    claims,
-    verdicts,
-)
+from robustness.claims.comparisons import Alike, Support
+from robustness.claims.paper_claims import CLAIMS
+from robustness.claims.study import CIFAR, MNIST, MODELS, Study
+from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED, answer, claims, verdicts
 from robustness.errors import UserError
 from robustness.report import claims_page
 from robustness.storage.files import write_text

@@ -25,7 +25,7 @@ from robustness.attacks.state import Store
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
 from robustness.models.architectures import ImageShape, build
-from robustness.stats.intervals import equivalence
+from robustness.stats.tests import equivalence
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)

@@ -1,7 +1,7 @@
 """The study's tables, from per-image records: accuracy beside the report's, and robustness with intervals.
 
 Pure functions on pandas tables. With one seed intervals are over images, as in `stats.intervals`. With several
-they are those of the mean over all seeds that there could be, as in `stats.resampling`: two trainings of one recipe
+they are those of the mean over all seeds that there could be, as in `stats.seeds`: two trainings of one recipe
 differ by more than images can tell.
 """
 
@@ -15,7 +15,9 @@ import pandas
 from numpy.typing import NDArray
 
 from robustness.stats.intervals import Interval, bootstrap_mean, wilson
-from robustness.stats.resampling import OverSeeds, Statistic, Values, mean_of, median_of, over_images, seed_error
+from robustness.stats.resampling import Statistic, mean_of, median_of, over_images
+from robustness.stats.seeds import OverSeeds, seed_error
+from robustness.stats.tests import Values
 
 MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "l2", "linf", "iterations", "ssim")
 """Columns of the records whose mean over attacked images is reported with an interval."""

@@ -38,7 +38,7 @@ def believability(
     all but the counts is nan.
 
     The judges of two models are not the same networks, as none judges its own images, and the images that fooled them
-    are not the same either: to compare two models, see claim 11 (`robustness.claims.verdicts.Believable`).
+    are not the same either: to compare two models, see claim 11 (`robustness.claims.comparisons.Believable`).
     """
     rows = [
         {"model": model, **_row(tables, [_at(table, required_confidence) for table in measures[model]])}

@@ -15,7 +15,8 @@ import pandas
 
 from robustness.stats.censoring import changes
 from robustness.stats.intervals import bootstrap_mean
-from robustness.stats.resampling import RESAMPLES, Values, draws, median_of
+from robustness.stats.resampling import RESAMPLES, draws, median_of
+from robustness.stats.tests import Values
 
 MEASURES = ("linf", "l2", "mean_change", "pixels_changed")
 """The measures of change that are compared."""

@@ -29,7 +29,7 @@ TARGET_RULES = ("next", "random", "least_likely")
 DECIDERS = ("kind", "family", "library", "method", "weights", "factory")
 """Keys that decide which other keys an entry takes: an attack with a library or a method is a comparator."""
 CLAIMED = ("mnist", "cifar")
-"""Datasets that the report makes claims about; robustness.claims.verdicts says which."""
+"""Datasets that the report makes claims about; robustness.claims.study says which."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
 """Folders beside those of the datasets in the folder for results."""
 RESNET_PIXELS = range(

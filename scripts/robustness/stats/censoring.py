@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustness.stats.intervals import wilson_bounds
-from robustness.stats.resampling import Values, seed_error
+from robustness.stats.seeds import seed_error
+from robustness.stats.tests import Values
 
 
 class Measures(Protocol):
@@ -73,7 +74,7 @@ def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
     """The share of attacked images that a change of at most `allowed` fools: over images, or seeds and then images.
 
     `needed` is that of `changes`; the share is the mean over seeds. The band is Wilson's for one seed. For several it
-    is that of the hierarchical bootstrap (`stats.resampling.over_seeds`), and nowhere narrower than Wilson's.
+    is that of the hierarchical bootstrap (`stats.seeds.over_seeds`), and nowhere narrower than Wilson's.
     """
     known = ~np.isnan(needed)
     fooled = (needed[:, :, None] <= allowed) & np.isfinite(needed)[:, :, None]
