@@ -16,10 +16,10 @@ import pandas
 
 from robustness.analysis.believability import gain, judges_of
 from robustness.claims.study import MODELS, Model, Study
-from robustness.stats import resampling, tests
-from robustness.stats.intervals import Interval, wilson
-from robustness.stats.resampling import Statistic
-from robustness.stats.seeds import OverSeeds, over_seeds
+from robustness.stats import tests
+from robustness.stats.intervals import Interval
+from robustness.stats.resampling import log_odds_error, log_odds_of, log_ratio_of_medians, mean_of, median_of
+from robustness.stats.seeds import DIFFERENCE, MEDIAN, SHARE, OverSeeds, Summary, interval, over_seeds
 from robustness.stats.tests import Values
 
 
@@ -172,12 +172,9 @@ class MoreThanDataset(Comparison):
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
         first, second = (self._typical(study, dataset) for dataset in (self.first, self.second))
         threshold = math.log(self.times)
-        statistic = resampling.log_ratio_of_medians(first, second)
-        sizes = (first.shape[1], second.shape[1])
         weights = Support(*tests.rank_sum(first[0], second[0], self.times))
-        over = over_seeds(statistic, sizes)
-        one = resampling.over_images(resampling.log_ratio_of_medians(first[:1], second[:1]), sizes)
-        estimate = _exp(over.interval() if study.seeds > 1 else one)
+        over = over_seeds(log_ratio_of_medians(first, second), (first.shape[1], second.shape[1]))
+        estimate = _exp(interval(Summary(log_ratio_of_medians), first, second))
         unit = f"times the {_NAMES[self.measure]}, {self.first} ÷ {self.second} (medians over images)"
         words = f"{self.first} needs {_written(estimate)} times the {_NAMES[self.measure]} of {self.second}"
         images = {self.first: _attacked(first), self.second: _attacked(second)}
@@ -212,9 +209,9 @@ class EndsMostly(Comparison):
         known = ended[0][~np.isnan(ended[0])]
         weights = tests.binomial(int(known.sum()), known.size, self.share)
         odds = math.log(self.share / (1 - self.share))
-        least = resampling.log_odds_error(ended)
-        over = over_seeds(resampling.log_odds_of(ended), (ended.shape[1],), least=least)
-        estimate = _logistic(over.interval()) if study.seeds > 1 else wilson(int(known.sum()), known.size)
+        least = log_odds_error(ended)
+        over = over_seeds(log_odds_of(ended), (ended.shape[1],), least=least)
+        estimate = interval(SHARE, ended)
         words = f"on {self.dataset}/{self.model} {_written(estimate)} of the attacks end in {self.how}"
         unit = f"share of attacks that end in {self.how}, {self.dataset}/{self.model}"
         images = {self.dataset: _attacked(ended)}
@@ -239,9 +236,8 @@ class MoreAccurate(Comparison):
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
         first, second = (study.right(*model) for model in self.models)
         weights = Support(*tests.mcnemar(first[0], second[0]))
-        over = over_seeds(resampling.mean_of(first - second), (first.shape[1],))
-        one = resampling.over_images(resampling.mean_of(first[:1] - second[:1]), (first.shape[1],))
-        estimate = over.interval() if study.seeds > 1 else one
+        over = over_seeds(mean_of(first - second), (first.shape[1],))
+        estimate = interval(DIFFERENCE, first - second, within=(-1, 1))
         words = f"the accuracy of {self.first} less that of {self.second} is {_written(estimate)}"
         unit = f"accuracy, {self.first} − {self.second}"
         return Evidence(weights, Support(*over.sides(0.0)), estimate, unit, words, {self.dataset: first.shape[1]})
@@ -276,10 +272,8 @@ class Believable(Comparison):
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
         values = self._index(study)
         weights, _ = tests.signed_rank_of(values[0])
-        statistic, images = resampling.mean_of(values), (values.shape[1],)
-        over = over_seeds(statistic, images)
-        one = resampling.over_images(resampling.mean_of(values[:1]), images)
-        estimate = over.interval() if study.seeds > 1 else one
+        over = over_seeds(mean_of(values), (values.shape[1],))
+        estimate = interval(DIFFERENCE, values, within=(-2, 2) if self.second else (-1, 1))
         unit, words = f"index of believability, {self.first}", f"the index of {self.first}"
         if self.second:
             unit, words = f"{unit} − {self.second}", f"{words} less that of {self.second}"
@@ -307,12 +301,8 @@ _NAMES = {"mean_change": "mean change", "pixels_changed": "pixels changed", "ite
 
 
 def _ratio_over_seeds(first: Values, second: Values, both_censored: float = math.nan) -> OverSeeds:
-    return over_seeds(_median_ratio(first, second, both_censored), (first.shape[1],))
-
-
-def _median_ratio(first: Values, second: Values, both_censored: float = math.nan) -> Statistic:
     """The median log ratio; an image that neither was fooled by is `both_censored`, by default none of the images."""
-    return resampling.median_of(tests.log_ratios(first, second, both_censored=both_censored))
+    return over_seeds(median_of(tests.log_ratios(first, second, both_censored=both_censored)), (first.shape[1],))
 
 
 def _ratio(
@@ -321,10 +311,7 @@ def _ratio(
     """The evidence of a ratio of two models on the same images."""
     (dataset, one), (_, other) = models
     first, second = (study.values(*model, measure) for model in models)
-    if study.seeds > 1:
-        estimate = _exp(_ratio_over_seeds(first, second).interval())
-    else:
-        estimate = _exp(resampling.over_images(_median_ratio(first[:1], second[:1]), (first.shape[1],)))
+    estimate = _exp(interval(MEDIAN, tests.log_ratios(first, second, both_censored=math.nan)))
     words = (
         f"{one} needs {_written(estimate)} times the {_NAMES[measure]} of {other} "
         f"(rank-biserial correlation {effect:.2f})"
@@ -338,17 +325,13 @@ def _attacked(values: Values) -> int:
     return int((~np.isnan(values)).any(axis=0).sum())
 
 
-def _exp(interval: Interval) -> Interval:
-    return Interval(*(float(np.exp(each)) for each in interval))
+def _exp(logs: Interval) -> Interval:
+    return Interval(*(float(np.exp(each)) for each in logs))
 
 
-def _logistic(interval: Interval) -> Interval:
-    return Interval(*(1 / (1 + math.exp(-each)) for each in interval))
-
-
-def _written(interval: Interval) -> str:
-    estimate, *bounds = (f"{round(each, 9):.3g}" if math.isfinite(each) else "∞" for each in interval)
-    if math.isnan(interval.low):
+def _written(found: Interval) -> str:
+    estimate, *bounds = (f"{round(each, 9):.3g}" if math.isfinite(each) else "∞" for each in found)
+    if math.isnan(found.low):
         return f"{estimate} (no interval)"
     return f"{estimate} ({bounds[0]} to {bounds[1]})"
 

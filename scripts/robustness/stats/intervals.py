@@ -94,7 +94,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(successes / n, float(low), float(high))
 
 
-def wilson_bounds(shares: Floats, n: float, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def wilson_bounds(shares: Floats, n: float | Floats, *, level: float = 0.95) -> tuple[Floats, Floats]:
     """The bounds of Wilson's score interval of each of `shares` of `n` trials, which may be the mean of several seeds.
 
     Written out, since a figure needs it too: importing statsmodels for it takes longer than drawing.

@@ -35,7 +35,11 @@ def over_images(
     if not min(images):
         return Interval(math.nan, math.nan, math.nan)
     drawn = np.concatenate([statistic(*counts)[:, 0] for counts in draws(images, resamples, seed)])
-    estimate = float(observed(statistic, images)[0])
+    return percentiles(float(observed(statistic, images)[0]), drawn, level=level)
+
+
+def percentiles(estimate: float, drawn: Values, *, level: float = 0.95) -> Interval:
+    """An estimate with the percentiles of its resamples, which may be infinite; those that are nan are none."""
     known = drawn[~np.isnan(drawn)]
     if not known.size:
         return Interval(estimate, math.nan, math.nan)
@@ -63,13 +67,34 @@ def log_ratio_of_medians(first: Values, second: Values) -> Statistic:
 def mean_of(values: Values) -> Statistic:
     """The mean of each seed's images (seeds × images); nan counts for nothing."""
     known = ~np.isnan(values)
-    filled = np.where(known, values, 0.0)
+    filled, weights = np.where(known, values, 0.0).T, known.T.astype(float)
 
     def mean(counts: NDArray[np.int64]) -> Values:
+        drawn = counts.astype(float)  # whole numbers are multiplied one by one, others many at once
         with np.errstate(invalid="ignore"):
-            return (counts @ filled.T) / (counts @ known.T)
+            return (drawn @ filled) / (drawn @ weights)
 
     return mean
+
+
+def share_within(values: Values, limits: NDArray[np.float64]) -> Statistic:
+    """The share of each seed's images (seeds × images) with at most each limit: resamples × seeds × limits.
+
+    Images without a value (nan) count for nothing, infinite ones are within no limit.
+    """
+    rows = [_Sorted.of(row) for row in values]
+    places = [np.searchsorted(row.values[np.isfinite(row.values)], limits, side="right") for row in rows]
+
+    def shares(counts: NDArray[np.int64]) -> Values:
+        each = []
+        for row, place in zip(rows, places, strict=True):
+            upto = np.cumsum(counts[:, row.places], axis=1)
+            upto = np.concatenate([np.zeros((len(counts), 1), upto.dtype), upto], axis=1)
+            with np.errstate(invalid="ignore"):
+                each.append(upto[:, place] / upto[:, -1:])
+        return np.stack(each, axis=1)
+
+    return shares
 
 
 def log_odds_of(successes: Values) -> Statistic:
