@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import math
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ from robustness.stats.seeds import (
 )
 from robustness.stats.tests import log_ratios, signed_rank
 
+ROOT = Path(__file__).parents[2]
 INF, NAN = math.inf, math.nan
 
 
@@ -197,6 +200,19 @@ def test_many_sets_at_once_have_the_intervals_that_each_has(seed: int, seeds: in
     for summary in (MEAN, MEDIAN, SHARE, DIFFERENCE):
         for found, alone in zip(intervals(summary, values), [interval(summary, each) for each in values], strict=True):
             assert found == pytest.approx(alone, nan_ok=True)
+
+
+def test_nothing_outside_of_the_package_makes_an_interval_in_another_way() -> None:
+    makers = {"bootstrap", "bootstrap_mean", "bootstrap_median", "draws", "over_images", "percentiles", "wilson"}
+    using = {path.parent.name for path in (ROOT / "scripts").rglob("*.py") if makers & _from_statistics(path)}
+    assert using == {"stats"}
+
+
+def _from_statistics(path: Path) -> set[str]:
+    """The names that a file imports from the package and from scipy's."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    found = [node for node in nodes if isinstance(node, ast.ImportFrom) and "stats" in (node.module or "").split(".")]
+    return {alias.name for node in found for alias in node.names}
 
 
 # --- how often intervals cover ---------------------------------------------------------------------------------------

@@ -14,9 +14,7 @@ import numpy as np
 import pandas
 
 from robustness.errors import UserError
-from robustness.stats.intervals import bootstrap_median
-from robustness.stats.resampling import median_of
-from robustness.stats.seeds import Summary, by_seed, interval
+from robustness.stats.seeds import FINITE_RATIO, by_seed, interval
 
 NORMS = ("linf", "l2")
 """Columns of the measures by which attacks are compared."""
@@ -26,9 +24,6 @@ NORM_OF = {"fmn": "linf", "apgd": "linf", "ddn": "l2", "deepfool": "l2"}
 
 Measures = Mapping[tuple[str, str], list[pandas.DataFrame]]
 """The measures of each (attack, model): a table for each seed."""
-
-_RATIO = Summary(median_of, "log", bootstrap_median)
-"""The median of ratios, all of which are finite."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -98,7 +93,7 @@ def _compared(ours: pandas.Series, theirs: pandas.DataFrame, names: Iterable[str
     best = theirs.min(axis=1)
     we, they = np.isfinite(ours), np.isfinite(best)
     of_seeds = (ours / best)[we & they]
-    ratio = interval(_RATIO, by_seed(of_seeds))
+    ratio = interval(FINITE_RATIO, by_seed(of_seeds))
     ratios = of_seeds.groupby(level="image").mean()
     quarter, three_quarters = (ratios.quantile(share) for share in (0.25, 0.75))
     row: dict[str, float] = {

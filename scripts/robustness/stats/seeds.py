@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from robustness.stats.intervals import Interval, bootstrap_mean, wilson, wilson_bounds
+from robustness.stats.intervals import Interval, bootstrap_mean, bootstrap_median, wilson, wilson_bounds
 from robustness.stats.resampling import (
     RESAMPLES,
     Statistic,
@@ -57,6 +57,8 @@ MEDIAN = Summary(median_of)
 DIFFERENCE = Summary(mean_of)
 """The mean of what differs image by image, such as two models that are paired on the same images."""
 MEDIAN_RATIO = Summary(median_of, "log")
+FINITE_RATIO = Summary(median_of, "log", bootstrap_median)
+"""The median of ratios none of which is infinite."""
 SHARE = Summary(mean_of, "log odds", lambda known: wilson(int(known.sum()), known.size))
 """The share of ones among ones and zeros."""
 
