@@ -11,7 +11,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from robustness.claims.verdicts import Study, claims
+from robustness.claims.study import Study
+from robustness.claims.verdicts import claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_text
 from robustness.storage.grouping import read_grouped

@@ -94,12 +94,13 @@ def test_a_norm_without_comparators_has_no_row() -> None:
     ].tolist() == ["l2"]
 
 
-def test_with_several_seeds_counts_are_over_all_and_an_images_ratio_is_its_mean() -> None:
+def test_with_several_seeds_counts_are_over_all_and_the_ratio_is_the_geometric_mean_of_their_medians() -> None:
     ours = [measures([0.2, 0.3]), measures([0.4, None])]
     found = row(ours, {"fmn": "fmn"}, fmn=[measures([0.1, 0.1]), measures([0.1, 0.1])])
     assert [found[name] for name in ("seeds", "attacked", "both", "only_comparators")] == [2, 4, 3, 1]
-    assert found["ratio"] == pytest.approx(3)  # of (2 + 4) / 2 and 3
-    assert (found["ratio_low"], found["ratio_high"]) == pytest.approx((3, 3))
+    assert found["ratio"] == pytest.approx(math.sqrt(2.5 * 4))  # of 2 and 3, and of 4 alone
+    assert 0 < found["ratio_low"] < 2.5 < 4 < found["ratio_high"] < math.inf
+    assert found["ratio_quarter"] == pytest.approx(3)  # of (2 + 4) / 2 and 3
 
 
 def test_an_image_that_one_attack_skipped_is_not_compared() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from robustness.stats.intervals import Interval, bootstrap_mean, bootstrap_median, equivalence, wilson, wilson_bounds
+from robustness.stats.intervals import Interval, bootstrap_mean, bootstrap_median, wilson, wilson_bounds
 
 
 def test_bootstrap_agrees_with_the_normal_interval_for_many_normal_values():
@@ -100,24 +100,3 @@ def test_wilson_of_nothing_is_nan_and_of_impossible_counts_an_error():
     assert all(math.isnan(part) for part in wilson(0, 0))
     with pytest.raises(ValueError, match="3 successes in 2"):
         wilson(3, 2)
-
-
-def test_values_that_differ_by_much_less_than_the_margin_are_equivalent():
-    rng = np.random.default_rng(5)
-    values = rng.lognormal(0.0, 1.0, 200)
-    assert equivalence(values, values, 0.01) == 0
-    assert equivalence(values * np.exp(rng.normal(0.001, 0.02, 200)), values, 0.01) < 1e-6
-
-
-def test_values_at_the_margin_are_called_equivalent_as_rarely_as_the_level_says():
-    rng = np.random.default_rng(6)
-    values = rng.lognormal(0.0, 1.0, 50)
-    for edge in (math.log1p(0.01), math.log1p(-0.01)):
-        called = [equivalence(values * np.exp(rng.normal(edge, 0.02, 50)), values, 0.01) < 0.05 for _ in range(400)]
-        assert np.mean(called) <= 0.08
-
-
-def test_too_few_values_are_never_called_equivalent_for_lack_of_evidence():
-    values = np.array([1.0, 2.0, 3.0])
-    assert equivalence(values * np.array([1.05, 0.96, 1.0]), values, 0.01) > 0.3
-    assert equivalence(values * 1.02, values, 0.01) > 0.99

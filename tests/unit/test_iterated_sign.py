@@ -28,7 +28,7 @@ from robustness.models.architectures import build
 from robustness.models.frozen import frozen
 from robustness.models.image_shape import ImageShape
 from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
-from robustness.stats.intervals import equivalence
+from robustness.stats.tests import equivalence
 
 CPU = torch.device("cpu")
 SPEC = AttackSpec(reward="probability", direction="sign", alpha=0.01, confidence=0.9, max_iterations=60)

@@ -119,9 +119,17 @@ def test_only_the_first_wrong_prediction_is_compared() -> None:
         row_of(fmn(), measures([0.5], level=0.9))
 
 
-def test_with_several_seeds_an_image_counts_with_its_mean_over_seeds() -> None:
-    row = row_of(fmn(), measures([0.02, 0.04, 0.06]), measures([0.04, 0.06, 0.08]))
-    assert (row["value"], row["seeds"], row["attacked"]) == (pytest.approx(0.05), 2, 6)
+def test_with_several_seeds_the_value_is_the_mean_of_theirs_with_an_interval_over_seeds() -> None:
+    seeds = [measures([0.02, 0.04, 0.09]), measures([0.04, 0.06, 0.08]), measures([0.05, 0.05, 0.05])]
+    row = row_of(fmn(), *seeds)
+    assert (row["value"], row["seeds"], row["attacked"]) == (pytest.approx(0.05), 3, 9)
+    assert row["low"] < 0.04 < 0.06 < row["high"]
+
+
+def test_with_several_seeds_the_ratio_on_one_model_is_the_geometric_mean_of_theirs() -> None:
+    row = with_fmn([measures([0.1] * 3), measures([0.4] * 3)], [measures([0.1] * 3)] * 2)
+    assert row["ratio"] == pytest.approx(2)
+    assert row["ratio_low"] > 0
 
 
 def test_a_reference_stands_beside_each_model_that_is_like_its_own_and_each_attack() -> None:

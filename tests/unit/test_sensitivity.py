@@ -13,8 +13,8 @@ import pytest
 import judge_swept_value
 import tabulate_sensitivity
 from robustness.claims.sensitivity import over_values
+from robustness.claims.study import MODELS
 from robustness.claims.swept import first_images, judged
-from robustness.claims.verdicts import MODELS
 from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 

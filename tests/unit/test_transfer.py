@@ -80,8 +80,16 @@ def test_every_pair_and_norm_has_a_row_also_where_there_are_no_images() -> None:
     assert math.isnan(row["fooled"])
 
 
-def test_the_interval_of_several_seeds_is_that_of_one_seeds_images() -> None:
+def test_seeds_in_which_the_same_is_fooled_count_as_one() -> None:
     one = shown("a", [(7, 7, 3, 3, 7)] * 6 + [(7, 7, 3, 7, 7)] * 4)
     row = row_of(transfer({"a": [one, one]}, {"a": 0}), "a", "a")
     assert (row["images"], row["seeds"], row["fooled"]) == (20, 2, 0.6)
     assert (row["fooled_low"], row["fooled_high"]) == pytest.approx(wilson(6, 10)[1:])
+
+
+def test_seeds_that_differ_widen_the_interval_beyond_that_of_their_images() -> None:
+    seeds = [shown("a", [(7, 7, 3, 3, 7)] * hit + [(7, 7, 3, 7, 7)] * (40 - hit)) for hit in (20, 26, 32)]
+    row = row_of(transfer({"a": seeds}, {"a": 0}), "a", "a")
+    _, low, high = wilson(26, 40)
+    assert row["fooled"] == 78 / 120
+    assert 0 < row["fooled_low"] < low < high < row["fooled_high"] < 1

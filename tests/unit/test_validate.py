@@ -740,6 +740,6 @@ def test_a_mistake_in_the_sweep_is_named(sweep: dict[str, Any], words: str) -> N
 
 
 def test_the_datasets_that_can_be_swept_are_those_with_claims() -> None:
-    from robustness.claims.verdicts import MODELS
+    from robustness.claims.study import MODELS
 
     assert set(CLAIMED) == set(MODELS)

@@ -1,22 +1,19 @@
 """The study's tables, from per-image records: accuracy beside the report's, and robustness with intervals.
 
-Pure functions on pandas tables. With one seed intervals are over images, as in `stats.intervals`. With several
-they are those of the mean over all seeds that there could be, as in `stats.resampling`: two trainings of one recipe
-differ by more than images can tell.
+Pure functions on pandas tables. Intervals are those of `stats.seeds`: over images with one seed, over seeds and images
+with several.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas
-from numpy.typing import NDArray
 
 from robustness.outcome import CENSORED, Outcome
-from robustness.stats.intervals import Interval, bootstrap_mean, wilson
-from robustness.stats.resampling import OverSeeds, Statistic, Values, mean_of, median_of, over_images, seed_error
+from robustness.stats.seeds import MEAN, MEDIAN, SHARE, interval, intervals
+from robustness.stats.tests import Values
 
 MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "l2", "linf", "iterations", "ssim")
 """Columns of the records whose mean over attacked images is reported with an interval."""
@@ -36,15 +33,15 @@ def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str
     rows = []
     for model, tables in predictions.items():
         right = np.array([table["label"] == table["prediction"] for table in tables], np.float64)
-        ((estimate, low, high),) = _intervals(right[None], mean_of, _share)
+        found = interval(SHARE, right)
         rows.append(
             {
                 "model": model,
                 "seeds": len(tables),
                 "test_images": right.shape[1],
-                "accuracy": estimate,
-                "accuracy_low": max(low, 0.0),
-                "accuracy_high": min(high, 1.0),
+                "accuracy": found.estimate,
+                "accuracy_low": found.low,
+                "accuracy_high": found.high,
                 "accuracy_published": published[model],
             }
         )
@@ -86,11 +83,11 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
         *measured, fooled = _by_seed_and_image(attacked.assign(fooled=attacked["ended"] == Outcome.SUCCESS))
         values = np.stack(measured)
         medians = np.where(fooled == 0, math.inf, values[[MEASURES.index(measure) for measure in MEDIANS]])
-        found = zip(MEASURES, _intervals(values, mean_of, _mean), strict=True)
-        typical = zip((f"median_{name}" for name in MEDIANS), _intervals(medians, median_of, _median), strict=True)
-        for name, interval in (*found, *typical):
-            row[name], row[f"{name}_high"] = interval.estimate, interval.high
-            row[f"{name}_low"] = interval.low if name == "ssim" else max(interval.low, 0.0)
+        means = zip(MEASURES, intervals(MEAN, values), strict=True)
+        typical = zip((f"median_{name}" for name in MEDIANS), intervals(MEDIAN, medians), strict=True)
+        for name, found in (*means, *typical):
+            row[name], row[f"{name}_high"] = found.estimate, found.high
+            row[f"{name}_low"] = found.low if name == "ssim" else max(found.low, 0.0)
         row["zero_gradient_share"] = attacked["zero_gradients"].sum() / max(1, attacked["iterations"].sum())
         rows.append(row)
     return pandas.DataFrame(rows)
@@ -104,39 +101,3 @@ def _by_seed_and_image(attacked: pandas.DataFrame) -> Values:
     wide = attacked.droplevel(1).set_index("image", append=True)[columns].astype(float).unstack("image")
     values: Values = wide.to_numpy().reshape(len(wide), len(columns), -1).swapaxes(0, 1)
     return values
-
-
-def _intervals(
-    values: Values, statistic: Callable[[Values], Statistic], of_one: Callable[[Values], Interval]
-) -> list[Interval]:
-    """A statistic of each measure (measures × seeds × images): `of_one` of one seed's values, else over seeds.
-
-    Equal seeds count as one: a model that comes with its weights is the same for each.
-    """
-    if np.array_equal(values, np.broadcast_to(values[:, :1], values.shape), equal_nan=True):
-        values = values[:, :1]
-    measures, seeds, images = values.shape
-
-    def by_seed(counts: NDArray[np.int64]) -> Values:
-        return statistic(values.reshape(-1, images))(counts).reshape(len(counts), measures, seeds).swapaxes(1, 2)
-
-    if seeds < 2:
-        return [of_one(each[0]) for each in values]
-    errors = seed_error(by_seed, (images,), seeds)
-    observed = by_seed(np.ones((1, images), np.int64))[0].T
-    return [
-        of_one(each[0]) if error == 0 else OverSeeds(tuple(map(float, found)), float(error)).interval()
-        for each, found, error in zip(values, observed, errors, strict=True)
-    ]
-
-
-def _share(right: Values) -> Interval:
-    return wilson(int(right.sum()), right.size)
-
-
-def _mean(values: Values) -> Interval:
-    return bootstrap_mean(values[~np.isnan(values)])
-
-
-def _median(values: Values) -> Interval:
-    return over_images(median_of(values), (values.size,))

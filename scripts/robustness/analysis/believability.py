@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 
 from robustness.analysis.answers import ANSWERS
 from robustness.outcome import CENSORED, Outcome
-from robustness.stats.intervals import Interval, bootstrap_mean
+from robustness.stats.seeds import MEAN, interval
+from robustness.stats.tests import holm
 from robustness.storage.levels import at_level
-
-RESAMPLES = 2000
-"""Draws of the hierarchical bootstrap, as many as of the plain one."""
 
 
 def believability(
@@ -32,7 +30,7 @@ def believability(
 
     `new_label`, `original` and `neither` are shares of the judges' answers on adversarial images, `new_label_noise`
     and `original_noise` on the same images with noise of the same L2 norm. `index` = `new_label` − `new_label_noise`,
-    from −1 to 1, with a 95 % bootstrap interval over images, or over seeds and then images where there are several.
+    from −1 to 1, with its 95 % interval (`stats.seeds.interval` of its mean over images).
     `p` is that of a one-sided Wilcoxon signed-rank test of the index above zero, paired over images (of an image that
     several seeds have, the mean over seeds counts), so it speaks of these networks; `p_holm` is corrected over the
     models. `ssim` is the mean over the judged images. `images` (judged) and `censored` (attacked, not fooled, and so
@@ -40,14 +38,14 @@ def believability(
     all but the counts is nan.
 
     The judges of two models are not the same networks, as none judges its own images, and the images that fooled them
-    are not the same either: to compare two models, see claim 11 (`robustness.claims.verdicts.Believable`).
+    are not the same either: to compare two models, see claim 11 (`robustness.claims.comparisons.Believable`).
     """
     rows = [
         {"model": model, **_row(tables, [at_level(table, required_confidence) for table in measures[model]])}
         for model, tables in judged.items()
     ]
     table = pandas.DataFrame(rows)
-    table.insert(5, "p_holm", _holm(table["p"].to_numpy(dtype=float)))
+    table.insert(5, "p_holm", holm(table["p"].tolist()))
     return table
 
 
@@ -56,11 +54,11 @@ def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame
     fooled = measured["ended"] == Outcome.SUCCESS
     adversarial, noise = _shares(judged, "adversarial"), _shares(judged, "noise")
     gains = [gain(table) for table in judged]
-    interval = hierarchical_mean([each.to_numpy(dtype=float) for each in gains])
+    index = interval(MEAN, pandas.concat(gains, axis=1).to_numpy(dtype=float).T, within=(-1, 1))
     return {
-        "index": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
+        "index": index.estimate,
+        "low": index.low,
+        "high": index.high,
         "p": _above_zero(pandas.concat(gains).groupby(level="image").mean().to_numpy(dtype=float)),
         "new_label": adversarial["new"],
         "original": adversarial["original"],
@@ -100,23 +98,6 @@ def gain(judged: pandas.DataFrame, judges: AbstractSet[tuple[str, int]] | None =
     return share["adversarial"] - share["noise"] if len(share) else pandas.Series(dtype=float, index=share.index)
 
 
-def hierarchical_mean(groups: Sequence[NDArray[np.float64]], *, seed: int = 0) -> Interval:
-    """The mean of the groups' means with its 95 % percentile interval: groups are drawn, then values within each.
-
-    One group has a plain bootstrap over its values. Empty groups are left out; nan where all are empty.
-    """
-    groups = [np.sort(group) for group in groups if len(group)]
-    if len(groups) < 2:
-        return bootstrap_mean(groups[0] if groups else [])
-    rng = np.random.default_rng(seed)
-    drawn = [
-        np.mean([rng.choice(groups[index], len(groups[index])).mean() for index in indices])
-        for indices in rng.integers(len(groups), size=(RESAMPLES, len(groups)))
-    ]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(np.mean([group.mean() for group in groups])), float(low), float(high))
-
-
 def _above_zero(gains: NDArray[np.float64]) -> float:
     """The p-value of a one-sided Wilcoxon signed-rank test; 1 where no value differs from zero, nan where none is."""
     from scipy.stats import wilcoxon
@@ -124,14 +105,3 @@ def _above_zero(gains: NDArray[np.float64]) -> float:
     if not len(gains):
         return math.nan
     return float(wilcoxon(gains, alternative="greater").pvalue) if gains.any() else 1.0
-
-
-def _holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The p-values corrected for their number by Holm's method; those that are nan stay so and do not count."""
-    from statsmodels.stats.multitest import multipletests
-
-    corrected = np.full(len(p), math.nan)
-    known = ~np.isnan(p)
-    if known.any():
-        corrected[known] = multipletests(p[known], method="holm")[1]
-    return corrected

@@ -15,7 +15,7 @@ import pandas
 
 from robustness.errors import UserError
 from robustness.outcome import Outcome
-from robustness.stats.intervals import bootstrap_median
+from robustness.stats.seeds import FINITE_RATIO, by_seed, interval
 from robustness.storage.levels import ARGMAX, at_level
 
 NORMS = ("linf", "l2")
@@ -43,8 +43,9 @@ def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> 
       fool having needed infinitely much; `success_<name>`, `median_<name>`: the same of each comparator of this norm,
       empty for those of the other norm;
     - `ratio`: the median over images, where both succeeded, of our norm divided by the smallest norm that any
-      comparator succeeded with, with its 95 % bootstrap interval (`ratio_low`, `ratio_high`) and its quartiles
-      (`ratio_quarter`, `ratio_three_quarters`). With several seeds an image's ratio is its mean over seeds.
+      comparator succeeded with, with its 95 % interval (`ratio_low`, `ratio_high`; `stats.seeds.interval`) and its
+      quartiles (`ratio_quarter`, `ratio_three_quarters`). With several seeds it is the geometric mean of their medians,
+      and quartiles are over images, of each image's mean over seeds.
 
     An attack of ours without records for any wrong class is left out, with a warning that says how to get them; raises
     `UserError` where none has them.
@@ -67,7 +68,8 @@ def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> 
             if not names or attack in lacking:
                 continue
             seeds = zip(tables, *(theirs[name, model] for name in names), strict=True)
-            distances = pandas.concat(_distances(["", *names], seed, norm) for seed in seeds)
+            of_seeds = [_distances(["", *names], seed, norm) for seed in seeds]
+            distances = pandas.concat(of_seeds, keys=range(len(of_seeds)), names=["seed"])
             row = {"attack": attack, "model": model, "norm": norm, "seeds": len(tables)}
             rows.append(row | _compared(distances[""], distances[names], methods))
     return pandas.DataFrame(rows)
@@ -86,11 +88,15 @@ def _distances(names: list[str], tables: tuple[pandas.DataFrame, ...], norm: str
 
 
 def _compared(ours: pandas.Series, theirs: pandas.DataFrame, names: Iterable[str]) -> dict[str, float]:
-    """A row of the table from the norms of our attack and of its comparators; `names` are those with columns."""
+    """A row of the table from the norms of our attack and of its comparators, by seed and image.
+
+    `names` are those of the comparators with columns.
+    """
     best = theirs.min(axis=1)
     we, they = np.isfinite(ours), np.isfinite(best)
-    ratios = (ours / best)[we & they].groupby(level="image").mean()
-    ratio = bootstrap_median(ratios)
+    of_seeds = (ours / best)[we & they]
+    ratio = interval(FINITE_RATIO, by_seed(of_seeds))
+    ratios = of_seeds.groupby(level="image").mean()
     quarter, three_quarters = (ratios.quantile(share) for share in (0.25, 0.75))
     row: dict[str, float] = {
         "attacked": len(ours),

@@ -12,10 +12,12 @@ from itertools import combinations
 
 import numpy as np
 import pandas
+from numpy.typing import NDArray
 
 from robustness.stats.censoring import changes
-from robustness.stats.intervals import bootstrap_mean
-from robustness.stats.resampling import RESAMPLES, Values, draws, median_of
+from robustness.stats.resampling import median_of, observed
+from robustness.stats.seeds import MEAN, interval, means_over_seeds, of_resamples
+from robustness.stats.tests import Values
 from robustness.storage.levels import at_level
 
 MEASURES = ("linf", "l2", "mean_change", "pixels_changed")
@@ -46,10 +48,9 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
 
     `models` has, for each model, a table of one attack's measures for every seed. `tau` is Kendall's τ-b between the
     two rankings of the models by their median change (the mean over seeds of each seed's median), with its 95 %
-    percentile interval (`tau_low`, `tau_high`) over images, or over seeds and then images where there are several: few
-    models make it coarse, and few seeds make it too narrow. `tau_images` is the mean of the same of each image that all
-    models classify correctly, with its bootstrap interval over images. Images that were not fooled rank highest, and
-    equal.
+    interval (`tau_low`, `tau_high`; `stats.seeds.of_resamples`), which few models make coarse. `tau_images` is the mean
+    of the same of each image that all models classify correctly, with its interval (`stats.seeds.interval`). Images
+    that were not fooled rank highest, and equal.
     `images` is the number of such images, over seeds; `censored` of how many of them a model was not fooled at either
     setting.
     """
@@ -61,13 +62,13 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
     }
     compared = [((low, measure), (high, measure)) for measure in MEASURES for low, high in combinations(levels, 2)]
     compared += [((level, one), (level, other)) for level in levels for one, other in combinations(MEASURES, 2)]
-    medians = _medians(needed)
+    medians, seeds = _medians(needed)
     rows = []
     for first, second in compared:
         (level, measure), (other_level, other_measure) = first, second
         between_levels = measure == other_measure
-        tau, *drawn = (kendall(one, other) for one, other in zip(medians[first], medians[second], strict=True))
-        low, high = _bounds(np.array(drawn))
+        tau, *drawn = kendall(medians[first], medians[second])
+        found = of_resamples(float(tau), np.array(drawn), seeds, within=(-1, 1))
         rows.append(
             {
                 "between": "confidences" if between_levels else "measures",
@@ -76,9 +77,9 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
                 "at": measure if between_levels else level,
                 "models": len(models),
                 "seeds": needed[first].shape[1],
-                "tau": float(tau),
-                "tau_low": low,
-                "tau_high": high,
+                "tau": found.estimate,
+                "tau_low": found.low,
+                "tau_high": found.high,
                 **_over_images(needed[first], needed[second]),
             }
         )
@@ -94,29 +95,21 @@ def _rounded(values: Values) -> Values:
     return np.round(values, 6)
 
 
-def _medians(needed: Mapping[Setting, Values]) -> dict[Setting, Values]:
-    """For each setting the medians of all models: first those observed, then those of each resample."""
-    shape = next(iter(needed.values())).shape
-    statistics = {setting: [median_of(values) for values in models] for setting, models in needed.items()}
-    rng = np.random.default_rng(0)
-    parts: dict[Setting, list[Values]] = {setting: [] for setting in needed}
-    everything = [[np.ones((1, shape[2]), np.int64)]]
-    for number, (counts,) in enumerate([*everything, *draws((shape[2],), RESAMPLES, 0)]):
-        # A seed is drawn for each model by itself: seeds of two models have nothing in common but their number.
-        size = (len(counts), shape[0], shape[1])
-        chosen = rng.integers(0, shape[1], size) if number else np.broadcast_to(np.arange(shape[1]), size)
-        for setting, models in statistics.items():
-            each = np.stack([median(counts) for median in models], axis=1)
-            parts[setting].append(np.take_along_axis(each, chosen, axis=2).mean(axis=2))
-    return {setting: np.concatenate(each) for setting, each in parts.items()}
+def _medians(needed: Mapping[Setting, Values]) -> tuple[Mapping[Setting, Values], int]:
+    """For each setting the medians of all models, those observed and then each resample's; and of how many seeds."""
+    every = np.stack(list(needed.values()))
+    if np.array_equal(every, np.broadcast_to(every[:, :, :1], every.shape), equal_nan=True):
+        every = every[:, :, :1]  # models that come with their weights, so that their seeds are the same
+    settings, models, seeds, images = every.shape
+    of_each = median_of(every.reshape(-1, images))
 
+    def medians(counts: NDArray[np.int64]) -> Values:
+        return of_each(counts).reshape(len(counts), settings, models, seeds).transpose(0, 3, 2, 1)
 
-def _bounds(drawn: Values) -> tuple[float, float]:
-    known = drawn[~np.isnan(drawn)]
-    if not known.size:
-        return math.nan, math.nan
-    low, high = np.quantile(known, [0.025, 0.975])
-    return float(low), float(high)
+    # A seed is drawn for each model by itself: seeds of two models have nothing in common but their number.
+    drawn = means_over_seeds(medians, (images,), apart=True)
+    itself = observed(medians, (images,)).mean(axis=0)
+    return dict(zip(needed, np.concatenate([itself[None], drawn]).transpose(2, 0, 1), strict=True)), seeds
 
 
 def _over_images(first: Values, second: Values) -> dict[str, float]:
@@ -125,12 +118,12 @@ def _over_images(first: Values, second: Values) -> dict[str, float]:
     tau = kendall(np.moveaxis(first, 0, -1), np.moveaxis(second, 0, -1))
     ranked = np.where(everywhere, tau, math.nan)
     images = ranked[:, ~np.isnan(ranked).all(axis=0)]
-    interval = bootstrap_mean(np.nanmean(images, axis=0) if images.size else [])
+    found = interval(MEAN, images, within=(-1, 1))
     unknown = (np.isinf(first) | np.isinf(second)).any(axis=0) & everywhere
     return {
-        "tau_images": interval.estimate,
-        "tau_images_low": interval.low,
-        "tau_images_high": interval.high,
+        "tau_images": found.estimate,
+        "tau_images_low": found.low,
+        "tau_images_high": found.high,
         "images": int(everywhere.sum()),
         "censored": int(unknown.sum()),
     }

@@ -160,9 +160,9 @@ def beside(
 
     Of the measures those at which any wrong class was reached are taken (`required_confidence` 0). Images that were not
     fooled are counted in `not_fooled`: they enter a median as infinite, and a mean with the change that they had
-    reached, which makes it a lower `bound`. `skipped` images are left out. With several seeds an image's value is its
-    mean over seeds. A reference without a model beside it keeps a row of its own. Raises `UserError` where an attack
-    did not record any wrong class.
+    reached, which makes it a lower `bound`. `skipped` images are left out. With several seeds a value is the mean over
+    seeds of each seed's, a ratio on one model the geometric mean; intervals are those of `stats.seeds`. A reference
+    without a model beside it keeps a row of its own. Raises `UserError` where an attack did not record any wrong class.
     """
     import pandas
 
@@ -232,23 +232,21 @@ def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[In
     """The reference's statistic of one attack's change to one model's images, and what was counted."""
     import pandas
 
-    from robustness.stats.intervals import bootstrap_mean
-    from robustness.stats.resampling import median_of, over_images
+    from robustness.stats.seeds import MEAN, MEDIAN, by_seed, interval
 
-    records = pandas.concat(tables)
-    attacked = records[records["ended"] != Outcome.SKIPPED]
+    records = pandas.concat(tables, keys=range(len(tables)), names=["seed", None]).set_index("image", append=True)
+    attacked = records[records["ended"] != Outcome.SKIPPED].droplevel(1)
     fooled = attacked["ended"] == Outcome.SUCCESS
     is_mean = reference.statistic == "mean"
     change = attacked[reference.norm].astype(float)
-    values = (change if is_mean else change.where(fooled, math.inf)).groupby(attacked["image"]).mean()
+    values = by_seed(change if is_mean else change.where(fooled, math.inf))
     counts: dict[str, object] = {
         "seeds": len(tables),
         "attacked": len(attacked),
         "not_fooled": int((~fooled).sum()),
         "bound": "at least" if is_mean and not fooled.all() else "",
     }
-    every = values.to_numpy().astype("float64")
-    return bootstrap_mean(every) if is_mean else over_images(median_of(every), [len(every)]), counts
+    return interval(MEAN if is_mean else MEDIAN, values), counts
 
 
 def _image_by_image(norm: str, ours: Sequence[pandas.DataFrame], theirs: Sequence[pandas.DataFrame]) -> Interval:
@@ -256,12 +254,11 @@ def _image_by_image(norm: str, ours: Sequence[pandas.DataFrame], theirs: Sequenc
     import numpy as np
 
     from robustness.stats.censoring import changes
-    from robustness.stats.resampling import median_of, over_images
+    from robustness.stats.seeds import MEDIAN_RATIO, interval
 
     with np.errstate(invalid="ignore"):
         ratios = changes(ours, norm) / changes(theirs, norm)
-    known = ratios[:, ~np.isnan(ratios).all(axis=0)]
-    return over_images(median_of(np.nanmean(known, axis=0)), [known.shape[1]])
+    return interval(MEDIAN_RATIO, ratios[:, ~np.isnan(ratios).all(axis=0)])
 
 
 def _compared(value: Interval, ratio: Interval) -> dict[str, object]:

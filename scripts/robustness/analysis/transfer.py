@@ -39,41 +39,42 @@ def transfer(transferred: Mapping[str, Sequence[pandas.DataFrame]], censored: Ma
     Source and target of an image are of the same seed. Counted are the `images` (of all seeds) that the attack fooled
     the source with and that the target classifies correctly unchanged. Shares of these: `not_fooled`, `same_mistake`
     (the target chooses the wrong class that the source chooses on the same rescaled image), `other_mistake`; `fooled`
-    is the sum of the last two, with a 95 % Wilson interval for the number of images of one seed, since seeds share
-    them. `fooled_by_noise` is the share of the same images that random signs of the same size fool. `censored` are the
-    source's attacked images that were not fooled, which have no change to transfer.
+    is the sum of the last two, with its 95 % interval (`stats.seeds.interval`). `fooled_by_noise` is the share of the
+    same images that random signs of the same size fool. `censored` are the source's attacked images that were not
+    fooled, which have no change to transfer.
     """
     import pandas
 
     rows = []
     for source, tables in transferred.items():
-        together = pandas.concat(tables)
+        together = pandas.concat(tables, keys=range(len(tables)), names=["seed", None]).set_index("image", append=True)
         for norm in NORMS:
             for target in transferred:
                 chosen = together[(together["norm"] == norm) & (together["target"] == target)]
                 rows.append(
                     {"source": source, "target": target, "norm": norm, "size": chosen["size"].max()}
-                    | _row(chosen, len(tables))
+                    | _row(chosen.droplevel(1))
                     | {"censored": censored[source], "seeds": len(tables)}
                 )
     return pandas.DataFrame(rows)
 
 
-def _row(transferred: pandas.DataFrame, seeds: int) -> dict[str, Any]:
-    from robustness.stats.intervals import wilson
+def _row(transferred: pandas.DataFrame) -> dict[str, Any]:
+    """What became of the changes; the index is of seeds and images."""
+    from robustness.stats.seeds import SHARE, by_seed, interval
 
     table = transferred[transferred["target_before"] == transferred["label"]]
     images = len(table)
     fooled = table["target_after"] != table["label"]
     same = fooled & (table["target_after"] == table["source_after"])
-    interval = wilson(round(fooled.sum() / seeds), round(images / seeds))
+    found = interval(SHARE, by_seed(fooled))
     return {
         "not_fooled": (~fooled).mean(),
         "same_mistake": same.mean(),
         "other_mistake": (fooled & ~same).mean(),
         "fooled": fooled.mean(),
-        "fooled_low": interval.low,
-        "fooled_high": interval.high,
+        "fooled_low": found.low,
+        "fooled_high": found.high,
         "fooled_by_noise": (table["noise_after"] != table["label"]).mean(),
         "images": images,
     }

@@ -11,7 +11,10 @@ from dataclasses import replace
 
 import pandas
 
-from robustness.claims.verdicts import CLAIMS, Answer, Claim, Study, answer, verdicts
+from robustness.claims.comparisons import Claim
+from robustness.claims.paper_claims import CLAIMS
+from robustness.claims.study import Study
+from robustness.claims.verdicts import Answer, answer, verdicts
 from robustness.stats.censoring import attacked
 from robustness.storage.levels import at_level
 

@@ -15,7 +15,7 @@ from robustness.text import listed
 
 TARGET_RULES = ("next", "random", "least_likely")
 CLAIMED = ("mnist", "cifar")
-"""Datasets that the report makes claims about; robustness.claims.verdicts says which."""
+"""Datasets that the report makes claims about; robustness.claims.study says which."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
 """Folders beside those of the datasets in the folder for results."""
 RESNET_PIXELS = range(25, 33)

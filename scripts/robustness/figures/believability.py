@@ -132,7 +132,7 @@ def _how(rows: Sequence[Row]) -> str:
     drawn = "seeds, then images" if seeds > 1 else "images"
     return (
         f"Judges of a model: {others} of the dataset. Upper bars: its adversarial images; lower bars: the same images "
-        "with random signs of the same L2 norm instead, clipped to [0, 1]. Intervals: 95 % bootstrap over "
+        "with random signs of the same L2 norm instead, clipped to [0, 1]. Intervals: 95 %, over "
         f"{drawn}. SSIM: similarity of adversarial image and original."
     )
 

@@ -154,8 +154,9 @@ def _transfer_words(table: Sequence[Row], models: Sequence[Mapping[str, Any]]) -
     counted = f"{few:,}" if few == many else f"{few:,} to {many:,}"
     censored = {row["source"]: int(row["censored"]) for row in table}
     told = [f"{model['title']}: {censored[model['name']]:,}" for model in models if censored[model["name"]]]
+    how = "over seeds, then images" if seeds > 1 else "over images"
     return [
-        "In each cell: the share of images that fool the target, its 95 % Wilson interval, and after “same” the share "
+        f"In each cell: the share of images that fool the target, its 95 % interval {how}, and after “same” the share "
         f"that fool it into the source's own mistake, of {counted} images that both classify correctly unchanged.",
         "The change of each image that fooled the source is lengthened or shortened along its direction to the size "
         "above the matrix, the largest of the models' median changes, and clipped to [0, 1].",

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustness.outcome import Outcome
-from robustness.stats.intervals import wilson_bounds
-from robustness.stats.resampling import Values, seed_error
+from robustness.stats import seeds
+from robustness.stats.resampling import share_within
+from robustness.stats.tests import Values
 
 
 class Measures(Protocol):
@@ -71,36 +72,12 @@ class Band(NamedTuple):
 
 
 def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
-    """The share of attacked images that a change of at most `allowed` fools: over images, or seeds and then images.
+    """The share of attacked images that a change of at most `allowed` fools, with the interval of `stats.seeds`.
 
-    `needed` is that of `changes`; the share is the mean over seeds. The band is Wilson's for one seed. For several it
-    is that of the hierarchical bootstrap (`stats.resampling.over_seeds`), and nowhere narrower than Wilson's.
+    `needed` is as `changes` returns it; the share is the mean over seeds.
     """
-    known = ~np.isnan(needed)
-    fooled = (needed[:, :, None] <= allowed) & np.isfinite(needed)[:, :, None]
-    attacked = known.sum(axis=1)
-    if not attacked.any():
-        nothing = np.full(allowed.shape, math.nan)
-        return Band(nothing, nothing, nothing)
-    seeds = attacked > 0
-    known, fooled, attacked = known[seeds].astype(float), fooled[seeds].astype(float), attacked[seeds]
-
-    observed = fooled.sum(axis=1) / attacked[:, None]
-
-    def shares(counts: NDArray[np.int64]) -> Values:
-        each = []
-        for hit, row, otherwise in zip(fooled, known, observed, strict=True):
-            drawn = (counts @ row)[:, None]
-            # A draw that has none of the few images that a seed attacked says nothing of it.
-            each.append(np.where(drawn > 0, counts @ hit / np.maximum(drawn, 1), otherwise))
-        return np.stack(each, axis=1)
-
-    share = observed.mean(axis=0)
-    images = float(attacked.mean())
-    low, high = wilson_bounds(share, images)
-    if len(attacked) > 1:
-        from scipy.special import stdtrit  # half of what scipy.stats takes to import, which calls it too
-
-        half = stdtrit(len(attacked) - 1, 0.975) * seed_error(shares, (needed.shape[1],), len(attacked))
-        low, high = np.minimum(low, np.maximum(share - half, 0)), np.maximum(high, np.minimum(share + half, 1))
-    return Band(share, np.minimum(low, share), np.maximum(high, share))
+    (known,) = seeds.distinct(needed)
+    images = (~np.isnan(known)).sum(axis=1)
+    if not images.all():
+        return Band(*(np.full(allowed.shape, math.nan),) * 3)
+    return Band(*seeds.band(share_within(known, allowed), known.shape[1:], "log odds", images))

@@ -1,4 +1,4 @@
-"""Intervals for what the tables report (bootstrap for means and medians, Wilson for accuracies), and equivalence.
+"""Intervals for what the tables report (bootstrap for means and medians, Wilson for accuracies).
 
 Pure functions of numbers; reads and writes nothing. Exists so that every table uses the same, tested intervals.
 """
@@ -94,7 +94,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(successes / n, float(low), float(high))
 
 
-def wilson_bounds(shares: Floats, n: float, *, level: float = 0.95) -> tuple[Floats, Floats]:
+def wilson_bounds(shares: Floats, n: float | Floats, *, level: float = 0.95) -> tuple[Floats, Floats]:
     """The bounds of Wilson's score interval of each of `shares` of `n` trials, which may be the mean of several seeds.
 
     Written out, since a figure needs it too: importing statsmodels for it takes longer than drawing.
@@ -103,20 +103,3 @@ def wilson_bounds(shares: Floats, n: float, *, level: float = 0.95) -> tuple[Flo
     centre = (shares + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * np.sqrt(shares * (1 - shares) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
-
-
-def equivalence(first: ArrayLike, second: ArrayLike, margin: float) -> float:
-    """The p-value of two one-sided tests that paired positive values differ by less than `margin` (0.01 is 1 %).
-
-    Each pair's log ratio is one observation; the null hypothesis is that their mean lies outside of
-    [log(1 − margin), log(1 + margin)], and the larger p-value of the two paired t-tests counts (Schuirmann, 1987).
-    """
-    from scipy.stats import ttest_1samp
-
-    ratios = np.log(np.asarray(first, dtype=np.float64) / np.asarray(second, dtype=np.float64))
-    low, high = math.log1p(-margin), math.log1p(margin)
-    if np.ptp(ratios) == 0:
-        return 0.0 if low < ratios[0] < high else 1.0
-    above = ttest_1samp(ratios, low, alternative="greater").pvalue
-    below = ttest_1samp(ratios, high, alternative="less").pvalue
-    return float(max(above, below))

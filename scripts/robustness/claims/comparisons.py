@@ -1,0 +1,366 @@
+"""The comparisons that claims are made of, and what a study says of each: about these weights, and about the recipes.
+
+Pure functions of a `Study`. `docs/claims.md` says why each is made as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas
+
+from robustness.analysis.believability import gain, judges_of
+from robustness.claims.study import MODELS, Model, Study
+from robustness.stats import tests
+from robustness.stats.intervals import Interval
+from robustness.stats.resampling import log_odds_error, log_odds_of, log_ratio_of_medians, mean_of, median_of
+from robustness.stats.seeds import DIFFERENCE, MEDIAN, SHARE, OverSeeds, Summary, interval, over_seeds
+from robustness.stats.tests import Values
+
+
+class Support(NamedTuple):
+    """p-values of what speaks for a claim and of what speaks against it; nan where there is no test."""
+
+    holds: float
+    fails: float
+
+    @property
+    def p(self) -> float:
+        """The p-value of either: twice the smaller one."""
+        return math.nan if math.isnan(self.holds) else min(1.0, 2 * min(self))
+
+
+UNKNOWN = Support(math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one comparison says: its p-values, its estimate in `unit`, and both in words."""
+
+    weights: Support
+    recipe: Support
+    estimate: Interval
+    unit: str
+    words: str
+    images: Mapping[str, int]
+    """The number of images of each dataset that it rests on."""
+
+
+class Comparison(ABC):
+    """One comparison that a claim makes."""
+
+    test: str
+    """The tests, as they stand in the table."""
+
+    uses_attack = True
+    """Whether it rests on the attack, so that a model whose checks failed says nothing."""
+
+    about_the_attack = False
+    """Whether it is about how the attack itself fares, which a failed check explains and does not make void."""
+
+    @property
+    @abstractmethod
+    def models(self) -> tuple[Model, ...]:
+        """The models that are compared."""
+
+    @abstractmethod
+    def evidence(self, study: Study) -> Evidence:
+        """What the study says of it."""
+
+    def lacking(self, study: Study) -> str:
+        """What the study does not have for it, as a sentence; empty where it has everything."""
+        return ""
+
+
+_PAIRED = "Wilcoxon signed-rank test (these weights); hierarchical bootstrap, Student's t over seeds (recipe)"
+
+
+@dataclass(frozen=True)
+class More(Comparison):
+    """On the same image, one model needs more than `times` as much of a measure as another."""
+
+    dataset: str
+    measure: str
+    first: str
+    second: str
+    times: float = 1.0
+
+    test = _PAIRED
+
+    @property
+    def models(self) -> tuple[Model, ...]:  # noqa: D102
+        return (self.dataset, self.first), (self.dataset, self.second)
+
+    def evidence(self, study: Study) -> Evidence:  # noqa: D102
+        first, second = (study.values(*model, self.measure) for model in self.models)
+        weights, _ = tests.signed_rank(first[0], second[0], self.times)
+        _, effect = tests.signed_rank(first[0], second[0])
+        threshold = math.log(self.times)
+        # Of an image that neither was fooled by, the worst is supposed on either side.
+        more = _ratio_over_seeds(first, second, both_censored=-math.inf).sides(threshold).more
+        less = _ratio_over_seeds(first, second, both_censored=math.inf).sides(threshold).less
+        return _ratio(study, self.models, self.measure, Support(*weights), Support(more, less), effect)
+
+
+@dataclass(frozen=True)
+class Alike(Comparison):
+    """On the same image, two models need as much of a measure, within a factor of `within` either way.
+
+    For it speaks equivalence (two one-sided tests, Schuirmann, 1987), for which an image that neither model was fooled
+    by counts on neither side; against it a difference of any size that is significant.
+    """
+
+    dataset: str
+    measure: str
+    first: str
+    second: str
+    within: float
+
+    test = f"Two one-sided tests of equivalence, and of a difference: {_PAIRED}"
+
+    @property
+    def models(self) -> tuple[Model, ...]:  # noqa: D102
+        return (self.dataset, self.first), (self.dataset, self.second)
+
+    def evidence(self, study: Study) -> Evidence:  # noqa: D102
+        first, second = (study.values(*model, self.measure) for model in self.models)
+        above, _ = tests.signed_rank(first[0], second[0], 1 / self.within)
+        below, _ = tests.signed_rank(first[0], second[0], self.within)
+        difference, effect = tests.signed_rank(first[0], second[0])
+        weights = Support(max(above.more, below.less), difference.different)
+        margin = math.log(self.within)
+        # Of an image that neither was fooled by, the worst is supposed.
+        least = _ratio_over_seeds(first, second, both_censored=-math.inf).sides(-margin).more
+        most = _ratio_over_seeds(first, second, both_censored=math.inf).sides(margin).less
+        recipe = Support(max(least, most), _ratio_over_seeds(first, second).sides(0.0).different)
+        return _ratio(study, self.models, self.measure, weights, recipe if study.seeds > 1 else UNKNOWN, effect)
+
+
+@dataclass(frozen=True)
+class MoreThanDataset(Comparison):
+    """Images of one dataset need more than `times` as much of a measure as those of another.
+
+    An image's value is the median over those of its dataset's models that were attacked on it. Changes are summed over
+    channels, as in the report; CIFAR has three of them, which makes its changes larger and claim 7 harder to bear out.
+    """
+
+    measure: str
+    first: str
+    second: str
+    times: float = 1.0
+
+    test = "Mann-Whitney U test (these weights); hierarchical bootstrap, Student's t over seeds (recipe)"
+
+    @property
+    def models(self) -> tuple[Model, ...]:  # noqa: D102
+        return tuple((dataset, model) for dataset in (self.first, self.second) for model in MODELS[dataset])
+
+    def lacking(self, study: Study) -> str:  # noqa: D102
+        alphas = [study.alphas.get(dataset, math.nan) for dataset in (self.first, self.second)]
+        if self.measure != "iterations" or alphas[0] == alphas[1]:
+            return ""
+        return (
+            f"Iterations are not compared: α is {alphas[0]:g} on {self.first} and {alphas[1]:g} on {self.second}, so "
+            "that their steps differ."
+        )
+
+    def evidence(self, study: Study) -> Evidence:  # noqa: D102
+        first, second = (self._typical(study, dataset) for dataset in (self.first, self.second))
+        threshold = math.log(self.times)
+        weights = Support(*tests.rank_sum(first[0], second[0], self.times))
+        over = over_seeds(log_ratio_of_medians(first, second), (first.shape[1], second.shape[1]))
+        estimate = _exp(interval(Summary(log_ratio_of_medians), first, second))
+        unit = f"times the {_NAMES[self.measure]}, {self.first} ÷ {self.second} (medians over images)"
+        words = f"{self.first} needs {_written(estimate)} times the {_NAMES[self.measure]} of {self.second}"
+        images = {self.first: _attacked(first), self.second: _attacked(second)}
+        return Evidence(weights, Support(*over.sides(threshold)), estimate, unit, words, images)
+
+    def _typical(self, study: Study, dataset: str) -> Values:
+        each = np.stack([study.values(dataset, model, self.measure) for model in MODELS[dataset]])
+        attacked = ~np.isnan(each).all(axis=0)
+        typical = np.full(each.shape[1:], math.nan)
+        typical[attacked] = np.nanmedian(each[:, attacked], axis=0)
+        return typical
+
+
+@dataclass(frozen=True)
+class EndsMostly(Comparison):
+    """More than a share of a model's attacked images end in one way."""
+
+    dataset: str
+    model: str
+    how: str
+    share: float
+
+    test = "Exact binomial test (these weights); hierarchical bootstrap of log odds, Student's t over seeds (recipe)"
+    about_the_attack = True
+
+    @property
+    def models(self) -> tuple[Model, ...]:  # noqa: D102
+        return ((self.dataset, self.model),)
+
+    def evidence(self, study: Study) -> Evidence:  # noqa: D102
+        ended = study.ended(self.dataset, self.model, self.how)
+        known = ended[0][~np.isnan(ended[0])]
+        weights = tests.binomial(int(known.sum()), known.size, self.share)
+        odds = math.log(self.share / (1 - self.share))
+        least = log_odds_error(ended)
+        over = over_seeds(log_odds_of(ended), (ended.shape[1],), least=least)
+        estimate = interval(SHARE, ended)
+        words = f"on {self.dataset}/{self.model} {_written(estimate)} of the attacks end in {self.how}"
+        unit = f"share of attacks that end in {self.how}, {self.dataset}/{self.model}"
+        images = {self.dataset: _attacked(ended)}
+        return Evidence(Support(*weights), Support(*over.sides(odds)), estimate, unit, words, images)
+
+
+@dataclass(frozen=True)
+class MoreAccurate(Comparison):
+    """One model is right about more test images than another."""
+
+    dataset: str
+    first: str
+    second: str
+
+    test = "McNemar's exact test (these weights); hierarchical bootstrap, Student's t over seeds (recipe)"
+    uses_attack = False
+
+    @property
+    def models(self) -> tuple[Model, ...]:  # noqa: D102
+        return (self.dataset, self.first), (self.dataset, self.second)
+
+    def evidence(self, study: Study) -> Evidence:  # noqa: D102
+        first, second = (study.right(*model) for model in self.models)
+        weights = Support(*tests.mcnemar(first[0], second[0]))
+        over = over_seeds(mean_of(first - second), (first.shape[1],))
+        estimate = interval(DIFFERENCE, first - second, within=(-1, 1))
+        words = f"the accuracy of {self.first} less that of {self.second} is {_written(estimate)}"
+        unit = f"accuracy, {self.first} − {self.second}"
+        return Evidence(weights, Support(*over.sides(0.0)), estimate, unit, words, {self.dataset: first.shape[1]})
+
+
+@dataclass(frozen=True)
+class Believable(Comparison):
+    """Judges see the new class in a model's adversarial images: more often than in sign noise, or than in another's.
+
+    Two models are compared on the images that fooled both, before the judges that both have: no network judges its own
+    images, so that each of the two has the other among its judges.
+    """
+
+    dataset: str
+    first: str
+    second: str | None = None
+
+    test = _PAIRED
+
+    @property
+    def models(self) -> tuple[Model, ...]:  # noqa: D102
+        return tuple((self.dataset, model) for model in (self.first, self.second) if model)
+
+    def lacking(self, study: Study) -> str:  # noqa: D102
+        unjudged = [model for dataset, model in self.models if not study.judged.get((dataset, model))]
+        if unjudged:
+            return f"No judges were asked about the images of {' and '.join(unjudged)} on {self.dataset}."
+        if not all(map(len, self._judges(study))):
+            return f"No network judges the images of both {self.first} and {self.second}."
+        return ""
+
+    def evidence(self, study: Study) -> Evidence:  # noqa: D102
+        values = self._index(study)
+        weights, _ = tests.signed_rank_of(values[0])
+        over = over_seeds(mean_of(values), (values.shape[1],))
+        estimate = interval(DIFFERENCE, values, within=(-2, 2) if self.second else (-1, 1))
+        unit, words = f"index of believability, {self.first}", f"the index of {self.first}"
+        if self.second:
+            unit, words = f"{unit} − {self.second}", f"{words} less that of {self.second}"
+        words = f"{words} is {_written(estimate)}"
+        return Evidence(
+            Support(*weights), Support(*over.sides(0.0)), estimate, unit, words, {self.dataset: _attacked(values)}
+        )
+
+    def _judges(self, study: Study) -> list[set[tuple[str, int]]]:
+        """For each seed, the judges of all models that are compared."""
+        seeds = zip(*(study.judged[model] for model in self.models), strict=True)
+        return [set.intersection(*map(judges_of, tables)) for tables in seeds]
+
+    def _index(self, study: Study) -> Values:
+        """The index of each seed's image, or by how much it differs; nan where not all of the models were fooled."""
+        seeds = zip(*(study.judged[model] for model in self.models), strict=True)
+        rows = []
+        for tables, judges in zip(seeds, self._judges(study), strict=True):
+            first, *others = (gain(table, judges) for table in tables)
+            rows.append(first - others[0] if others else first)
+        return pandas.concat(rows, axis=1).to_numpy(dtype=float).T
+
+
+_NAMES = {"mean_change": "mean change", "pixels_changed": "pixels changed", "iterations": "iterations"}
+
+
+def _ratio_over_seeds(first: Values, second: Values, both_censored: float = math.nan) -> OverSeeds:
+    """The median log ratio; an image that neither was fooled by is `both_censored`, by default none of the images."""
+    return over_seeds(median_of(tests.log_ratios(first, second, both_censored=both_censored)), (first.shape[1],))
+
+
+def _ratio(
+    study: Study, models: Sequence[Model], measure: str, weights: Support, recipe: Support, effect: float
+) -> Evidence:
+    """The evidence of a ratio of two models on the same images."""
+    (dataset, one), (_, other) = models
+    first, second = (study.values(*model, measure) for model in models)
+    estimate = _exp(interval(MEDIAN, tests.log_ratios(first, second, both_censored=math.nan)))
+    words = (
+        f"{one} needs {_written(estimate)} times the {_NAMES[measure]} of {other} "
+        f"(rank-biserial correlation {effect:.2f})"
+    )
+    unit = f"times the {_NAMES[measure]}, {one} ÷ {other} (median over images)"
+    return Evidence(weights, recipe, estimate, unit, words, {dataset: _attacked(first + second)})
+
+
+def _attacked(values: Values) -> int:
+    """The number of images that have a value with some seed."""
+    return int((~np.isnan(values)).any(axis=0).sum())
+
+
+def _exp(logs: Interval) -> Interval:
+    return Interval(*(float(np.exp(each)) for each in logs))
+
+
+def _written(found: Interval) -> str:
+    estimate, *bounds = (f"{round(each, 9):.3g}" if math.isfinite(each) else "∞" for each in found)
+    if math.isnan(found.low):
+        return f"{estimate} (no interval)"
+    return f"{estimate} ({bounds[0]} to {bounds[1]})"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the report, how it is read (`asks`), and the comparisons that must all hold for it."""
+
+    number: int
+    sentence: str
+    asks: str
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models that it is about."""
+        return tuple(dict.fromkeys(model for each in self.comparisons for model in each.models))
+
+    @property
+    def uses_attack(self) -> bool:
+        """Whether it rests on attacks, so that where these failed it says nothing."""
+        return any(each.uses_attack for each in self.comparisons)
+
+    @property
+    def void_where_distrusted(self) -> bool:
+        """Whether it says nothing of a model whose checks failed."""
+        return any(each.uses_attack and not each.about_the_attack for each in self.comparisons)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets that it is about."""
+        return tuple(dict.fromkeys(dataset for dataset, _ in self.models))

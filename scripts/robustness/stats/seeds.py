@@ -1,0 +1,310 @@
+"""What several trainings of one recipe say of it: the one interval over seeds, and tests that rest on the same error.
+
+Pure functions of numbers. Exists because another training of the same recipe differs from this one by more than any
+number of images can tell. Seeds share their images: each resample draws seeds, and for all of them the same images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from robustness.stats.intervals import Interval, bootstrap_mean, bootstrap_median, wilson, wilson_bounds
+from robustness.stats.resampling import (
+    RESAMPLES,
+    Statistic,
+    draws,
+    mean_of,
+    median_of,
+    observed,
+    over_images,
+    percentiles,
+)
+from robustness.stats.tests import Sides, Values, binomial
+
+if TYPE_CHECKING:
+    import pandas
+
+Scale = Literal["linear", "log", "log odds"]
+"""Where seeds are taken to vary normally."""
+
+ANYWHERE = (-math.inf, math.inf)
+
+
+# ---- the interval ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What an interval is of: a statistic of each seed's images, on a scale.
+
+    `of` makes the statistic from values (seeds × images). `over_images` makes the interval of one seed from its values
+    that are not nan; by default it is the percentiles of resamples of the statistic, whose bounds may be infinite.
+    """
+
+    of: Callable[..., Statistic]
+    scale: Scale = "linear"
+    over_images: Callable[[Values], Interval] | None = None
+
+
+MEAN = Summary(mean_of, over_images=bootstrap_mean)
+MEDIAN = Summary(median_of)
+DIFFERENCE = Summary(mean_of)
+"""The mean of what differs image by image, such as two models that are paired on the same images."""
+MEDIAN_RATIO = Summary(median_of, "log")
+FINITE_RATIO = Summary(median_of, "log", bootstrap_median)
+"""The median of ratios none of which is infinite."""
+SHARE = Summary(mean_of, "log odds", lambda known: wilson(int(known.sum()), known.size))
+"""The share of ones among ones and zeros."""
+
+
+def interval(summary: Summary, *values: Values, within: tuple[float, float] = ANYWHERE) -> Interval:
+    """A statistic's mean over seeds with its 95 % interval: over images with one seed, over seeds and images with more.
+
+    `values` has a row for each seed and a column for each image; nan is no value. Two models that were given the same
+    images are compared by one array, of their differences or log ratios. Several arrays are sets of images that have
+    nothing to do with each other, each of which is drawn from by itself. `within` is where bounds over seeds must be.
+
+    With several seeds: each seed's statistic on the summary's scale, their mean, the mean's standard error by a
+    bootstrap of seeds and then images (`error_of_mean`), Student's t with one degree of freedom less than there are
+    seeds, and back from the scale. Of a share the estimate is the mean of shares, and no bound is nearer to it than
+    Wilson's for the images of one seed: a bootstrap of images that all succeed sees no error. There are no bounds (nan)
+    where a seed's statistic is infinite on the scale. A seed without values is left out; seeds that are equal in all
+    values count as one.
+    """
+    kept = distinct(*values)
+    if len(kept[0]) == 1:
+        return _of_one(summary, *kept)
+    sizes = [array.shape[1] for array in kept]
+    trials = (~np.isnan(kept[0])).sum(axis=1)
+    found = band(summary.of(*kept), sizes, summary.scale, trials)
+    estimate, low, high = (float(each) for each in found)
+    return _bounded(estimate, low, high, within)
+
+
+def intervals(summary: Summary, values: Values) -> list[Interval]:
+    """`interval` of each of several sets of values of the same seeds and images (sets × seeds × images) at once.
+
+    The same resamples serve all sets, which takes a fraction of the time.
+    """
+    found: dict[int, Interval] = {}
+    alike: dict[bytes, list[int]] = {}
+    for place, each in enumerate(values):
+        (kept,) = distinct(each)
+        if len(kept) == 1:
+            found[place] = _of_one(summary, kept)
+        else:
+            alike.setdefault(_knows(each).tobytes(), []).append(place)
+    for places in alike.values():
+        chosen = values[places][:, _knows(values[places[0]])]
+        trials = (~np.isnan(chosen)).sum(axis=2).T
+        bounds = band(_of_sets(summary.of, chosen), [values.shape[2]], summary.scale, trials)
+        found |= {place: Interval(*map(float, each)) for place, *each in zip(places, *bounds, strict=True)}
+    return [found[place] for place in range(len(values))]
+
+
+def by_seed(values: pandas.Series) -> Values:
+    """Numbers by `seed` and `image`, the levels of the index, as an array: seeds × images, nan where there is none."""
+    return values.astype(float).unstack("image").to_numpy() if len(values) else np.zeros((1, 0))
+
+
+def distinct(*values: Values) -> list[Values]:
+    """The seeds (rows) that have a value in each array: the first alone where all are equal, and where there is none.
+
+    A model that comes with its weights is the same for each seed, so that seeds that are equal count as one. Those that
+    are infinite throughout are no such model: nothing is known of them but that they were not fooled.
+    """
+    known = np.all([_knows(array) for array in values], axis=0)
+    kept = [array[known] for array in values]
+    if not known.any():
+        return [array[:1] for array in values]
+    same = all(np.array_equal(array, np.broadcast_to(array[:1], array.shape), equal_nan=True) for array in kept)
+    return [array[:1] for array in kept] if same and any(np.isfinite(array).any() for array in kept) else kept
+
+
+def _knows(values: Values) -> NDArray[np.bool_]:
+    """Which seeds (rows) have a value."""
+    return np.asarray((~np.isnan(values)).any(axis=1))
+
+
+def _of_sets(of: Callable[[Values], Statistic], values: Values) -> Statistic:
+    """A statistic of several sets (sets × seeds × images): resamples × seeds × sets."""
+    sets, seeds, images = values.shape
+    flat = of(values.reshape(-1, images))
+    return lambda counts: flat(counts).reshape(len(counts), sets, seeds).swapaxes(1, 2)
+
+
+def _of_one(summary: Summary, *values: Values) -> Interval:
+    if summary.over_images is None:
+        return over_images(summary.of(*values), [array.shape[1] for array in values])
+    (only,) = values
+    return summary.over_images(only[~np.isnan(only)])
+
+
+class Band(NamedTuple):
+    """Estimates with the bounds of their intervals, arrays of one shape."""
+
+    estimate: Values
+    low: Values
+    high: Values
+
+
+def band(statistic: Statistic, images: Sequence[int], scale: Scale, trials: ArrayLike) -> Band:
+    """What `interval` says of several seeds, or of a share with one, for a statistic that may have further axes.
+
+    The statistic is of resamples × seeds × …; `images` are the numbers of images of the sets that it is of, `trials`
+    (seeds, or seeds × …) the numbers that shares are of, which the other scales do not ask for.
+    """
+    natural = observed(statistic, images)
+    of = np.asarray(trials, float)
+    of = of.reshape(of.shape + (1,) * (natural.ndim - of.ndim))
+    each = _onto(scale, natural, of)
+    centre, half = _typical(each), np.zeros(())
+    if len(each) > 1:
+        half = _students_t(len(each)) * error_of_mean(lambda *counts: _onto(scale, statistic(*counts), of), images)
+    if scale == "linear":
+        return Band(centre, centre - half, centre + half)
+    if scale == "log":
+        return Band(*(np.exp(part) for part in (centre, centre - half, centre + half)))
+    share = natural.mean(axis=0)
+    low, high = (1 / (1 + np.exp(-bound)) for bound in (centre - half, centre + half))
+    least, most = wilson_bounds(share, of.mean(axis=0))
+    return Band(share, np.minimum.reduce([low, least, share]), np.maximum.reduce([high, most, share]))
+
+
+def _onto(scale: Scale, values: Values, trials: Values) -> Values:
+    """Values on the scale; of a share, half an image is added to either side, so that all and none are finite."""
+    if scale == "linear":
+        return values
+    with np.errstate(divide="ignore"):
+        if scale == "log":
+            return np.log(values)
+        return np.log(values * trials + 0.5) - np.log((1 - values) * trials + 0.5)
+
+
+def _typical(each: Values) -> Values:
+    """The mean over seeds, or where some are infinite their median."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(each).any(axis=0), np.median(each, axis=0), each.mean(axis=0))
+
+
+def _students_t(seeds: int) -> float:
+    """The 97.5 % quantile of Student's t for so many seeds."""
+    from scipy.special import stdtrit  # half of what scipy.stats takes to import, which calls it too
+
+    return float(stdtrit(seeds - 1, 0.975))
+
+
+def _bounded(estimate: float, low: float, high: float, within: tuple[float, float]) -> Interval:
+    least, most = within
+    return Interval(
+        estimate, low if math.isnan(low) else max(low, least), high if math.isnan(high) else min(high, most)
+    )
+
+
+# ---- resamples ------------------------------------------------------------------------------------------------------
+
+
+def means_over_seeds(
+    statistic: Statistic, images: Sequence[int], *, apart: bool = False, resamples: int = RESAMPLES, seed: int = 0
+) -> Values:
+    """A statistic's mean over as many seeds as there are, drawn with replacement, of drawn images: resamples × ….
+
+    The statistic may have further axes (resamples × seeds × …), for all of which the same seeds are drawn; where they
+    are `apart`, those of the first such axis are drawn by themselves, such as those of models that have nothing in
+    common but the numbers of their seeds. A draw that has none of the images that a seed's statistic is of says nothing
+    of that seed, whose observed statistic stands in.
+    """
+    itself = observed(statistic, images)
+    seeds = len(itself)
+    rng = np.random.default_rng([seed, seeds])
+    means = []
+    with np.errstate(invalid="ignore"):  # of infinities, whose mean may be nan
+        for counts in draws(images, resamples, seed):
+            drawn = statistic(*counts)
+            drawn = np.where(np.isnan(drawn), itself, drawn)
+            drawn_apart = drawn.shape[: 3 if apart else 2]
+            chosen = rng.integers(0, seeds, drawn_apart)
+            chosen = chosen.reshape(drawn_apart + (1,) * (drawn.ndim - chosen.ndim))
+            means.append(np.take_along_axis(drawn, chosen, axis=1).mean(axis=1))
+    return np.concatenate(means)
+
+
+def error_of_mean(statistic: Statistic, images: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0) -> Values:
+    """The standard error of a statistic's mean over seeds; nan where a resample of it is infinite.
+
+    That of `means_over_seeds`, whose variance is too small by (S - 1) / S for S seeds (Davison and Hinkley, 1997,
+    section 3.8), which is half of it where there are two, so that it is divided by that. Together with Student's t
+    recipes that are identical are told apart as rarely as the level says; percentiles of the resamples would tell them
+    apart in a third of all cases with three seeds.
+    """
+    seeds = len(observed(statistic, images))
+    means = means_over_seeds(statistic, images, resamples=resamples, seed=seed)
+    with np.errstate(invalid="ignore"):
+        error: Values = means.std(axis=0, ddof=1) * _correction(seeds)
+    return error
+
+
+def _correction(seeds: int) -> float:
+    return math.sqrt(seeds / (seeds - 1))
+
+
+def of_resamples(estimate: float, drawn: Values, seeds: int, *, within: tuple[float, float] = ANYWHERE) -> Interval:
+    """The interval of a number that several means over seeds make together, from its resamples; nan is none.
+
+    As `interval`: the percentiles of the resamples with one seed, else Student's t with their corrected standard error.
+    """
+    if seeds < 2:
+        return percentiles(estimate, drawn)
+    known = drawn[~np.isnan(drawn)]
+    half = _students_t(seeds) * float(known.std(ddof=1)) * _correction(seeds) if known.size > 1 else math.nan
+    return _bounded(estimate, estimate - half, estimate + half, within)
+
+
+# ---- tests ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OverSeeds:
+    """A statistic of each seed, and the standard error of their mean; `error` is nan where there is none."""
+
+    values: tuple[float, ...]
+    error: float
+
+    @property
+    def has_error(self) -> bool:
+        """Whether the mean has a standard error: several seeds, all of them finite and not all the same."""
+        return self.error > 0
+
+    def sides(self, threshold: float) -> Sides:
+        """Whether the mean over all seeds that there could be is more (or less) than `threshold`.
+
+        Student's t, with one degree of freedom less than there are seeds. Without a standard error, because half of
+        some seed's images were not fooled, the sign test over the seeds: how many are on which side. One seed: nan.
+        """
+        if len(self.values) < 2:
+            return Sides(math.nan, math.nan)
+        if not self.has_error:
+            more, less = (sum(sign * value > sign * threshold for value in self.values) for sign in (1, -1))
+            return Sides(binomial(more, len(self.values), 0.5).more, binomial(less, len(self.values), 0.5).more)
+        from scipy.stats import t
+
+        distance = (float(np.mean(self.values)) - threshold) / self.error
+        freedom = len(self.values) - 1
+        return Sides(float(t.sf(distance, freedom)), float(t.cdf(distance, freedom)))
+
+
+def over_seeds(
+    statistic: Statistic, images: Sequence[int], *, least: float = 0.0, resamples: int = RESAMPLES, seed: int = 0
+) -> OverSeeds:
+    """A statistic of each seed, with the error of `error_of_mean`; `least` is a lower bound of the error."""
+    values = tuple(float(value) for value in observed(statistic, images))
+    if len(values) < 2 or not np.isfinite(values).all():
+        return OverSeeds(values, math.nan)
+    error = float(error_of_mean(statistic, images, resamples=resamples, seed=seed))
+    return OverSeeds(values, max(least, error) if math.isfinite(error) else math.nan)

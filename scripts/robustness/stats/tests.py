@@ -1,0 +1,126 @@
+"""Tests over images: paired, of two sets, of shares; and the correction for the number of tests.
+
+Pure functions of numbers. An image that was not fooled has needed more change than any that was: it is infinite here.
+One that was not attacked is nan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Values = NDArray[np.float64]
+"""A row for each seed, a column for each image; nan is an image that was not attacked, inf one that was not fooled."""
+
+
+class Sides(NamedTuple):
+    """One-sided p-values, of "more than the threshold" and of "less"; nan where they cannot be had."""
+
+    more: float
+    less: float
+
+    @property
+    def different(self) -> float:
+        """The two-sided p-value."""
+        return min(1.0, 2 * min(self))
+
+
+def log_ratios(first: ArrayLike, second: ArrayLike, *, both_censored: float = 0.0) -> Values:
+    """Per image the log of how many times as much the first needed; nan unless both were attacked.
+
+    Of two images that were both not fooled nothing is known; they get `both_censored`. Neither changed at all: 0.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.log(one) - np.log(other)
+    ratios[(one == 0) & (other == 0)] = 0.0
+    ratios[np.isposinf(one) & np.isposinf(other)] = both_censored
+    return ratios
+
+
+def signed_rank(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> tuple[Sides, float]:
+    """Wilcoxon's signed-rank test that the first needs more (or less) than `ratio` times the second, and its effect.
+
+    Of log ratios, image by image; the null hypothesis is that they lie symmetrically about log `ratio`. An image that
+    one of the two was not fooled by is decided and has the highest rank; one that neither was fooled by is a tie. Ties
+    have a rank and count for neither side (Pratt, 1959). The effect is the matched-pairs rank-biserial correlation
+    (Kerby, 2014): the ranks that favour the first less those that favour the second, as a share of both; -1 to 1.
+    """
+    return signed_rank_of(log_ratios(first, np.asarray(second, np.float64) * ratio))
+
+
+def signed_rank_of(differences: ArrayLike) -> tuple[Sides, float]:
+    """`signed_rank` of differences: that they lie above (or below) zero; they may be infinite, and nan is none."""
+    from scipy.stats import rankdata, wilcoxon
+
+    differences = np.asarray(differences, np.float64)
+    differences = differences[~np.isnan(differences)]
+    # As ranks, which are finite: the test is of ranks anyway.
+    signed = np.sign(differences) * rankdata(np.abs(differences))
+    if not signed.any():
+        return Sides(1.0, 1.0), 0.0
+    more, less = (
+        wilcoxon(signed, zero_method="pratt", alternative=side, method="asymptotic").pvalue
+        for side in ("greater", "less")
+    )
+    return Sides(float(more), float(less)), float(signed.sum() / np.abs(signed).sum())
+
+
+def rank_sum(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> Sides:
+    """The Mann-Whitney U test that one set of images needs more (or less) than `ratio` times what another needs."""
+    from scipy.stats import mannwhitneyu, rankdata
+
+    one, other = (array[~np.isnan(array)] for array in (np.asarray(first), np.asarray(second, np.float64) * ratio))
+    if not one.size or not other.size:
+        return Sides(1.0, 1.0)
+    ranks = rankdata(np.concatenate([one, other]))
+    more, less = (
+        mannwhitneyu(ranks[: one.size], ranks[one.size :], alternative=side).pvalue for side in ("greater", "less")
+    )
+    return Sides(float(more), float(less))
+
+
+def mcnemar(first: ArrayLike, second: ArrayLike) -> Sides:
+    """McNemar's exact test that the first is right on more (or fewer) images; both are true where right."""
+    one, other = np.asarray(first, bool), np.asarray(second, bool)
+    return binomial(int((one & ~other).sum()), int((one != other).sum()), 0.5)
+
+
+def binomial(successes: int, trials: int, share: float) -> Sides:
+    """The exact binomial test that more (or less) than a share of trials succeeds."""
+    from scipy.stats import binomtest
+
+    if trials == 0:
+        return Sides(1.0, 1.0)
+    more, less = (binomtest(successes, trials, share, alternative=side).pvalue for side in ("greater", "less"))
+    return Sides(float(more), float(less))
+
+
+def equivalence(first: ArrayLike, second: ArrayLike, margin: float) -> float:
+    """The p-value of two one-sided tests that paired positive values differ by less than `margin` (0.01 is 1 %).
+
+    Each pair's log ratio is one observation; the null hypothesis is that their mean lies outside of
+    [log(1 − margin), log(1 + margin)], and the larger p-value of the two paired t-tests counts (Schuirmann, 1987).
+    """
+    from scipy.stats import ttest_1samp
+
+    ratios = np.log(np.asarray(first, dtype=np.float64) / np.asarray(second, dtype=np.float64))
+    low, high = math.log1p(-margin), math.log1p(margin)
+    if np.ptp(ratios) == 0:
+        return 0.0 if low < ratios[0] < high else 1.0
+    above = ttest_1samp(ratios, low, alternative="greater").pvalue
+    below = ttest_1samp(ratios, high, alternative="less").pvalue
+    return float(max(above, below))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values with Holm's correction for their number; nan stands for no test and is not counted."""
+    from statsmodels.stats.multitest import multipletests
+
+    tested = [value for value in values if not math.isnan(value)]
+    corrected = iter(multipletests(tested, method="holm")[1] if tested else [])
+    return [math.nan if math.isnan(value) else float(next(corrected)) for value in values]
