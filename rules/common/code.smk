@@ -4,20 +4,14 @@ import os
 from pathlib import Path
 
 
-def src(script):
-    """The paths of `scripts/start_job.py`, which starts a job's program, and of the program `scripts/<script>.py`; then
-    a digest of the program and of each library module that it imports. All as params.
-
-    Not as inputs: those are compared byte by byte and by path, so that a comment or a moved repository would train every
-    model again. Of params Snakemake shows the ones that changed, and passes over the paths, which are no plain values.
-    """
-    from robustness.storage.code_digest import described
+def src(program, *modules):
+    """The params that name a rule's program and change with its code (`robustness.workflow.code_inputs.src`)."""
     from robustness.errors import UserError
+    from robustness.workflow import code_inputs
     from snakemake.exceptions import WorkflowError
 
-    start, path = (Path(workflow.basedir, "scripts", f"{name}.py") for name in ("start_job", script))
     try:
-        return [Path(os.path.relpath(start)), Path(os.path.relpath(path)), *described(path)]
+        return code_inputs.src(Path(workflow.basedir), program, *modules)
     except UserError as error:
         raise WorkflowError(str(error)) from None
 

@@ -73,19 +73,22 @@ def jobs_are_forked():
     from robustness.runtime.forkserver import is_wanted
 
     local = workflow.local_exec and not workflow.deployment_settings.deployment_method
-    return local and is_wanted(len(programs_of_jobs()))
+    return local and is_wanted(len(sources_of_jobs()))
 
 
-def programs_of_jobs():
-    """The program of each job of this run: the second param of its rule (`src`)."""
-    return [job.rule.params[1] for job in workflow.dag.needrun_jobs() if not job.is_norun]
+def sources_of_jobs():
+    """The program of each job of this run, with the modules named beside it: the paths that `src` puts first, less one."""
+    from itertools import takewhile
+
+    params = [job.rule.params for job in workflow.dag.needrun_jobs() if not job.is_norun]
+    return [tuple(takewhile(lambda param: isinstance(param, Path), each))[1:] for each in params]
 
 
 def modules_of_jobs():
     """What the process that jobs are forked from imports for them."""
     from robustness.runtime.forkserver import modules_for
 
-    return modules_for(programs_of_jobs())
+    return modules_for(sources_of_jobs())
 
 
 def as_jobs(jobs):
