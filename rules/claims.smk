@@ -6,10 +6,10 @@
 rule assess_claims:
     """Say of each claim of the report whether it holds, and why."""
     input:
-        measures=claim_measures,
-        predictions=claim_predictions,
-        judged=claim_judged,
-        trust=claim_trust,
+        measures=ask(inputs.claim_measures),
+        predictions=ask(inputs.claim_predictions),
+        judged=ask(inputs.claim_judged),
+        trust=ask(inputs.claim_trust),
     output:
         report(
             f"{RESULTS}/claims.csv",
@@ -25,7 +25,7 @@ rule assess_claims:
         "../envs/figures.yaml"
     params:
         *src("assess_claims"),
-        spec=claims_spec,
+        spec=spec(specs.claims),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --predictions {input.predictions:q}"
         " --judged {input.judged:q} --trust {input.trust:q} --table {output:q} --log {log:q}"
@@ -45,7 +45,7 @@ rule write_claims_page:
         "../envs/figures.yaml"
     params:
         *src("write_claims_page"),
-        spec=claims_page_spec,
+        spec=spec(page_specs.claims),
         template=page_template("claims"),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
@@ -55,7 +55,7 @@ rule write_claims_page:
 rule tabulate_rank_agreement:
     """Say whether confidence levels, and measures of change, rank the models alike."""
     input:
-        measures=report_measures,
+        measures=ask(inputs.report_measures),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/rank_agreement.csv",
@@ -72,7 +72,7 @@ rule tabulate_rank_agreement:
         "../envs/figures.yaml"
     params:
         *src("tabulate_rank_agreement"),
-        spec=rank_agreement_spec,
+        spec=spec(table_specs.rank_agreement),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
@@ -80,7 +80,7 @@ rule tabulate_rank_agreement:
 rule plot_robustness_curves:
     """Draw the share of images fooled against the change allowed, a line per model."""
     input:
-        measures=report_measures,
+        measures=ask(inputs.report_measures),
         trust=rules.tabulate_trust.output,
     output:
         svg=report(
@@ -96,12 +96,12 @@ rule plot_robustness_curves:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/plot_robustness_curves/{{curves}}.tsv"
     wildcard_constraints:
-        curves="|".join(ROBUSTNESS_CURVES),
+        curves="|".join(targets.ROBUSTNESS_CURVES),
     conda:
         "../envs/figures.yaml"
     params:
         *src("plot_robustness_curves"),
-        spec=robustness_curves_spec,
+        spec=spec(figure_specs.robustness_curves),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"

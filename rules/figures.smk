@@ -24,7 +24,7 @@ rule plot_bars:
         "../envs/figures.yaml"
     params:
         *src("plot_bars"),
-        spec=bars_spec,
+        spec=spec(figure_specs.bars),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -52,7 +52,7 @@ rule plot_examples:
         "../envs/figures.yaml"
     params:
         *src("plot_examples"),
-        spec=pictures_spec,
+        spec=spec(figure_specs.pictures),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -80,7 +80,7 @@ rule plot_differences:
         "../envs/figures.yaml"
     params:
         *src("plot_differences"),
-        spec=pictures_spec,
+        spec=spec(figure_specs.pictures),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -107,7 +107,7 @@ rule plot_training_noise:
         "../envs/figures.yaml"
     params:
         *src("plot_training_noise"),
-        spec=noise_spec,
+        spec=spec(figure_specs.training_noise),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --samples {input.samples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -116,7 +116,7 @@ rule plot_training_noise:
 rule plot_training_curves:
     """Draw loss and accuracy over the epochs of every training."""
     input:
-        histories=histories,
+        histories=ask(inputs.histories),
     output:
         svg=report(
             f"{RESULTS}/{{dataset}}/figures/training_curves.svg",
@@ -134,8 +134,8 @@ rule plot_training_curves:
         "../envs/figures.yaml"
     params:
         *src("plot_training_curves"),
-        spec=curves_spec,
-        models=history_models,
+        spec=spec(figure_specs.training_curves),
+        models=ask(inputs.history_models),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -162,7 +162,7 @@ rule plot_architecture:
         "../envs/figures.yaml"
     params:
         *src("plot_architecture"),
-        spec=architecture_spec,
+        spec=spec(figure_specs.networks),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -189,7 +189,7 @@ rule plot_skip_connection:
         "../envs/figures.yaml"
     params:
         *src("plot_skip_connection"),
-        spec=architecture_spec,
+        spec=spec(figure_specs.networks),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -6,8 +6,8 @@ rule measure_attack:
     """Measure how much one attack changed one model's images."""
     input:
         test=rules.prepare_data.output.test,
-        records=attack_records,
-        adversarial=attack_images,
+        records=ask(inputs.attack_records),
+        adversarial=ask(inputs.attack_images),
     output:
         f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/measures.parquet",
     log:
@@ -18,7 +18,7 @@ rule measure_attack:
         "../envs/figures.yaml"
     params:
         *src("measure_attack"),
-        spec=measure_spec,
+        spec=spec(specs.measure),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --measures {output:q} --log {log:q}"
@@ -27,7 +27,7 @@ rule measure_attack:
 rule tabulate_accuracy:
     """Put every model's test accuracy beside the report's (its Tables 1 and 2)."""
     input:
-        predictions=predictions,
+        predictions=ask(inputs.predictions),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/accuracy.csv",
@@ -44,7 +44,7 @@ rule tabulate_accuracy:
         "../envs/figures.yaml"
     params:
         *src("tabulate_accuracy"),
-        spec=accuracy_spec,
+        spec=spec(table_specs.accuracy),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
         " --log {log:q}"
@@ -53,7 +53,7 @@ rule tabulate_accuracy:
 rule tabulate_robustness:
     """Say for every attack and model how the attacks ended and how much change they needed."""
     input:
-        measures=all_measures,
+        measures=ask(inputs.all_measures),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/robustness.csv",
@@ -70,7 +70,7 @@ rule tabulate_robustness:
         "../envs/figures.yaml"
     params:
         *src("tabulate_robustness"),
-        spec=robustness_spec,
+        spec=spec(table_specs.robustness),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
@@ -78,7 +78,7 @@ rule tabulate_robustness:
 rule compare_attacks:
     """Say how near our attacks come to the smallest change that a library's attacks find."""
     input:
-        measures=compared_measures,
+        measures=ask(inputs.compared_measures),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/comparison.csv",
@@ -95,7 +95,7 @@ rule compare_attacks:
         "../envs/figures.yaml"
     params:
         *src("tabulate_comparison"),
-        spec=comparison_spec,
+        spec=spec(table_specs.comparison),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
@@ -104,8 +104,8 @@ rule select_examples:
     """Choose, by rule, the images that the example figures show."""
     input:
         test=rules.prepare_data.output.test,
-        measures=example_measures,
-        adversarial=example_images,
+        measures=ask(inputs.example_measures),
+        adversarial=ask(inputs.example_images),
     output:
         f"{RESULTS}/{{dataset}}/attacks/{{attack}}/examples.safetensors",
     log:
@@ -116,7 +116,7 @@ rule select_examples:
         "../envs/figures.yaml"
     params:
         *src("select_examples"),
-        spec=examples_spec,
+        spec=spec(specs.examples),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
         " --adversarial {input.adversarial:q} --examples {output:q} --log {log:q}"

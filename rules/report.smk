@@ -7,9 +7,9 @@ rule render_report:
     """Write the page that reads like the study, with every table and figure in it."""
     input:
         claims=rules.assess_claims.output,
-        tables=[tables(dataset) for dataset in config["study"]],
-        figures=[figures(dataset) for dataset in config["study"]],
-        stamped=[stamped(dataset) for dataset in config["study"]],
+        tables=[targets.tables(STUDY, dataset) for dataset in STUDY.studied],
+        figures=[targets.figures(dataset) for dataset in STUDY.studied],
+        stamped=[targets.stamped(dataset) for dataset in STUDY.studied],
     output:
         f"{RESULTS}/report.html",
     log:
@@ -20,7 +20,7 @@ rule render_report:
         "../envs/figures.yaml"
     params:
         *src("render_report"),
-        spec=report_spec,
+        spec=study_page_spec,
         template=page_template("study"),
         results=Path(RESULTS),
     shell:

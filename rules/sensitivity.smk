@@ -7,7 +7,7 @@
 rule judge_swept_value:
     """Judge the claims at one value of α or σ."""
     input:
-        measures=swept_measures,
+        measures=ask(inputs.swept_measures),
     output:
         f"{RESULTS}/{{dataset}}/sensitivity/verdicts/{{parameter}}={{value}}.csv",
     log:
@@ -21,7 +21,7 @@ rule judge_swept_value:
         "../envs/figures.yaml"
     params:
         *src("judge_swept_value"),
-        spec=swept_verdict_spec,
+        spec=spec(specs.swept_verdict),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --verdicts {output:q} --log {log:q}"
 
@@ -29,7 +29,7 @@ rule judge_swept_value:
 rule tabulate_sensitivity:
     """Put the verdicts at all swept values into one table."""
     input:
-        verdicts=swept_verdicts,
+        verdicts=ask(inputs.swept_verdicts),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/sensitivity.csv",
@@ -46,7 +46,7 @@ rule tabulate_sensitivity:
         "../envs/figures.yaml"
     params:
         *src("tabulate_sensitivity"),
-        spec=sensitivity_spec,
+        spec=spec(table_specs.sensitivity),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --verdicts {input.verdicts:q} --table {output:q} --log {log:q}"
 
@@ -73,7 +73,7 @@ rule plot_sensitivity:
         "../envs/figures.yaml"
     params:
         *src("plot_sensitivity"),
-        spec=sensitivity_figure_spec,
+        spec=spec(figure_specs.sensitivity),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
@@ -82,7 +82,7 @@ rule plot_sensitivity:
 rule tabulate_references:
     """Put what others measured on undefended models beside ours."""
     input:
-        measures=referenced_measures,
+        measures=ask(inputs.referenced_measures),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/references.csv",
@@ -99,16 +99,16 @@ rule tabulate_references:
         "../envs/figures.yaml"
     params:
         *src("tabulate_references"),
-        spec=references_spec,
+        spec=spec(table_specs.references),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
-for dataset in config["study"]:
+for dataset in STUDY.studied:
 
     rule:
         """How far the verdicts of one dataset hang on α and σ."""
         name:
-            f"{RESULTS}/{dataset}/sensitivity"
+            f"{dataset.path}/sensitivity"
         input:
-            sensitivity(dataset),
+            targets.sensitivity(dataset),

@@ -7,8 +7,8 @@ rule check_trust:
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
-        records=checked_records,
-        adversarial=checked_images,
+        records=ask(inputs.checked_records),
+        adversarial=ask(inputs.checked_images),
     output:
         f"{RESULTS}/{{dataset}}/trust/{{model}}/seed{{seed}}.csv",
     log:
@@ -20,7 +20,7 @@ rule check_trust:
     threads: 1
     params:
         *src("check_trust"),
-        spec=trust_spec,
+        spec=spec(specs.trust),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --records {input.records:q} --adversarial {input.adversarial:q} --table {output:q} --threads {threads}"
@@ -30,7 +30,7 @@ rule check_trust:
 rule tabulate_trust:
     """Put the checks of all models and seeds into one table, whether they passed or not."""
     input:
-        checks=trust_checks,
+        checks=ask(inputs.trust_checks),
     output:
         report(
             f"{RESULTS}/{{dataset}}/tables/trust.csv",
@@ -71,7 +71,7 @@ rule write_trust_page:
         "../envs/figures.yaml"
     params:
         *src("write_trust_page"),
-        spec=trust_page_spec,
+        spec=spec(page_specs.trust),
         template=page_template("trust"),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
@@ -93,7 +93,7 @@ rule require_trust:
         "../envs/figures.yaml"
     params:
         *src("require_trust"),
-        spec=required_trust_spec,
+        spec=spec(specs.required_trust),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --page {input.page:q} --passed {output:q}"
         " --log {log:q}"
