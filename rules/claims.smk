@@ -44,11 +44,11 @@ rule write_claims_page:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("write_claims_page"),
+        *src("write_page", "products/pages/claims"),
         spec=spec(page_specs.claims),
         template=page_template("claims"),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} claims --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
 
 
@@ -71,10 +71,10 @@ rule tabulate_rank_agreement:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_rank_agreement"),
+        *src("write_table", "products/tables/rank_agreement"),
         spec=spec(table_specs.rank_agreement),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} rank_agreement --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule plot_robustness_curves:
@@ -100,8 +100,8 @@ rule plot_robustness_curves:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_robustness_curves"),
+        *src("plot", "products/figures/robustness_curves"),
         spec=spec(figure_specs.robustness_curves),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} robustness_curves --spec {params.spec:q} --measures {input.measures:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"

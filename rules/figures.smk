@@ -23,10 +23,10 @@ rule plot_bars:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_bars"),
+        *src("plot", "products/figures/bars"),
         spec=spec(figure_specs.bars),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --trust {input.trust:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} bars --spec {params.spec:q} --table {input.table:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -51,10 +51,10 @@ rule plot_examples:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_examples"),
+        *src("plot", "products/figures/examples"),
         spec=spec(figure_specs.pictures),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} examples --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -79,10 +79,10 @@ rule plot_differences:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_differences"),
+        *src("plot", "products/figures/differences"),
         spec=spec(figure_specs.pictures),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} differences --spec {params.spec:q} --examples {input.examples:q} --trust {input.trust:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -106,10 +106,10 @@ rule plot_training_noise:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_training_noise"),
+        *src("plot", "products/figures/training_noise"),
         spec=spec(figure_specs.training_noise),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --samples {input.samples:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} training_noise --spec {params.spec:q} --samples {input.samples:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -133,11 +133,11 @@ rule plot_training_curves:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_training_curves"),
+        *src("plot", "products/figures/training_curves"),
         spec=spec(figure_specs.training_curves),
         models=ask(inputs.history_models),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} training_curves --spec {params.spec:q} --histories {input.histories:q} --models {params.models:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -161,10 +161,10 @@ rule plot_architecture:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_architecture"),
+        *src("plot", "products/figures/architecture"),
         spec=spec(figure_specs.networks),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} architecture --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -188,8 +188,8 @@ rule plot_skip_connection:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_skip_connection"),
+        *src("plot", "products/figures/skip_connection"),
         spec=spec(figure_specs.networks),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --architectures {input.architectures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} skip_connection --spec {params.spec:q} --architectures {input.architectures:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

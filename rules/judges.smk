@@ -103,10 +103,10 @@ rule tabulate_believability:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_believability"),
+        *src("write_table", "products/tables/believability"),
         spec=spec(table_specs.of_the_report),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --judged {input.judged:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} believability --spec {params.spec:q} --judged {input.judged:q} --measures {input.measures:q}"
         " --table {output:q} --log {log:q}"
 
 
@@ -130,10 +130,10 @@ rule tabulate_transfer:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_transfer"),
+        *src("write_table", "products/tables/transfer"),
         spec=spec(table_specs.of_the_report),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --transferred {input.transferred:q} --measures {input.measures:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} transfer --spec {params.spec:q} --transferred {input.transferred:q} --measures {input.measures:q}"
         " --table {output:q} --log {log:q}"
 
 
@@ -156,10 +156,10 @@ rule tabulate_targets:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_targets"),
+        *src("write_table", "products/tables/targets"),
         spec=spec(table_specs.targeted),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --records {input.records:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} targets --spec {params.spec:q} --records {input.records:q} --table {output:q} --log {log:q}"
 
 
 rule plot_believability:
@@ -183,10 +183,10 @@ rule plot_believability:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_believability"),
+        *src("plot", "products/figures/believability"),
         spec=spec(figure_specs.of_the_report),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} believability --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -211,10 +211,10 @@ rule plot_transfer:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_transfer"),
+        *src("plot", "products/figures/transfer"),
         spec=spec(figure_specs.of_the_report),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} transfer --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -239,10 +239,10 @@ rule plot_targets:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_targets"),
+        *src("plot", "products/figures/targets"),
         spec=spec(figure_specs.targeted),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} targets --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 

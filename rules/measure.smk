@@ -43,10 +43,10 @@ rule tabulate_accuracy:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_accuracy"),
+        *src("write_table", "products/tables/accuracy"),
         spec=spec(table_specs.accuracy),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} accuracy --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
         " --log {log:q}"
 
 
@@ -69,10 +69,10 @@ rule tabulate_robustness:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_robustness"),
+        *src("write_table", "products/tables/robustness"),
         spec=spec(table_specs.robustness),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} robustness --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule compare_attacks:
@@ -94,10 +94,10 @@ rule compare_attacks:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_comparison"),
+        *src("write_table", "products/tables/comparison"),
         spec=spec(table_specs.comparison),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} comparison --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule select_examples:

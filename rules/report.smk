@@ -19,10 +19,10 @@ rule render_report:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("render_report"),
+        *src("write_page", "products/pages/study"),
         spec=study_page_spec,
         template=page_template("study"),
         results=Path(RESULTS),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} study --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"

@@ -45,10 +45,10 @@ rule tabulate_sensitivity:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_sensitivity"),
+        *src("write_table", "products/tables/sensitivity"),
         spec=spec(table_specs.sensitivity),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --verdicts {input.verdicts:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} sensitivity --spec {params.spec:q} --verdicts {input.verdicts:q} --table {output:q} --log {log:q}"
 
 
 rule plot_sensitivity:
@@ -72,10 +72,10 @@ rule plot_sensitivity:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_sensitivity"),
+        *src("plot", "products/figures/sensitivity"),
         spec=spec(figure_specs.sensitivity),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} sensitivity --spec {params.spec:q} --table {input.table:q}"
         " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
 
 
@@ -98,10 +98,10 @@ rule tabulate_references:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_references"),
+        *src("write_table", "products/tables/references"),
         spec=spec(table_specs.references),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} references --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 for dataset in STUDY.studied:

@@ -46,9 +46,9 @@ rule tabulate_trust:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_trust"),
+        *src("write_table", "products/tables/trust"),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --checks {input.checks:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} trust --checks {input.checks:q} --table {output:q} --log {log:q}"
 
 
 rule write_trust_page:
@@ -70,11 +70,11 @@ rule write_trust_page:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("write_trust_page"),
+        *src("write_page", "products/pages/trust"),
         spec=spec(page_specs.trust),
         template=page_template("trust"),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} trust --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
 
 

@@ -16,7 +16,7 @@ import pandas
 from robustness.claims.verdicts import Study, claims
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import write_text
-from robustness.storage.records import read_records
+from robustness.storage.grouping import records_by_key
 from robustness.storage.tables import read_table
 
 
@@ -35,10 +35,10 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
     attacks = dict(spec["attacks"])
-    predictions = _by(models, options.predictions)
-    judged = _by([model for model in models if model[0] in spec["judged"]], options.judged)
+    predictions = records_by_key(options.predictions, models)
+    judged = records_by_key(options.judged, [model for model in models if model[0] in spec["judged"]])
     trust = dict(zip((dataset["name"] for dataset in spec["datasets"]), map(read_table, options.trust), strict=True))
-    measures = _by(list(product(attacks, models)), options.measures)
+    measures = records_by_key(options.measures, list(product(attacks, models)))
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
     studies = {
         attack: Study(
@@ -52,15 +52,6 @@ def main(options: argparse.Namespace) -> None:
     }
     answers = claims(studies.pop("report"), studies)
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
-
-
-def _by(keys: list[Any], paths: list[Path]) -> dict[Any, list[pandas.DataFrame]]:
-    """The tables of each key: as many files as there are seeds."""
-    seeds = len(paths) // max(1, len(keys))
-    return {
-        key: [read_records(path) for path in paths[index * seeds : (index + 1) * seeds]]
-        for index, key in enumerate(keys)
-    }
 
 
 def _at(table: pandas.DataFrame, confidence: float) -> pandas.DataFrame:

@@ -24,6 +24,7 @@ from robustness.models import architectures
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.files import read_tensors, write_text
+from robustness.storage.grouping import by_key
 from robustness.storage.records import read_arrays
 from robustness.trust import checks as trust_checks
 from robustness.trust import questions
@@ -47,9 +48,8 @@ def arguments() -> argparse.ArgumentParser:
 def main(options: argparse.Namespace) -> None:
     model, seed, entry, attacks, images = settings(options.spec, "model", "seed", "attack", "attacks", "images")
     title = f"trust checks of {model}, seed {seed}"
-    shards = len(options.records) // len(attacks)
     records: dict[str, Records] = {
-        name: read_arrays(*options.records[place * shards : (place + 1) * shards]) for place, name in enumerate(attacks)
+        name: read_arrays(*paths) for name, paths in by_key(options.records, attacks).items()
     }
     with devices.leased(options.threads) as device:
         network = architectures.load(options.weights)

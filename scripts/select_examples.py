@@ -17,6 +17,7 @@ from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
 from robustness.storage.files import read_tensors, write_tensors
+from robustness.storage.grouping import by_key
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records
 
@@ -34,8 +35,7 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     confidence = spec["required_confidence"]
     records = [_at(read_records(path), confidence) for path in options.measures]
-    shards = len(options.adversarial) // len(records)
-    by_model = [options.adversarial[index * shards : (index + 1) * shards] for index in range(len(records))]
+    by_model = by_key(options.adversarial, range(len(records))).values()
     images = [_example(records, spec, name) for name in spec["example_classes"]]
     chosen = pandas.concat(
         [table.set_index("image").loc[images].assign(model=model) for model, table in enumerate(records)]

@@ -12,6 +12,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -178,6 +179,11 @@ def test_it_takes_packages_from_conda_forge_alone(environment: str) -> None:
 def test_every_rule_that_runs_a_script_has_an_environment() -> None:
     used = {program for path in ENVIRONMENTS for program in programs_of(path.stem)}
     assert used | STARTERS == set((ROOT / "scripts").glob("*.py"))
+
+
+def test_no_program_is_named_like_a_package_which_its_folder_would_hide_from_what_programs_import() -> None:
+    programs = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    assert not programs & {*packages_distributions(), *sys.stdlib_module_names}
 
 
 def test_every_package_of_the_project_is_needed_by_an_environment_or_by_snakemake() -> None:

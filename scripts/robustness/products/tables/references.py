@@ -1,0 +1,31 @@
+"""Put what others measured on undefended models beside what our attacks needed.
+
+Reads the measures of attacks, clean models and seeds. The table has a row per reference, model and attack of ours.
+`--spec`: dataset, attacks, comparators (those of the attacks that are not ours, with their method), models (each with
+name and architecture).
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from robustness.analysis.references import beside, references_of
+from robustness.runtime.cli import settings
+from robustness.storage.grouping import records_by_key
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument(
+        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × clean models × seeds"
+    )
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    dataset, attacks, comparators, models = settings(options.spec, "dataset", "attacks", "comparators", "models")
+    pairs = list(product(attacks, [model["name"] for model in models]))
+    table = beside(references_of(dataset), models, records_by_key(options.measures, pairs), comparators)
+    return table.to_csv(index=False, float_format="%.6g")
