@@ -25,7 +25,8 @@ wildcard_constraints:
     start=r"\d+",
     stop=r"\d+",
     label=r"[^/]+",
-    measure="mean_change|pixels_changed",
+    measure=one_of(BARS),
+    curves=one_of(ROBUSTNESS_CURVES),
 
 
 rule all:
@@ -39,7 +40,9 @@ rule all:
     localrule: True
 
 
-for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets report".split():
+PARTS = "data train attack measure tables trust figures claims judges sensitivity speed run_time targets report"
+
+for part in PARTS.split():
 
     include: f"rules/{part}.smk"
 

@@ -1,6 +1,5 @@
-# What the report claims and whether it holds; the robustness curves, and whether other measures rank the models alike.
-# Reads: results/<dataset>/attacks/, models/ and tables/. Writes: results/claims.csv, results/claims.html, and
-# results/<dataset>/tables/ and figures/.
+# What the report claims and whether it holds.
+# Reads: results/<dataset>/attacks/, models/ and tables/. Writes: results/claims.csv and results/claims.html.
 
 
 rule assess_claims:
@@ -50,58 +49,3 @@ rule write_claims_page:
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} claims --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
-
-
-rule tabulate_rank_agreement:
-    """Say whether confidence levels, and measures of change, rank the models alike."""
-    input:
-        measures=ask(inputs.report_measures),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/rank_agreement.csv",
-            caption="../report/rank_agreement.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "rank agreement of confidences and measures"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_rank_agreement.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_rank_agreement.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/rank_agreement"),
-        spec=spec(table_specs.rank_agreement),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} rank_agreement --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
-
-
-rule plot_robustness_curves:
-    """Draw the share of images fooled against the change allowed, a line per model."""
-    input:
-        measures=ask(inputs.report_measures),
-        trust=rules.tabulate_trust.output,
-    output:
-        svg=report(
-            f"{RESULTS}/{{dataset}}/figures/robustness_curves_{{curves}}.svg",
-            caption="../report/robustness_curves.rst",
-            category="{dataset}",
-            subcategory="Figures",
-            labels={"figure": "robustness curves: {curves}", "shows": "share of images fooled by the change allowed"},
-        ),
-        png=f"{RESULTS}/{{dataset}}/figures/robustness_curves_{{curves}}.png",
-    log:
-        f"{RESULTS}/{{dataset}}/logs/plot_robustness_curves/{{curves}}.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/plot_robustness_curves/{{curves}}.tsv"
-    wildcard_constraints:
-        curves="|".join(targets.ROBUSTNESS_CURVES),
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("plot", "products/figures/robustness_curves"),
-        spec=spec(figure_specs.robustness_curves),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} robustness_curves --spec {params.spec:q} --measures {input.measures:q}"
-        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -3,6 +3,7 @@
 # Its functions take the study and a job's wildcards: `ask(inputs.predictions)` is one of wildcards alone, as rules want
 # them, and `spec(specs.training)` gives what it returns as one sorted JSON string: the settings that shape a result.
 import os
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +21,10 @@ from robustness.workflow import (
     table_specs,
     targets,
 )
-from robustness.workflow.params import as_param
+from robustness.workflow.figures import BARS, FIGURES, ROBUSTNESS_CURVES
+from robustness.workflow.params import Untracked, as_param
 from robustness.workflow.study import Study, in_order, one_of
+from robustness.workflow.tables import TABLES
 from snakemake.exceptions import WorkflowError
 
 
@@ -68,6 +71,21 @@ def src(program, *modules):
     """The params that name a rule's program and change with its code (`robustness.workflow.code_inputs.src`)."""
     with plain_errors():
         return code_inputs.src(STUDY.root, program, *modules)
+
+
+def files(named):
+    """The inputs of a rule by name: paths in the folder of a dataset, or functions that find them."""
+    return {
+        name: f"{RESULTS}/{{dataset}}/{each}" if isinstance(each, str) else ask(each) for name, each in named.items()
+    }
+
+
+def as_options(wildcards, input):
+    """Each input of a job as the option of its name, as words of a command line."""
+    words = []
+    for name, paths in input.items():
+        words += [f"--{name}", *([paths] if isinstance(paths, str) else paths)]
+    return Untracked(shlex.join(words))
 
 
 def page_template(name):

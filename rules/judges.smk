@@ -1,6 +1,6 @@
 # What other networks make of attacked images: judges (believability), transfer, and the attack toward each class.
 # Reads: results/<dataset>/attacks/<attack>/, models/ and data/test. Writes: judged and transferred records beside the
-# shards, targeted/<model>/seed<k>/, and their tables and figures.
+# shards, and targeted/<model>/seed<k>/.
 
 
 rule judge_attack:
@@ -83,169 +83,6 @@ rule attack_targets:
         " --threads {threads} --log {log:q}"
 
 
-rule tabulate_believability:
-    """Say for every model how often judges see the new class in its adversarial images, and in noise."""
-    input:
-        judged=ask(inputs.judged),
-        measures=ask(inputs.report_measures),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/believability.csv",
-            caption="../report/believability.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "believability"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_believability.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_believability.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/believability"),
-        spec=spec(table_specs.of_the_report),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} believability --spec {params.spec:q} --judged {input.judged:q} --measures {input.measures:q}"
-        " --table {output:q} --log {log:q}"
-
-
-rule tabulate_transfer:
-    """Say for every pair of models whether what fools one fools the other."""
-    input:
-        transferred=ask(inputs.transferred),
-        measures=ask(inputs.report_measures),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/transfer.csv",
-            caption="../report/transfer.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "transfer, models × models"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_transfer.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_transfer.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/transfer"),
-        spec=spec(table_specs.of_the_report),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} transfer --spec {params.spec:q} --transferred {input.transferred:q} --measures {input.measures:q}"
-        " --table {output:q} --log {log:q}"
-
-
-rule tabulate_targets:
-    """Say for every model what it took to turn images of each class into each other class."""
-    input:
-        records=ask(inputs.targeted_records),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/targeted.csv",
-            caption="../report/targeted.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "targeted attack, class × class"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_targets.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_targets.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/targets"),
-        spec=spec(table_specs.targeted),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} targets --spec {params.spec:q} --records {input.records:q} --table {output:q} --log {log:q}"
-
-
-rule plot_believability:
-    """Draw what judges answer to each model's adversarial images, and to noise of the same size."""
-    input:
-        table=rules.tabulate_believability.output,
-        trust=rules.tabulate_trust.output,
-    output:
-        svg=report(
-            f"{RESULTS}/{{dataset}}/figures/believability.svg",
-            caption="../report/believability.rst",
-            category="{dataset}",
-            subcategory="Figures",
-            labels={"figure": "believability", "shows": "what other networks see in the adversarial images"},
-        ),
-        png=f"{RESULTS}/{{dataset}}/figures/believability.png",
-    log:
-        f"{RESULTS}/{{dataset}}/logs/plot_believability.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/plot_believability.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("plot", "products/figures/believability"),
-        spec=spec(figure_specs.of_the_report),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} believability --spec {params.spec:q} --table {input.table:q}"
-        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
-
-
-rule plot_transfer:
-    """Draw the matrix of models × models: whether what fools one fools the other."""
-    input:
-        table=rules.tabulate_transfer.output,
-        trust=rules.tabulate_trust.output,
-    output:
-        svg=report(
-            f"{RESULTS}/{{dataset}}/figures/transfer.svg",
-            caption="../report/transfer.rst",
-            category="{dataset}",
-            subcategory="Figures",
-            labels={"figure": "transfer", "shows": "whether what fools one model fools another"},
-        ),
-        png=f"{RESULTS}/{{dataset}}/figures/transfer.png",
-    log:
-        f"{RESULTS}/{{dataset}}/logs/plot_transfer.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/plot_transfer.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("plot", "products/figures/transfer"),
-        spec=spec(figure_specs.of_the_report),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} transfer --spec {params.spec:q} --table {input.table:q}"
-        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
-
-
-rule plot_targets:
-    """Draw what it took to turn images of each class into each other class, on one model."""
-    input:
-        table=rules.tabulate_targets.output,
-        trust=rules.tabulate_trust.output,
-    output:
-        svg=report(
-            f"{RESULTS}/{{dataset}}/figures/targeted_{{model}}.svg",
-            caption="../report/targeted.rst",
-            category="{dataset}",
-            subcategory="Figures",
-            labels={"figure": "targeted: {model}", "shows": "change needed from class to class"},
-        ),
-        png=f"{RESULTS}/{{dataset}}/figures/targeted_{{model}}.png",
-    log:
-        f"{RESULTS}/{{dataset}}/logs/plot_targets/{{model}}.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/plot_targets/{{model}}.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("plot", "products/figures/targets"),
-        spec=spec(figure_specs.targeted),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} targets --spec {params.spec:q} --table {input.table:q}"
-        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
-
-
 for dataset in STUDY.studied:
 
     rule:
@@ -253,18 +90,18 @@ for dataset in STUDY.studied:
         name:
             f"{dataset.path}/believability"
         input:
-            targets.believability(dataset),
+            targets.part(STUDY, dataset, "believability"),
 
     rule:
         """Whether what fools one model of a dataset fools the others; nothing where there is one model."""
         name:
             f"{dataset.path}/transfer"
         input:
-            targets.transfers(dataset),
+            targets.part(STUDY, dataset, "transfer"),
 
     rule:
         """The attack toward each class, on every model of one dataset."""
         name:
             f"{dataset.path}/targeted"
         input:
-            targets.targeted(dataset),
+            targets.part(STUDY, dataset, "targets"),

@@ -1,5 +1,5 @@
-# From attacked images to measures and tables.
-# Reads: results/<dataset>/attacks/ and models/. Writes: measures beside the shards, and results/<dataset>/tables/.
+# From attacked images to measures, and to the examples that figures show.
+# Reads: results/<dataset>/attacks/ and data/test. Writes: measures beside the shards, and attacks/<attack>/examples.
 
 
 rule measure_attack:
@@ -22,82 +22,6 @@ rule measure_attack:
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
         " --adversarial {input.adversarial:q} --measures {output:q} --log {log:q}"
-
-
-rule tabulate_accuracy:
-    """Put every model's test accuracy beside the report's (its Tables 1 and 2)."""
-    input:
-        predictions=ask(inputs.predictions),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/accuracy.csv",
-            caption="../report/accuracy.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "accuracy (report, Tables 1 and 2)"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_accuracy.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_accuracy.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/accuracy"),
-        spec=spec(table_specs.accuracy),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} accuracy --spec {params.spec:q} --predictions {input.predictions:q} --table {output:q}"
-        " --log {log:q}"
-
-
-rule tabulate_robustness:
-    """Say for every attack and model how the attacks ended and how much change they needed."""
-    input:
-        measures=ask(inputs.all_measures),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/robustness.csv",
-            caption="../report/robustness.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "robustness, every measure"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_robustness.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_robustness.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/robustness"),
-        spec=spec(table_specs.robustness),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} robustness --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
-
-
-rule compare_attacks:
-    """Say how near our attacks come to the smallest change that a library's attacks find."""
-    input:
-        measures=ask(inputs.compared_measures),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/comparison.csv",
-            caption="../report/comparison.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "our attacks beside a library's"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/compare_attacks.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/compare_attacks.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/comparison"),
-        spec=spec(table_specs.comparison),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} comparison --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
 
 
 rule select_examples:

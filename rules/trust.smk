@@ -1,5 +1,5 @@
-# Can what the attacks found be trusted? Checks of every model, a table and a page of them, and a file where all passed.
-# Reads: results/<dataset>/models/, data/test and attacks/. Writes: results/<dataset>/trust/, tables/trust.csv, trust.html.
+# Can what the attacks found be trusted? Checks of every model, a page of them, and a file where all passed.
+# Reads: results/<dataset>/models/, data/test, attacks/ and tables/. Writes: results/<dataset>/trust/ and trust.html.
 
 
 rule check_trust:
@@ -25,30 +25,6 @@ rule check_trust:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --records {input.records:q} --adversarial {input.adversarial:q} --table {output:q} --threads {threads}"
         " --log {log:q}"
-
-
-rule tabulate_trust:
-    """Put the checks of all models and seeds into one table, whether they passed or not."""
-    input:
-        checks=ask(inputs.trust_checks),
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/trust.csv",
-            caption="../report/trust.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "trust checks"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_trust.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_trust.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("write_table", "products/tables/trust"),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} trust --checks {input.checks:q} --table {output:q} --log {log:q}"
 
 
 rule write_trust_page:

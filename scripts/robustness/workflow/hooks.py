@@ -40,7 +40,7 @@ def _without_others(dataset: Dataset) -> list[str]:
     """Return the sentence that says what a dataset lacks for want of a second network or model; none otherwise."""
     if not dataset.has_judges:
         lacking = "one network, and none to judge or to fool with its images: no believability, no transfer"
-    elif not targets.transfers(dataset):
+    elif len(dataset.models) == 1:
         lacking = "one model, and no other to fool with its images: no transfer"
     else:
         return []

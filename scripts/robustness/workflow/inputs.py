@@ -5,11 +5,16 @@ Functions of the study and of a job's wildcards.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from robustness.analysis.references import references_of
 from robustness.workflow.dataset import SMALL, STUDIED_ATTACK, Dataset
 from robustness.workflow.params import Wildcards
 from robustness.workflow.study import Study
 from robustness.workflow.sweep import at_level
+
+Files = str | Callable[[Study, Wildcards], list[str]]
+"""What an input of a rule consists of: a path in the dataset's folder, or what a function finds."""
 
 
 def of(study: Study, wildcards: Wildcards) -> Dataset:
@@ -41,12 +46,6 @@ def histories(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the training histories of all models and seeds of a dataset that are trained here."""
     dataset = of(study, wildcards)
     return dataset.of_networks("models/{model}/seed{seed}/history.csv", dataset.trained)
-
-
-def history_models(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the model that each of `histories` belongs to."""
-    dataset = of(study, wildcards)
-    return [model for model in dataset.trained for _ in dataset.seeds]
 
 
 def predictions(study: Study, wildcards: Wildcards) -> list[str]:

@@ -5,6 +5,7 @@ Functions of the study and of a job's wildcards, for rules that compute; those f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from robustness.workflow.study import Study
 from robustness.workflow.sweep import Entry
 
 Spec = dict[str, Any]
+SpecOf = Callable[[Study, Wildcards], Spec]
 
 
 def without_title(entry: Entry) -> Spec:

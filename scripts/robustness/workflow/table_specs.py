@@ -11,6 +11,11 @@ from robustness.workflow.specs import Spec, without_title
 from robustness.workflow.study import Study
 
 
+def nothing(study: Study, wildcards: Wildcards) -> Spec:
+    """Return no settings, for a table that only joins others."""
+    return {}
+
+
 def accuracy(study: Study, wildcards: Wildcards) -> Spec:
     """Return the order of the models, and the accuracy that the report gives for each."""
     entries = of(study, wildcards).entries

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
-from robustness.workflow.inputs import has_references
+from robustness.workflow.figures import FIGURES, Figure
 from robustness.workflow.study import Study
-
-ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
+from robustness.workflow.tables import TABLES
 
 
 def everything(study: Study, dataset: Dataset) -> list[str]:
@@ -18,30 +15,24 @@ def everything(study: Study, dataset: Dataset) -> list[str]:
 
 def tables(study: Study, dataset: Dataset) -> list[str]:
     """Return the tables of a dataset."""
-    names = ["models", "accuracy", "robustness", "rank_agreement", "trust"]
-    names += ["comparison"] if study.compared_attacks else []
-    names += ["references"] if has_references(study, dataset) else []
-    names += ["sensitivity"] if dataset.sweep.values else []
-    return [f"{dataset.path}/tables/{name}.csv" for name in names] + _of_other_networks(dataset, "tables")
+    found = [table.file for table in TABLES if table.of(study, dataset)]
+    return [f"{dataset.path}/{name}" for name in ("tables/models.csv", *found)]
 
 
 def figures(dataset: Dataset) -> list[str]:
     """Return the figures of a dataset, each as SVG and PNG."""
-    names = ["architecture", "mean_change", "pixels_changed"]
-    names += ["training_curves"] if dataset.trained else []
-    names += ["training_noise"] if "augmentation" in dataset.entry else []
-    names += [f"robustness_curves_{curves}" for curves in ROBUSTNESS_CURVES]
-    if any(architecture["family"] == "resnet" for architecture in dataset.architectures.values()):
-        names.append("skip_connection")
-    for label in dataset.entry["example_classes"]:
-        names += [f"examples_{label}", f"differences_{label}"]
-    names += ["sensitivity"] if dataset.sweep.values else []
-    return pictures(dataset, *names) + _of_other_networks(dataset, "figures")
+    return [path for figure in FIGURES for path in pictures(dataset, figure)]
 
 
-def pictures(dataset: Dataset, *names: str) -> list[str]:
-    """Return figures of a dataset by their names, each as SVG and PNG."""
-    return [f"{dataset.path}/figures/{name}.{suffix}" for name in names for suffix in ("svg", "png")]
+def pictures(dataset: Dataset, figure: Figure) -> list[str]:
+    """Return what a dataset has of a figure, as SVG and PNG."""
+    return [f"{dataset.path}/figures/{name}.{suffix}" for name in figure.of(dataset) for suffix in ("svg", "png")]
+
+
+def part(study: Study, dataset: Dataset, name: str) -> list[str]:
+    """Return what a dataset has of the table and of the figure of one name."""
+    found = [f"{dataset.path}/{table.file}" for table in TABLES if table.name == name and table.of(study, dataset)]
+    return found + [path for figure in FIGURES if figure.name == name for path in pictures(dataset, figure)]
 
 
 def pages(dataset: Dataset) -> list[str]:
@@ -52,36 +43,6 @@ def pages(dataset: Dataset) -> list[str]:
 def trust(dataset: Dataset) -> list[str]:
     """Return what `results/<dataset>/trust` makes: the checks as table and page, and a file if all have passed."""
     return [f"{dataset.path}/tables/trust.csv", *pages(dataset), f"{dataset.path}/trust/passed.txt"]
-
-
-def sensitivity(dataset: Dataset) -> list[str]:
-    """Return the table and the figure of what is swept for a dataset; none where nothing is."""
-    parts = [f"{dataset.path}/tables/sensitivity.csv", *pictures(dataset, "sensitivity")]
-    return parts if dataset.sweep.values else []
-
-
-def believability(dataset: Dataset) -> list[str]:
-    """Return the table and the figure of believability; none where there is no judge."""
-    parts = [f"{dataset.path}/tables/believability.csv", *pictures(dataset, "believability")]
-    return parts if dataset.has_judges else []
-
-
-def transfers(dataset: Dataset) -> list[str]:
-    """Return the table and the figure of transfer; none where there is one model."""
-    parts = [f"{dataset.path}/tables/transfer.csv", *pictures(dataset, "transfer")]
-    return parts if len(dataset.models) > 1 else []
-
-
-def targeted(dataset: Dataset) -> list[str]:
-    """Return the table and the figures of the targeted attack."""
-    names = [f"targeted_{model}" for model in dataset.models]
-    return [f"{dataset.path}/tables/targeted.csv", *pictures(dataset, *names)]
-
-
-def _of_other_networks(dataset: Dataset, folder: str) -> list[str]:
-    """Return what `believability`, `transfers` and `targeted` have in one folder of a dataset."""
-    paths = believability(dataset) + transfers(dataset) + targeted(dataset)
-    return [path for path in paths if PurePath(path).parent.name == folder]
 
 
 def speeds(dataset: Dataset) -> list[str]:

@@ -9,9 +9,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from robustness.errors import UserError
 from robustness.figures import style, training_curves
-from robustness.storage import tables as inputs
+from robustness.storage.grouping import by_key
+from robustness.storage.tables import read_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the files that the figure is drawn from."""
-    parser.add_argument("--histories", type=Path, nargs="+", required=True, help="history.csv, one per model and seed")
-    parser.add_argument("--models", nargs="+", required=True, help="the model of each history, in the same order")
+    parser.add_argument("--histories", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
 
 
 def draw(options: argparse.Namespace) -> Figure:
     """Read the files and draw the figure."""
-    if len(options.models) != len(options.histories):
-        raise UserError(f"--histories has {len(options.histories)} files and --models {len(options.models)} names")
     spec = style.checked(options.spec)
-    tables = [inputs.read_table(path) for path in options.histories]
-    return training_curves.training_curves(list(zip(options.models, tables, strict=True)), spec)
+    files = by_key(options.histories, [model["name"] for model in spec["models"]])
+    histories = [(model, read_table(path)) for model, paths in files.items() for path in paths]
+    return training_curves.training_curves(histories, spec)
