@@ -74,7 +74,7 @@ def src(program, *modules):
 
 
 def files(named):
-    """The inputs of a rule by name: paths in the folder of a dataset, or functions that find them."""
+    """What a rule reads, by name, from paths in a dataset's folder and functions that find files."""
     return {
         name: f"{RESULTS}/{{dataset}}/{each}" if isinstance(each, str) else ask(each) for name, each in named.items()
     }
