@@ -433,6 +433,17 @@ def test_tables_have_a_row_for_each_model_and_that_of_robustness_for_each_level(
     assert (robustness["mean_change_low"] < robustness["mean_change"]).all()
 
 
+def test_a_table_is_the_same_whatever_the_order_of_its_files(study: Path, tmp_path: Path) -> None:
+    measures = [study / model / "measures" for model in MODELS[::-1]]
+    pairs = {"attacks": ["report"], "models": MODELS}
+    make(robustness, pairs, "--measures", *measures, "--table", tmp_path / "turned.csv")
+    assert (tmp_path / "turned.csv").read_bytes() == (study / "robustness.csv").read_bytes()
+    with pytest.raises(
+        UserError, match="no file of attack report, model basic-clean, dataset stripes, seed 1 is given"
+    ):
+        make(robustness, pairs, "--measures", measures[0], "--table", tmp_path / "half.csv")
+
+
 def test_examples_are_images_of_their_classes_as_each_model_s_attack_left_them(study: Path) -> None:
     names = ("original", "adversarial", "label", "label_after")
     shown, adversarial, label, after = read_tensors(study / "examples", *names)
