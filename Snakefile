@@ -17,35 +17,32 @@ min_version("9.0")
 include: "rules/common.smk"
 
 
-check_configuration()
-add_small_datasets()
-set_environment()
-RESULTS = config["results"].rstrip("/")
-
-
 wildcard_constraints:
-    dataset=one_of(config["datasets"]),
+    dataset=one_of(STUDY.datasets),
     model=r"[a-z][a-z0-9_=.-]*",  # '=' and '.' only where the sweep adds a value: resnet-noisy-sigma=0.25
     attack=r"[a-z][a-z0-9_=.-]*",
     seed=r"\d+",
     start=r"\d+",
     stop=r"\d+",
     label=r"[^/]+",
-    measure="mean_change|pixels_changed",
+    measure=one_of(BARS),
+    curves=one_of(ROBUSTNESS_CURVES),
 
 
 rule all:
     """Every table, figure and page of every dataset that is studied, and what they say of the report's claims."""
     default_target: True
     input:
-        [tables(dataset) + figures(dataset) + pages(dataset) for dataset in config["study"]],
+        [targets.everything(STUDY, dataset) for dataset in STUDY.studied],
         f"{RESULTS}/claims.csv",
         f"{RESULTS}/claims.html",
         f"{RESULTS}/report.html",
     localrule: True
 
 
-for part in "data train attack trust measure figures claims judges sensitivity speed run_time targets report".split():
+PARTS = "data train attack measure tables trust figures claims judges sensitivity speed run_time targets report"
+
+for part in PARTS.split():
 
     include: f"rules/{part}.smk"
 

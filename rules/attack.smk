@@ -19,15 +19,15 @@ rule attack_shard:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/attack_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
     wildcard_constraints:
-        attack=one_of([*own_attacks(), *swept_attacks()]),
-    priority: attack_priority
+        attack=one_of([*STUDY.own_attacks, *STUDY.swept_attacks]),
+    priority: ask(attack_jobs.priority)
     conda:
         "../envs/torch.yaml"
     threads: 1
     params:
         *src("attack_shard"),
-        spec=attack_spec,
-        partners=attack_partners,
+        spec=spec(attack_jobs.spec),
+        partners=ask(attack_jobs.partners),
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.safetensors",
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
@@ -51,13 +51,13 @@ rule compare_shard:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/compare_shard/{{attack}}-{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
     wildcard_constraints:
-        attack=one_of(comparators()),
+        attack=one_of(STUDY.comparators),
     conda:
         "../envs/comparators.yaml"
     threads: 1
     params:
         *src("compare_shard"),
-        spec=compare_spec,
+        spec=spec(specs.comparator),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --dataset {wildcards.dataset:q} --model {wildcards.model:q} --attack {wildcards.attack:q}"

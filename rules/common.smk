@@ -1,11 +1,119 @@
-# Functions that rules and the Snakefile call. They lie in rules/common/: what one file of rules needs under that file's
-# name, what several need in `names`, `code`, `targets` and `footnotes`, what comes before all rules in `start`.
+# What rules and the Snakefile take of the library: the study (`STUDY`), and ways to ask `robustness.workflow` about it.
 #
-# Functions named `..._spec` return the settings that shape a rule's result, and no others, as one sorted JSON string.
+# Its functions take the study and a job's wildcards: `ask(inputs.predictions)` is one of wildcards alone, as rules want
+# them, and `spec(specs.training)` gives what it returns as one sorted JSON string: the settings that shape a result.
+import os
+import shlex
+from contextlib import contextmanager
+from pathlib import Path
 
-for subject in (
-    "start names code targets footnotes "
-    "data train attack trust measure figures claims judges sensitivity speed run_time report hooks"
-).split():
+from robustness.config.validate import checked, read_yaml
+from robustness.errors import UserError
+from robustness.workflow import (
+    attack_jobs,
+    code_inputs,
+    figure_specs,
+    inputs,
+    page_specs,
+    sentences,
+    specs,
+    start,
+    table_specs,
+    targets,
+)
+from robustness.workflow.figures import BARS, FIGURES, ROBUSTNESS_CURVES
+from robustness.workflow.params import Untracked, as_param
+from robustness.workflow.study import Study, in_order, one_of
+from robustness.workflow.tables import TABLES
+from snakemake.exceptions import WorkflowError
 
-    include: f"common/{subject}.smk"
+
+@contextmanager
+def plain_errors():
+    """Let Snakemake show a mistake of the user's as its sentence, without a traceback."""
+    try:
+        yield
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def checked_study():
+    """The study that a sound configuration describes, in the order of config.yaml."""
+    root = Path(workflow.basedir)
+    checked(config, root / "schemas" / "config.schema.yaml")
+    study = Study(in_order(config, read_yaml(root / "config.yaml")), root)
+    start.check_given_weights(study)
+    return study
+
+
+with plain_errors():
+    STUDY = checked_study()
+RESULTS = STUDY.results
+os.environ.update(start.environment(STUDY))
+
+
+def ask(function):
+    """A function of the study and of wildcards as one of wildcards alone."""
+
+    def asked(wildcards):
+        with plain_errors():
+            return function(STUDY, wildcards)
+
+    return asked
+
+
+def spec(function):
+    """A function of wildcards that gives what `function` returns as one param."""
+    return lambda wildcards: as_param(ask(function)(wildcards))
+
+
+def src(program, *modules):
+    """The params that name a rule's program and change with its code (`robustness.workflow.code_inputs.src`)."""
+    with plain_errors():
+        return code_inputs.src(STUDY.root, program, *modules)
+
+
+def files(named):
+    """What a rule reads, by name, from paths in a dataset's folder and functions that find files."""
+    return {
+        name: f"{RESULTS}/{{dataset}}/{each}" if isinstance(each, str) else ask(each) for name, each in named.items()
+    }
+
+
+def as_options(wildcards, input):
+    """Each input of a job as the option of its name, as words of a command line."""
+    words = []
+    for name, paths in input.items():
+        words += [f"--{name}", *([paths] if isinstance(paths, str) else paths)]
+    return Untracked(shlex.join(words))
+
+
+def page_template(name):
+    """The path of a page's template."""
+    return code_inputs.page_template(STUDY.root, name)
+
+
+def dataset_of(trained):
+    """A regular expression for `dataset` in the path of a model that is trained here, or is not; it looks at the model.
+
+    Two rules make weights, and which one makes a model's is a matter of dataset and model together.
+    """
+    return f"(?=(?:{one_of(STUDY.places_of_models(trained))})/)(?:{one_of(STUDY.datasets)})"
+
+
+def source_files(wildcards):
+    """What `prepare_data` reads. A folder's own time says nothing of the images in it; the spec does."""
+    paths = ask(inputs.source)(wildcards)
+    return ancient(paths) if STUDY.datasets[wildcards.dataset].is_folder else paths
+
+
+def every_core(wildcards):
+    """All cores that `--cores` allows, so that a job has the machine to itself; four where there is no limit."""
+    return workflow.resource_settings.cores or 4
+
+
+def study_page_spec(wildcards):
+    """What the study's page says of the configuration, with the command line of this run."""
+    given = workflow.config_settings
+    command = sentences.command(given.configfiles, given.config, STUDY.root / "config.yaml")
+    return as_param(page_specs.whole_study(STUDY, command))

@@ -18,7 +18,7 @@ rule download_data:
         "../envs/data.yaml"
     params:
         *src("download_data"),
-        spec=download_spec,
+        spec=spec(specs.download),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
 
@@ -39,8 +39,8 @@ rule prepare_data:
         "../envs/data.yaml"
     params:
         *src("prepare_data"),
-        spec=data_spec,
-        manifest=manifest_option,
+        spec=spec(specs.data),
+        manifest=ask(inputs.manifest_option),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} {params.manifest:q}"
         " --train {output.train:q} --validation {output.validation:q} --test {output.test:q} --log {log:q}"
@@ -60,7 +60,7 @@ rule sample_augmentation:
         "../envs/torch.yaml"
     params:
         *src("sample_augmentation"),
-        spec=augmentation_spec,
+        spec=spec(specs.augmentation),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --samples {output:q}"
         " --dataset {wildcards.dataset:q} --log {log:q}"

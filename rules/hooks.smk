@@ -3,8 +3,9 @@
 # Writes: the terminal.
 import time
 
-from robustness.runtime.forkserver import ForkServer
+from robustness.runtime.forkserver import ForkServer, is_wanted, modules_for
 from robustness.runtime.terminal import Bars
+from robustness.workflow import hooks
 
 STARTED = time.time()
 BARS = Bars(sys.stderr)
@@ -12,20 +13,25 @@ SERVER = ForkServer()
 
 
 onstart:
-    check_writable()
-    print(announcement(), file=sys.stderr, flush=True)
-    if jobs_are_forked():
-        SERVER.start(modules_of_jobs())
+    with plain_errors():
+        start.check_writable(RESULTS)
+    to_do = list(workflow.dag.needrun_jobs())
+    cores = workflow.resource_settings.cores if workflow.local_exec else None
+    print(hooks.announcement(STUDY, hooks.as_jobs(to_do), cores), file=sys.stderr, flush=True)
+    # Only local jobs, which are all in Snakemake's own environment.
+    running = hooks.sources_of(to_do)
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method and is_wanted(len(running)):
+        SERVER.start(modules_for(running))
     BARS.start()
 
 
 onsuccess:
     BARS.stop()
     SERVER.stop()
-    print(outcome(), file=sys.stderr)
+    print(hooks.outcome(STUDY, hooks.as_jobs(workflow.dag.finished_jobs)), file=sys.stderr)
 
 
 onerror:
     BARS.stop()
     SERVER.stop()
-    print(failure(STARTED), file=sys.stderr)
+    print(hooks.failure(hooks.as_jobs(workflow.scheduler.failed), STARTED), file=sys.stderr)

@@ -7,9 +7,9 @@ rule render_report:
     """Write the page that reads like the study, with every table and figure in it."""
     input:
         claims=rules.assess_claims.output,
-        tables=[tables(dataset) for dataset in config["study"]],
-        figures=[figures(dataset) for dataset in config["study"]],
-        stamped=[stamped(dataset) for dataset in config["study"]],
+        tables=[targets.tables(STUDY, dataset) for dataset in STUDY.studied],
+        figures=[targets.figures(dataset) for dataset in STUDY.studied],
+        stamped=[targets.stamped(dataset) for dataset in STUDY.studied],
     output:
         f"{RESULTS}/report.html",
     log:
@@ -19,10 +19,10 @@ rule render_report:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("render_report"),
-        spec=report_spec,
+        *src("write_page", "products/pages/study"),
+        spec=study_page_spec,
         template=page_template("study"),
         results=Path(RESULTS),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} study --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"

@@ -13,12 +13,12 @@ rule tabulate_run_time:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate_run_time"),
-        spec=run_time_spec,
-        times=times_so_far,  # not inputs: a job whose time is missing need not run again
+        *src("tabulate", "products/tables/run_time"),
+        spec=spec(table_specs.run_time),
+        times=ask(table_specs.times_so_far),  # not inputs: a job whose time is missing need not run again
         results=Path(RESULTS),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --results {params.results:q} --table {output:q} --log {log:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} run_time --spec {params.spec:q} --results {params.results:q} --table {output:q} --log {log:q}"
 
 
 rule plot_run_time:
@@ -40,8 +40,8 @@ rule plot_run_time:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("plot_run_time"),
-        spec=run_time_figure_spec,
+        *src("plot", "products/figures/run_time"),
+        spec=spec(figure_specs.run_time),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} run_time --spec {params.spec:q} --table {input.table:q}"
         " --svg {output.svg:q} --png {output.png:q} --log {log:q}"

@@ -1,13 +1,12 @@
-# How far the verdicts hang on what the report does not say (the attack's step α, the noise level σ), and whether our
-# numbers agree with what others measured.
+# How far the verdicts hang on what the report does not say: the attack's step α, the noise level σ.
 # Reads: results/<dataset>/attacks/, and results/<dataset>/sensitivity/ with the models of other noise levels, which the
-# rules up to the measures make. Writes: results/<dataset>/sensitivity/verdicts/, tables/ and figures/.
+# rules up to the measures make. Writes: results/<dataset>/sensitivity/verdicts/.
 
 
 rule judge_swept_value:
     """Judge the claims at one value of α or σ."""
     input:
-        measures=swept_measures,
+        measures=ask(inputs.swept_measures),
     output:
         f"{RESULTS}/{{dataset}}/sensitivity/verdicts/{{parameter}}={{value}}.csv",
     log:
@@ -21,94 +20,16 @@ rule judge_swept_value:
         "../envs/figures.yaml"
     params:
         *src("judge_swept_value"),
-        spec=swept_verdict_spec,
+        spec=spec(specs.swept_verdict),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --verdicts {output:q} --log {log:q}"
 
 
-rule tabulate_sensitivity:
-    """Put the verdicts at all swept values into one table."""
-    input:
-        verdicts=swept_verdicts,
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/sensitivity.csv",
-            caption="../report/sensitivity.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "verdicts over α and σ"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_sensitivity.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_sensitivity.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("tabulate_sensitivity"),
-        spec=sensitivity_spec,
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --verdicts {input.verdicts:q} --table {output:q} --log {log:q}"
-
-
-rule plot_sensitivity:
-    """Draw each claim's verdict over the swept values, and where it flips."""
-    input:
-        table=rules.tabulate_sensitivity.output,
-        trust=rules.tabulate_trust.output,
-    output:
-        svg=report(
-            f"{RESULTS}/{{dataset}}/figures/sensitivity.svg",
-            caption="../report/sensitivity.rst",
-            category="{dataset}",
-            subcategory="Figures",
-            labels={"figure": "sensitivity", "shows": "verdicts over α and σ"},
-        ),
-        png=f"{RESULTS}/{{dataset}}/figures/sensitivity.png",
-    log:
-        f"{RESULTS}/{{dataset}}/logs/plot_sensitivity.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/plot_sensitivity.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("plot_sensitivity"),
-        spec=sensitivity_figure_spec,
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q}"
-        " --trust {input.trust:q} --svg {output.svg:q} --png {output.png:q} --log {log:q}"
-
-
-rule tabulate_references:
-    """Put what others measured on undefended models beside ours."""
-    input:
-        measures=referenced_measures,
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/references.csv",
-            caption="../report/references.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "outside references"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_references.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_references.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("tabulate_references"),
-        spec=references_spec,
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --measures {input.measures:q} --table {output:q} --log {log:q}"
-
-
-for dataset in config["study"]:
+for dataset in STUDY.studied:
 
     rule:
         """How far the verdicts of one dataset hang on α and σ."""
         name:
-            f"{RESULTS}/{dataset}/sensitivity"
+            f"{dataset.path}/sensitivity"
         input:
-            sensitivity(dataset),
+            targets.part(STUDY, dataset, "sensitivity"),

@@ -5,7 +5,7 @@
 rule benchmark_attack:
     """Time the attack on one model beside other ways to run it, alone on the machine."""
     input:
-        weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{config['seeds'][0]}/weights.safetensors",
+        weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{STUDY.seeds[0]}/weights.safetensors",
         test=rules.prepare_data.output.test,
     output:
         f"{RESULTS}/{{dataset}}/speed/{{model}}.csv",
@@ -18,7 +18,7 @@ rule benchmark_attack:
     threads: every_core
     params:
         *src("benchmark_attack"),
-        spec=speed_spec,
+        spec=spec(specs.speed),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --table {output:q} --threads {threads} --log {log:q}"

@@ -6,48 +6,46 @@
 rule fetch:
     """Every file that comes over a network, verified; the rest of the workflow needs none."""
     input:
-        manifests(),
+        targets.manifests(STUDY),
     localrule: True
 
 
-for dataset in config["study"]:
+for dataset in STUDY.studied:
 
     rule:
         """Every figure of one dataset."""
         name:
-            f"{RESULTS}/{dataset}/figures"
+            f"{dataset.path}/figures"
         input:
-            figures(dataset),
+            targets.figures(dataset),
 
     rule:
         """Every table of one dataset."""
         name:
-            f"{RESULTS}/{dataset}/tables"
+            f"{dataset.path}/tables"
         input:
-            tables(dataset),
+            targets.tables(STUDY, dataset),
 
     rule:
         """Everything of one dataset."""
         name:
-            f"{RESULTS}/{dataset}"
+            dataset.path
         input:
-            tables(dataset),
-            figures(dataset),
-            pages(dataset),
+            targets.everything(STUDY, dataset),
 
     rule:
         """Whether what the attacks found can be trusted; fails where a check did, after its table and its page."""
         name:
-            f"{RESULTS}/{dataset}/trust"
+            f"{dataset.path}/trust"
         input:
-            trust_target(dataset),
+            targets.trust(dataset),
 
     rule:
         """The times of the attack on every model; not part of anything else, since times are never the same."""
         name:
-            f"{RESULTS}/{dataset}/speed"
+            f"{dataset.path}/speed"
         input:
-            speeds(dataset),
+            targets.speeds(dataset),
 
 
 rule:
@@ -55,4 +53,4 @@ rule:
     name:
         f"{RESULTS}/run_time"
     input:
-        run_time(),
+        targets.run_time(STUDY),

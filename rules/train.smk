@@ -23,8 +23,8 @@ rule describe_models:
         "../envs/torch.yaml"
     params:
         *src("describe_models"),
-        spec=models_spec,
-        code=own_code(),
+        spec=spec(specs.all_models),
+        code=ask(code_inputs.code_of_all_models),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {output.table:q}"
         " --architectures {output.architectures:q} --dataset {wildcards.dataset:q} --log {log:q}"
@@ -44,15 +44,15 @@ rule train_model:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/train_model/{{model}}-seed{{seed}}.tsv"
     wildcard_constraints:
-        dataset=dataset_of("trained"),
+        dataset=dataset_of(trained=True),
     priority: 1  # the longest jobs first, so that none is left alone at the end
     conda:
         "../envs/torch.yaml"
     threads: 1
     params:
         *src("train_model"),
-        spec=training_spec,
-        code=code_option,
+        spec=spec(specs.training),
+        code=ask(code_inputs.code_option),
         checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}.pt",
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --train {input.train:q} --validation {input.validation:q}"
@@ -64,7 +64,7 @@ rule train_model:
 rule import_model:
     """Check that a model with the user's weights can be attacked, and store it as a trained one; alike for each seed."""
     input:
-        given=given_weights,
+        given=ask(inputs.given_weights),
         validation=rules.prepare_data.output.validation,
     output:
         weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/weights.safetensors",
@@ -74,14 +74,14 @@ rule import_model:
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/import_model/{{model}}-seed{{seed}}.tsv"
     wildcard_constraints:
-        dataset=dataset_of("given"),
+        dataset=dataset_of(trained=False),
     conda:
         "../envs/torch.yaml"
     threads: 1
     params:
         *src("import_model"),
-        spec=import_spec,
-        code=code_option,
+        spec=spec(specs.given_model),
+        code=ask(code_inputs.code_option),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --given {input.given:q} --validation {input.validation:q}"
         " --weights {output.weights:q} --card {output.card:q} {params.code:q}"

@@ -1,5 +1,5 @@
-# Can what the attacks found be trusted? Checks of every model, a table and a page of them, and a file where all passed.
-# Reads: results/<dataset>/models/, data/test and attacks/. Writes: results/<dataset>/trust/, tables/trust.csv, trust.html.
+# Can what the attacks found be trusted? Checks of every model, a page of them, and a file where all passed.
+# Reads: results/<dataset>/models/, data/test, attacks/ and tables/. Writes: results/<dataset>/trust/ and trust.html.
 
 
 rule check_trust:
@@ -7,8 +7,8 @@ rule check_trust:
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
-        records=checked_records,
-        adversarial=checked_images,
+        records=ask(inputs.checked_records),
+        adversarial=ask(inputs.checked_images),
     output:
         f"{RESULTS}/{{dataset}}/trust/{{model}}/seed{{seed}}.csv",
     log:
@@ -20,35 +20,11 @@ rule check_trust:
     threads: 1
     params:
         *src("check_trust"),
-        spec=trust_spec,
+        spec=spec(specs.trust),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --records {input.records:q} --adversarial {input.adversarial:q} --table {output:q} --threads {threads}"
         " --log {log:q}"
-
-
-rule tabulate_trust:
-    """Put the checks of all models and seeds into one table, whether they passed or not."""
-    input:
-        checks=trust_checks,
-    output:
-        report(
-            f"{RESULTS}/{{dataset}}/tables/trust.csv",
-            caption="../report/trust.rst",
-            category="{dataset}",
-            subcategory="Tables",
-            labels={"table": "trust checks"},
-        ),
-    log:
-        f"{RESULTS}/{{dataset}}/logs/tabulate_trust.log",
-    benchmark:
-        f"{RESULTS}/{{dataset}}/benchmarks/tabulate_trust.tsv"
-    conda:
-        "../envs/figures.yaml"
-    params:
-        *src("tabulate_trust"),
-    shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --checks {input.checks:q} --table {output:q} --log {log:q}"
 
 
 rule write_trust_page:
@@ -70,11 +46,11 @@ rule write_trust_page:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("write_trust_page"),
-        spec=trust_page_spec,
+        *src("write_page", "products/pages/trust"),
+        spec=spec(page_specs.trust),
         template=page_template("trust"),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} trust --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"
 
 
@@ -93,7 +69,7 @@ rule require_trust:
         "../envs/figures.yaml"
     params:
         *src("require_trust"),
-        spec=required_trust_spec,
+        spec=spec(specs.required_trust),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --table {input.table:q} --page {input.page:q} --passed {output:q}"
         " --log {log:q}"

@@ -14,16 +14,20 @@ SLOW = {"torch", "matplotlib", "seaborn", "mlxtend", "sklearn", "subprocess"}
 def is_fast(path: Path) -> bool:
     """Whether a file of tests is one of unit tests that imports nothing slow, at its start or in a function.
 
-    What it imports counts with what that imports in turn, of the library and of the tests' own modules beside it.
+    What it imports counts with what that imports in turn, of the library and of the tests' own modules beside and
+    above it.
     """
     found: set[Path] = set()
     waiting = {path}
     while waiting:
         file = waiting.pop()
         found |= {file} | imported(file)
-        waiting |= {helper for _, name in imports(file) for helper in files_of(name, path.parent)} - found
-    named = {part for file in found for _, name in imports(file) for part in name.split(".")}
-    return path.parent.name == "unit" and not named & SLOW
+        named = {name for _, name in imports(file)}
+        waiting |= {
+            helper for folder in path.parents[:2] for name in named for helper in files_of(name, folder)
+        } - found
+    parts = {part for file in found for _, name in imports(file) for part in name.split(".")}
+    return path.parent.name == "unit" and not parts & SLOW
 
 
 def refuse_what_is_slow(event: str, details: tuple[Any, ...]) -> None:

@@ -339,7 +339,8 @@ def call(script: Any, spec: dict[str, Any], *flags: object) -> None:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The table that the script writes of a study of MNIST with two attacks, and the page of it."""
-    import write_claims_page
+    import write_page
+    from robustness.products.pages import claims as product
 
     folder = tmp_path_factory.mktemp("claims")
     made = study(1)
@@ -376,7 +377,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "datasets": [{"name": MNIST, "title": "MNIST", "settings": ["α = 0.01."]}],
     }
     template = ROOT / "report" / "claims.html.j2"
-    call(write_claims_page, settings, "--table", folder / "c.csv", "--template", template, "--page", folder / "c.html")
+    flags = ["--table", folder / "c.csv", "--template", template, "--page", folder / "c.html"]
+    options = write_page.arguments(product).parse_args(["--spec", json.dumps(settings), *map(str, flags)])
+    write_page.main(options)
     return folder
 
 

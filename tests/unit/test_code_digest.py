@@ -128,9 +128,19 @@ def test_what_shapes_no_result_and_what_only_that_imports_is_left_out(tmp_path: 
     assert names(described(script)) == ["script.py", *found]
 
 
+def test_a_module_is_described_with_its_packages_and_by_its_name_in_the_library(tmp_path: Path) -> None:
+    names = [line.split(" ")[0] for line in described(code_digest.LIBRARY / "stats" / "censoring.py")]
+    assert {"robustness/__init__.py", "robustness/stats/__init__.py", "robustness/stats/censoring.py"} <= set(names)
+    script = tmp_path / "script.py"
+    script.write_text("from robustness.stats import censoring\n")
+    assert [line.split(" ")[0] for line in described(script)] == ["script.py", *names]
+
+
 def test_no_result_can_depend_on_a_docstring() -> None:
     for path in code_digest.LIBRARY.parent.rglob("*.py"):
-        text = path.read_text(encoding="utf-8").replace("parser(__doc__)", "").replace("description=__doc__", "")
+        text = path.read_text(encoding="utf-8")
+        for shown in ("parser(__doc__)", "parser(module.__doc__)", "description=__doc__"):  # by `--help` alone
+            text = text.replace(shown, "")
         assert "__doc__" not in text, path
         assert "import inspect" not in text, path
 

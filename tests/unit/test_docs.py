@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from snakemake_rules import rules
 
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, read_yaml
@@ -86,7 +87,7 @@ def targets_of(command: str) -> list[str]:
 
 def known_to_snakemake(target: str) -> bool:
     """Whether there is such a target at one of the scales: a rule's name, a dataset's folder, or a file in one."""
-    if target in re.findall(r"^rule (\w+):", "".join(text_of(path) for path in (ROOT / "rules").glob("*.smk")), re.M):
+    if target in rules():
         return True
     names = "|".join(CONFIG["datasets"])
     parts = "figures|tables|speed|trust|sensitivity|believability|transfer|targeted"

@@ -1,6 +1,7 @@
 """The environments for conda hold what their scripts import, at the versions of pyproject.toml: no more, no less.
 
-What a script imports is read from its syntax tree and from those of the library's modules that it imports.
+Which rule runs which script in which environment is asked of Snakemake. What a script imports is read from its syntax
+tree and from those of the library's modules that it imports.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from snakemake_rules import running
 
 from robustness.storage.code_digest import imported
 
@@ -53,15 +56,14 @@ def on_conda(package: str) -> str:
 
 
 @cache
-def scripts_of(environment: str) -> frozenset[Path]:
-    """The scripts of the rules that name the environment."""
-    text = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk")))
-    found = set()
-    for block in re.split(r"^rule \w+:$", text, flags=re.MULTILINE)[1:]:
-        script = re.search(r'src\("(\w+)"\)', block)
-        if script and f'"../envs/{environment}.yaml"' in block:
-            found.add(ROOT / "scripts" / f"{script[1]}.py")
-    return frozenset(found)
+def programs_of(environment: str) -> dict[Path, frozenset[Path]]:
+    """The programs of the rules that name the environment, each with the modules that rules name beside it."""
+    found: dict[Path, frozenset[Path]] = {}
+    for rule in running().values():
+        if rule.environment == f"../envs/{environment}.yaml":
+            _start, program, *modules = map(Path, rule.sources)
+            found[program] = found.get(program, frozenset()) | set(modules)
+    return found
 
 
 @dataclass
@@ -104,30 +106,31 @@ def file_code(path: Path) -> Code:
     return code_of(ast.parse(path.read_text(encoding="utf-8")))
 
 
-def packages_of(script: Path) -> set[str]:
-    """The packages that a script needs: what it and its modules import at once, and in functions that may be called.
+def packages_of(program: Path, modules: frozenset[Path]) -> set[str]:
+    """The packages that a program needs: what it and its modules import at once, and in functions that may be called.
 
     A function may be called where something that runs names it, or one of the same name.
     """
-    running = [file_code(path) for path in (script, *imported(script))]
+    sources = {program, *modules}
+    waiting = [file_code(path) for path in sources.union(*map(imported, sources))]
     packages: set[str] = set()
     names: set[str] = set()
     dormant: dict[str, list[Code]] = {}
-    while running:
-        code = running.pop()
+    while waiting:
+        code = waiting.pop()
         packages |= code.packages
         names |= code.names
         for name, functions in code.functions.items():
             dormant.setdefault(name, []).extend(functions)
         for name in names & set(dormant):
-            running += dormant.pop(name)
+            waiting += dormant.pop(name)
     return {PACKAGES.get(name, name) for name in packages - set(sys.stdlib_module_names) - {"robustness"}}
 
 
 @cache
 def needed(environment: str) -> frozenset[str]:
     """The packages that the environment's scripts need, themselves or through the library."""
-    return frozenset(package for script in scripts_of(environment) for package in packages_of(script))
+    return frozenset(package for found in programs_of(environment).items() for package in packages_of(*found))
 
 
 @cache
@@ -174,8 +177,13 @@ def test_it_takes_packages_from_conda_forge_alone(environment: str) -> None:
 
 
 def test_every_rule_that_runs_a_script_has_an_environment() -> None:
-    used = {script for path in ENVIRONMENTS for script in scripts_of(path.stem)}
+    used = {program for path in ENVIRONMENTS for program in programs_of(path.stem)}
     assert used | STARTERS == set((ROOT / "scripts").glob("*.py"))
+
+
+def test_no_program_is_named_like_a_package_which_its_folder_would_hide_from_what_programs_import() -> None:
+    programs = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    assert not programs & {*packages_distributions(), *sys.stdlib_module_names}
 
 
 def test_every_package_of_the_project_is_needed_by_an_environment_or_by_snakemake() -> None:

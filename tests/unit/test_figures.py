@@ -811,7 +811,8 @@ def slow_packages(told: str) -> set[str]:
 
 def test_a_figure_script_writes_both_files_and_imports_no_slow_package(spec, table, tmp_path, trust_table):
     table.to_csv(tmp_path / "robustness.csv", index=False)
-    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_bars.py", "--table", tmp_path / "robustness.csv"]
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "bars"]
+    command += ["--table", tmp_path / "robustness.csv"]
     command += [
         "--trust",
         trust_table,
@@ -835,7 +836,7 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
         for seed, each in enumerate(tables):
             paths.append(tmp_path / f"{name}-{seed}.parquet")
             each.to_parquet(paths[-1])
-    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_robustness_curves.py", "--measures", *paths]
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "robustness_curves", "--measures", *paths]
     command += [
         "--trust",
         trust_table,
@@ -856,7 +857,7 @@ def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tm
     paths = [tmp_path / f"{name}.parquet" for name in NAMES]
     for path, (alone, _) in zip(paths, measures.values(), strict=True):
         alone.to_parquet(path)
-    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot_robustness_curves.py", "--measures", *paths]
+    command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "robustness_curves", "--measures", *paths]
     command += ["--trust", trust_table, "--spec", json.dumps(with_panels(spec, "linf"))]
     command += ["--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -864,13 +865,12 @@ def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tm
     assert not slow_packages(done.stderr)
 
 
-@pytest.mark.parametrize(
-    "path", [*SCRIPTS.glob("plot_*.py"), *SCRIPTS.glob("robustness/figures/**/*.py")], ids=lambda path: path.stem
-)
-def test_no_figure_but_training_curves_needs_a_slow_package(path):
-    allowed = {"training_curves": {"pandas", "seaborn"}}
-    found = {name.split(".")[0] for _, name in code_digest.imports(path)} & SLOW
-    assert found == allowed.get(path.stem, set())
+@pytest.mark.parametrize("package", ["figures", "products/figures"])
+def test_no_figure_but_training_curves_needs_a_slow_package(package):
+    allowed = {"figures/training_curves.py": {"pandas", "seaborn"}}
+    for path in (SCRIPTS / "robustness" / package).rglob("*.py"):
+        found = {name.split(".")[0] for _, name in code_digest.imports(path)} & SLOW
+        assert found == allowed.get(f"{package}/{path.name}", set()), path.name
 
 
 def test_rows_are_read_with_numbers_truth_values_and_text_as_they_were_written(tmp_path):
@@ -894,7 +894,7 @@ def test_a_table_that_is_missing_or_damaged_is_named(content, why, tmp_path):
 
 
 def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, tmp_path, trust_table):
-    command = [sys.executable, SCRIPTS / "plot_examples.py", "--examples", tmp_path / "none.safetensors"]
+    command = [sys.executable, SCRIPTS / "plot.py", "examples", "--examples", tmp_path / "none.safetensors"]
     command += [
         "--trust",
         trust_table,

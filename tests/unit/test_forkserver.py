@@ -15,6 +15,7 @@ import pytest
 
 from robustness.runtime import forkserver
 from robustness.runtime.forkserver import ADDRESS, SWITCH, ForkServer, is_wanted, modules_for
+from robustness.storage import code_digest
 
 SCRIPTS = Path(forkserver.__file__).parents[2]
 START = [sys.executable, "-IS", str(SCRIPTS / "start_job.py")]
@@ -315,12 +316,21 @@ def test_a_job_with_several_threads_is_not_forked(tmp_path: Path, server: ForkSe
 
 
 def test_a_server_imports_the_packages_that_many_jobs_name(tmp_path: Path) -> None:
-    shard, figure = SCRIPTS / "attack_shard.py", SCRIPTS / "plot_bars.py"
+    shard = (SCRIPTS / "attack_shard.py",)
+    figure = (SCRIPTS / "plot.py", code_digest.LIBRARY / "products" / "figures" / "bars.py")
     found = modules_for([shard] * 5 + [figure])
     assert {"torch", "numpy", "torch.nn"} <= set(found)
     assert not any(name.split(".")[0] in ("matplotlib", "robustness", "json") for name in found)
     assert any(name.startswith("matplotlib") for name in modules_for([figure] * 5))
     assert not any(name.split(".")[0] == "torch" for name in modules_for([figure] * 5))
+
+
+def test_a_server_imports_what_the_module_names_that_a_program_imports_by_name(tmp_path: Path) -> None:
+    starter = tmp_path / "plot.py"
+    starter.write_text("import importlib\n", encoding="utf-8")
+    assert modules_for([(starter,)] * 5) == []
+    figure = code_digest.LIBRARY / "figures" / "bars.py"
+    assert any(name.startswith("matplotlib") for name in modules_for([(starter, figure)] * 5))
 
 
 def test_few_jobs_and_a_switched_off_server_start_jobs_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from matplotlib.patches import Rectangle
 
-import plot_run_time
-import tabulate_run_time
+import plot
+import tabulate
 from robustness.benchmarking.job_times import devices_of, run_times
 from robustness.errors import UserError
 from robustness.figures.run_time import run_time_bars, written
+from robustness.products.figures import run_time as run_time_figure
+from robustness.products.tables import run_time as run_time_table
 from robustness.storage.format_version import FORMAT
 
 MODELS = ["resnet-clean", "resnet-noisy", "resnet"]
@@ -182,13 +184,13 @@ def test_the_scripts_write_table_and_figure(tmp_path: Path) -> None:
     spec = {"datasets": [["mnist", MODELS]], "attacks": ATTACKS}
     made = tmp_path / "run_time"
     flags = ["--spec", json.dumps(spec), "--results", str(tmp_path), "--table", f"{made}.csv"]
-    tabulate_run_time.main(tabulate_run_time.arguments().parse_args(flags))
+    tabulate.main(tabulate.arguments(run_time_table).parse_args(flags))
     with made.with_suffix(".csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert (row["model"], row["seconds"], row["waited"]) == ("resnet", "17.5", "12.5")
     drawn = {**SPEC, "datasets": [{"name": "mnist", "title": "MNIST", "models": [model("resnet", "ResNet")]}]}
     flags = ["--spec", json.dumps(drawn), "--table", f"{made}.csv", "--svg", f"{made}.svg", "--png", f"{made}.png"]
-    plot_run_time.main(plot_run_time.arguments().parse_args(flags))
+    plot.main(plot.arguments(run_time_figure).parse_args(flags))
     assert "train model" in made.with_suffix(".svg").read_text(encoding="utf-8")
     assert made.with_suffix(".png").stat().st_size > 1000
 
@@ -197,4 +199,4 @@ def test_before_a_run_there_is_nothing_to_tabulate(tmp_path: Path) -> None:
     spec = json.dumps({"datasets": [["mnist", MODELS]], "attacks": ATTACKS})
     flags = ["--spec", spec, "--results", str(tmp_path), "--table", str(tmp_path / "t.csv")]
     with pytest.raises(UserError, match="holds no times of jobs: run the workflow first"):
-        tabulate_run_time.main(tabulate_run_time.arguments().parse_args(flags))
+        tabulate.main(tabulate.arguments(run_time_table).parse_args(flags))

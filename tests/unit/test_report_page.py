@@ -20,8 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
-import render_report
+import write_page
 from robustness.errors import UserError
+from robustness.products.pages import study as product
 from robustness.report import files, summary
 from robustness.report import page as report_page
 from robustness.report.captions import caption, to_html
@@ -80,7 +81,7 @@ def test_the_script_writes_the_same_bytes_each_time(study: tuple[Path, dict[str,
     results, spec = study
     for name in ("a.html", "b.html"):
         flags = ["--spec", json.dumps(spec), "--results", results, "--template", TEMPLATE, "--page", tmp_path / name]
-        render_report.main(render_report.arguments().parse_args([str(flag) for flag in flags]))
+        write_page.main(write_page.arguments(product).parse_args([str(flag) for flag in flags]))
     assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
 
 

@@ -29,16 +29,12 @@ import judge_attack
 import measure_attack
 import sample_augmentation
 import select_examples
-import tabulate_accuracy
-import tabulate_believability
-import tabulate_comparison
-import tabulate_robustness
-import tabulate_targets
-import tabulate_transfer
+import tabulate
 import train_model
 import transfer_attack
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
+from robustness.products.tables import accuracy, believability, comparison, robustness, targets, transfer
 from robustness.storage.records import read_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
@@ -70,6 +66,11 @@ def named(model: str, attack: str | None = None) -> list[str]:
     """The flags by which a program is told whose files it writes."""
     flags = ["--dataset", "stripes", "--model", model, "--seed", "1"]
     return flags if attack is None else [*flags, "--attack", attack]
+
+
+def make(table: ModuleType, spec: dict[str, Any], *flags: str | Path | int) -> None:
+    """What the table's rule does, in this process."""
+    tabulate.main(tabulate.arguments(table).parse_args(["--spec", json.dumps(spec), *map(str, flags)]))
 
 
 def write_images(path: Path, count: int, seed: int) -> Path:
@@ -164,10 +165,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     published = {"models": MODELS, "published_accuracy": {"basic-clean": 0.95, "basic-noisy": None}}
     predictions = [folder / model / "predictions" for model in MODELS]
-    call(tabulate_accuracy, published, "--predictions", *predictions, "--table", folder / "accuracy.csv")
+    make(accuracy, published, "--predictions", *predictions, "--table", folder / "accuracy.csv")
     measures = [folder / model / "measures" for model in MODELS]
     pairs = {"attacks": ["report"], "models": MODELS}
-    call(tabulate_robustness, pairs, "--measures", *measures, "--table", folder / "robustness.csv")
+    make(robustness, pairs, "--measures", *measures, "--table", folder / "robustness.csv")
     examples(folder, folder / "examples")
     torch.set_num_threads(threads)
     return folder
@@ -432,6 +433,17 @@ def test_tables_have_a_row_for_each_model_and_that_of_robustness_for_each_level(
     assert (robustness["mean_change_low"] < robustness["mean_change"]).all()
 
 
+def test_a_table_is_the_same_whatever_the_order_of_its_files(study: Path, tmp_path: Path) -> None:
+    measures = [study / model / "measures" for model in MODELS[::-1]]
+    pairs = {"attacks": ["report"], "models": MODELS}
+    make(robustness, pairs, "--measures", *measures, "--table", tmp_path / "turned.csv")
+    assert (tmp_path / "turned.csv").read_bytes() == (study / "robustness.csv").read_bytes()
+    with pytest.raises(
+        UserError, match="no file of attack report, model basic-clean, dataset stripes, seed 1 is given"
+    ):
+        make(robustness, pairs, "--measures", measures[0], "--table", tmp_path / "half.csv")
+
+
 def test_examples_are_images_of_their_classes_as_each_model_s_attack_left_them(study: Path) -> None:
     names = ("original", "adversarial", "label", "label_after")
     shown, adversarial, label, after = read_tensors(study / "examples", *names)
@@ -505,7 +517,7 @@ def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     spec = {"attacks": ["report"], "comparators": [["fmn", "fmn"], ["ddn", "ddn"]], "models": ["basic-clean"]}
     measures = [study / "basic-clean" / "measures", folder / "fmn", folder / "ddn"]
-    call(tabulate_comparison, spec, "--measures", *measures, "--table", folder / "comparison.csv")
+    make(comparison, spec, "--measures", *measures, "--table", folder / "comparison.csv")
     return folder
 
 
@@ -556,8 +568,8 @@ def other_networks(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     judged, transferred = (["--judged"], ["--transferred"])
     judged += [folder / model for model in MODELS]
     transferred += [folder / f"{model}-transferred" for model in MODELS]
-    call(tabulate_believability, spec, *judged, *measures, "--table", folder / "believability.csv")
-    call(tabulate_transfer, spec, *transferred, *measures, "--table", folder / "transfer.csv")
+    make(believability, spec, *judged, *measures, "--table", folder / "believability.csv")
+    make(transfer, spec, *transferred, *measures, "--table", folder / "transfer.csv")
     return folder
 
 
@@ -658,10 +670,11 @@ def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: 
     spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.95, "seed": 1}
     flags = [*shards_of(study, "basic-noisy"), "--measures", study / "basic-noisy" / "measures", *weights]
     call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
-    tables = {"models": ["basic-noisy"], "required_confidence": 0.95}
-    measures = ["--measures", study / "basic-noisy" / "measures"]
-    call(tabulate_believability, tables, "--judged", tmp_path / "judged", *measures, "--table", tmp_path / "a.csv")
-    call(tabulate_transfer, tables, "--transferred", tmp_path / "transferred", *measures, "--table", tmp_path / "b.csv")
+    made = {"a": (believability, "judged", "basic-clean"), "b": (transfer, "transferred", "basic-noisy")}
+    for table, (module, name, model) in made.items():
+        tables = {"models": [model], "required_confidence": 0.95}
+        flags = [f"--{name}", tmp_path / name, "--measures", study / model / "measures"]
+        make(module, tables, *flags, "--table", tmp_path / f"{table}.csv")
     assert pandas.read_csv(tmp_path / "a.csv")["images"].tolist() == [0]
     assert pandas.read_csv(tmp_path / "b.csv")["images"].tolist() == [0, 0]
 
@@ -689,7 +702,7 @@ def test_of_two_classes_each_image_is_led_toward_the_other_whatever_the_batches(
     assert (won["label_after"] == won["target"]).all()
     assert not (tmp_path / "checkpoint").exists()
     spec = {"models": ["basic-clean"], "classes": CLASSES}
-    call(tabulate_targets, spec, "--records", tmp_path / "records", "--table", tmp_path / "targeted.csv")
+    make(targets, spec, "--records", tmp_path / "records", "--table", tmp_path / "targeted.csv")
     rows = pandas.read_csv(tmp_path / "targeted.csv")
     assert rows["required_confidence"].tolist() == [level for level in LEVELS for _ in CLASSES]
     assert rows["target"].tolist() == ["right", "left"] * len(LEVELS)

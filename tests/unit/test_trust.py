@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,14 @@ from torch import Tensor, nn
 
 import attack_shard
 import require_trust
-import tabulate_trust
+import tabulate
 from robustness.attacks.criterion import any_wrong_class
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.errors import UserError
 from robustness.models.frozen import frozen
+from robustness.products.tables import trust
 from robustness.storage.records import read_arrays, write_records
 from robustness.storage.tensors import write_tensors
 from robustness.trust import checks as trust_checks
@@ -466,16 +468,22 @@ def called(script: Any, spec: dict[str, Any], *flags: Any) -> None:
     script.main(script.arguments().parse_args(["--spec", json.dumps(spec), *map(str, flags)]))
 
 
+def tabulated(checks: Sequence[Path], table: Path) -> None:
+    """What the rule of the table of checks does, in this process."""
+    flags = ["--checks", *map(str, checks), "--table", str(table)]
+    tabulate.main(tabulate.arguments(trust).parse_args(flags))
+
+
 def test_tables_of_models_are_joined_and_trust_is_refused_by_name_where_one_failed(tmp_path: Path) -> None:
     for name, rows in (("basic", ROWS[:2]), ("deep", ROWS[4:])):
         (tmp_path / f"{name}.csv").write_text(questions.as_csv(rows), encoding="utf-8")
     table = tmp_path / "trust.csv"
     passed = ("--page", "results/mnist/trust.html", "--passed", tmp_path / "passed.txt")
-    called(tabulate_trust, {}, "--checks", tmp_path / "basic.csv", tmp_path / "deep.csv", "--table", table)
+    tabulated([tmp_path / "basic.csv", tmp_path / "deep.csv"], table)
     sentence = r"mnist is not trustworthy: basic \(the step decides the change\)\. results/mnist/trust\.html says why"
     with pytest.raises(UserError, match=sentence):
         called(require_trust, {"dataset": "mnist"}, "--table", table, *passed)
     assert not (tmp_path / "passed.txt").exists()
-    called(tabulate_trust, {}, "--checks", tmp_path / "deep.csv", "--table", table)
+    tabulated([tmp_path / "deep.csv"], table)
     called(require_trust, {"dataset": "mnist"}, "--table", table, *passed)
     assert (tmp_path / "passed.txt").read_text() == "All 1 trust checks of mnist passed.\n"

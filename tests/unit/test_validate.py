@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustness.config.cross_checks import CLAIMED, TAKEN
+from robustness.config.cross_checks import CLAIMED
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, checked, read_yaml
 from robustness.errors import UserError
@@ -384,12 +384,6 @@ def test_a_resnet_is_refused_images_of_a_size_that_it_cannot_take(image_size: li
 def test_a_dataset_cannot_be_called_like_another_folder_of_results(name: str) -> None:
     sentence = only(problems(datasets={name: DEFAULT["datasets"]["mnist"]}))
     assert sentence.startswith(f"datasets.{name} cannot have that name")
-
-
-def test_the_folders_of_results_are_those_that_the_workflow_writes_to() -> None:
-    files = [ROOT / "config.yaml", ROOT / "slurm" / "config.yaml", *(ROOT / "rules").rglob("*.smk")]
-    text = "".join(path.read_text(encoding="utf-8") for path in files)
-    assert set(re.findall(r"(?:\{RESULTS\}|: results)/(\w+)(?=[/\"\s])", text)) == set(TAKEN)
 
 
 def test_attacks_and_models_whose_files_would_have_one_name_are_refused() -> None:

@@ -1,8 +1,7 @@
 """Each rule tracks exactly the library modules that its script imports and that can shape a result.
 
-What a rule tracks is read from the rules, and from what Snakemake recorded of a finished run. What a script imports is
-found by importing it in a fresh Python, and then everything that the imported modules would import later, inside of
-functions.
+What a rule tracks is asked of Snakemake, before a run and after one. What a script imports is found by importing it in
+a fresh Python, and then everything that the imported modules would import later, inside of functions.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ from typing import Any
 
 import pytest
 from running import DIGITS, ROOT, Copy
+from snakemake_rules import Rule, rules, running
 
+from robustness.config.cross_checks import TAKEN
 from robustness.storage.code_digest import NO_RESULT, described
 
 # Prints what is imported at the start, and the library's files with those that are imported in functions.
@@ -28,7 +29,8 @@ from pathlib import Path
 
 root = Path(sys.argv[1])
 sys.path.insert(0, str(root / "scripts"))
-importlib.import_module(sys.argv[2])
+for name in sys.argv[2:]:
+    importlib.import_module(name)
 at_start = sorted({name.partition(".")[0] for name in sys.modules})
 
 def library():
@@ -59,49 +61,76 @@ STARTERS = ["serve_jobs", "start_job"]
 """Scripts that start the scripts of rules."""
 
 
-@cache
-def probed() -> dict[str, dict[str, Any]]:
-    """What each script imports."""
+Names = tuple[str, ...]
+"""A script, then the modules of the library that it imports by name, as a rule gives them."""
 
-    def probe(script: str) -> dict[str, Any]:
-        command = [sys.executable, "-c", PROBE, str(ROOT), script]
+
+def names_of(rule: Rule) -> Names:
+    """The names of what a rule runs, as Python imports them."""
+    paths = [Path(path).relative_to(ROOT / "scripts").with_suffix("") for path in rule.sources[1:]]
+    return tuple(".".join(path.parts) for path in paths)
+
+
+@cache
+def probed() -> dict[Names, dict[str, Any]]:
+    """What is imported by each script with the modules that a rule names beside it."""
+
+    def probe(names: Names) -> dict[str, Any]:
+        command = [sys.executable, "-c", PROBE, str(ROOT), *names]
         return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
+    wanted = sorted({*map(names_of, running().values()), *((name,) for name in STARTERS)})
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(SCRIPTS, pool.map(probe, SCRIPTS), strict=True))
+        return dict(zip(wanted, pool.map(probe, wanted), strict=True))
 
 
-def rules() -> dict[str, str]:
-    """The text of every rule that runs a command, by its name."""
-    files = sorted((ROOT / "rules").glob("*.smk"))
-    text = "".join(path.read_text(encoding="utf-8") for path in files)
-    blocks = re.split(r"^rule (\w+):$", text, flags=re.MULTILINE)[1:]
-    return {name: block for name, block in zip(blocks[::2], blocks[1::2], strict=True) if "    shell:" in block}
+def of_script(script: str) -> dict[Names, dict[str, Any]]:
+    """What is imported by a script, with each choice of modules that a rule names beside it."""
+    found = {names: imported for names, imported in probed().items() if names[0] == script}
+    assert found, f"no rule runs {script}"
+    return found
 
 
-def tracked(script: str) -> set[str]:
-    """The files whose digests a rule has among its params when it names that script."""
-    name, *modules = (line.split(" ")[0] for line in described(ROOT / "scripts" / f"{script}.py"))
-    return {f"scripts/{each}" for each in (name, *modules)}
+def files_named(lines: list[str]) -> list[str]:
+    """The files whose digests are among some lines, or among a rule's params."""
+    return [f"scripts/{line.split(' ')[0]}" for line in lines if re.fullmatch(r"\S+\.py [0-9a-f]{16}", line)]
 
 
-@pytest.mark.parametrize("rule", rules())
-def test_a_rule_runs_the_script_that_it_tracks(rule: str) -> None:
-    block = rules()[rule]
-    assert len(re.findall(r'    params:\n        \*src\("\w+"\),\n', block)) == block.count("src(") == 1
-    assert re.search(r'    shell:\n        "exec python -IS \{params\[0\]:q\} \{params\[1\]:q\} ', block)
-    assert block.count(".py") == 0
+def test_a_rule_runs_the_script_that_it_tracks() -> None:
+    for name, rule in running().items():
+        start, script, *modules = map(Path, rule.sources)
+        assert start == ROOT / "scripts" / "start_job.py", name
+        assert script.parent == ROOT / "scripts", name
+        assert all(module.is_relative_to(ROOT / "scripts" / "robustness") for module in modules), name
+        lines = described(script, *modules)
+        assert rule.params[: len(lines)] == tuple(lines), name
+        assert rule.shell is not None
+        assert rule.shell.startswith("exec python -IS {params[0]:q} {params[1]:q} "), name
+        others = [*rule.params[len(lines) :], *rule.files, rule.shell]
+        assert not any(".py" in each for each in others), name
 
 
 def test_every_script_is_run_by_a_rule() -> None:
-    assert sorted([*re.findall(r'src\("(\w+)"\)', "".join(rules().values())), *STARTERS]) == SCRIPTS
+    assert sorted({*(rule.program.stem for rule in running().values()), *STARTERS}) == SCRIPTS
+
+
+def test_no_two_rules_run_the_same() -> None:
+    alone = [rule.program.stem for rule in running().values() if len(rule.sources) == 2]
+    assert len(alone) == len(set(alone))
+
+
+def test_every_rule_says_what_it_does() -> None:
+    assert [name for name, rule in rules().items() if not rule.docstring] == []
 
 
 @pytest.mark.parametrize("script", [script for script in SCRIPTS if script not in STARTERS])
 def test_a_rule_tracks_exactly_what_its_script_imports(script: str) -> None:
-    files = set(probed()[script]["files"])
+    tracking = {names_of(rule): files_named(list(rule.params)) for rule in running().values()}
+    tracking |= {(name,): files_named(described(ROOT / "scripts" / f"{name}.py")) for name in STARTERS}
     no_result = {str(path.relative_to(ROOT)) for path in NO_RESULT}
-    assert tracked(script) == {file for file in files if not no_result & {file, *map(str, Path(file).parents)}}
+    for names, imported in of_script(script).items():
+        shaping = [file for file in imported["files"] if not no_result & {file, *map(str, Path(file).parents)}]
+        assert sorted(tracking[names]) == shaping
 
 
 def test_snakemake_recorded_the_code_of_a_finished_job(finished: Copy) -> None:
@@ -111,12 +140,22 @@ def test_snakemake_recorded_the_code_of_a_finished_job(finished: Copy) -> None:
     assert not any(str(finished.folder) in each or "scripts/" in each for each in recorded)
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(("plot_", "tabulate_"))])
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(("plot", "tabulate"))])
 def test_a_script_of_figures_or_tables_does_not_import_torch(script: str) -> None:
-    assert not {"torch", "torchvision"} & set(probed()[script]["at_start"])
+    for imported in of_script(script).values():
+        assert not {"torch", "torchvision"} & set(imported["at_start"])
 
 
 @pytest.mark.parametrize("script", ["attack_shard", "check_trust"])
 def test_an_attack_job_imports_nothing_that_is_slow_and_unneeded(script: str) -> None:
     slow = {"torchvision", "pandas", "seaborn", "matplotlib", "scipy", "sklearn", "torchmetrics"}
-    assert not slow & set(probed()[script]["at_start"])
+    for imported in of_script(script).values():
+        assert not slow & set(imported["at_start"])
+
+
+def test_the_folders_of_results_are_those_that_the_workflow_writes_to() -> None:
+    files = [file for rule in running().values() for file in (*rule.outputs, *rule.logs, rule.benchmark) if file]
+    places = [ROOT / "config.yaml", ROOT / "slurm" / "config.yaml"]
+    text = "".join(path.read_text(encoding="utf-8") for path in places)
+    written = {found[1] for file in files if (found := re.match(r"results/(\w+)/", file))}
+    assert written | set(re.findall(r": results/(\w+)(?=[/\"\s])", text)) == set(TAKEN)

@@ -287,15 +287,15 @@ def test_comparators_are_run_by_their_own_rule_and_only_where_they_are_configure
     assert counts(more)["attack_shard"] == counts(plain)["attack_shard"]
     assert {job.wildcards["attack"] for job in more if job.rule == "compare_shard"} == {"fmn", "deepfool"}
     assert counts(more)["compare_shard"] == 8  # methods × models × shards
-    assert counts(more)["compare_attacks"] == 1
-    assert {"compare_attacks"} == set(counts(more)) - set(counts(plain)) - {"compare_shard"}
+    assert counts(more)["tabulate_comparison"] == 1
+    assert {"tabulate_comparison"} == set(counts(more)) - set(counts(plain)) - {"compare_shard"}
 
 
 def test_without_an_untargeted_attack_of_ours_there_is_nothing_to_compare(fresh: Copy) -> None:
     targeted = {name: {"target": "next"} for name in ("report", "strong")}
     jobs = fresh.plan(f"{DIGITS}/tables", overlay={"attacks": COMPARATORS["attacks"] | targeted})
     assert "compare_shard" in counts(jobs)  # for the table of robustness
-    assert "compare_attacks" not in counts(jobs)
+    assert "tabulate_comparison" not in counts(jobs)
     assert "tabulate_references" in counts(fresh.plan("results/mnist/tables", config=None))
     jobs = fresh.plan("results/mnist/tables", config=None, overlay={"attacks": targeted})
     assert "tabulate_references" not in counts(jobs)

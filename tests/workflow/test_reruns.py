@@ -64,9 +64,14 @@ def test_touched_source_files_rerun_nothing(finished: Copy) -> None:
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-def test_an_edited_figure_script_redraws_only_its_figure(finished: Copy) -> None:
-    with changed(finished.path("scripts/plot_architecture.py")):
+def test_an_edited_figure_redraws_itself_alone(finished: Copy) -> None:
+    with changed(finished.path("scripts/robustness/products/figures/architecture.py")):
         assert counts(finished.plan()) == {"plot_architecture": 1}
+
+
+def test_an_edited_table_is_made_again_without_what_others_are_made_from(finished: Copy) -> None:
+    with changed(finished.path("scripts/robustness/products/tables/transfer.py")):
+        assert set(counts(finished.plan())) == {"tabulate_transfer", "plot_transfer"}
 
 
 def test_an_edited_attack_repeats_attacks_and_what_follows_but_no_training(finished: Copy) -> None:
@@ -107,10 +112,10 @@ def test_words_for_readers_repeat_nothing(finished: Copy, old: str, new: str, tm
 
 
 def test_a_script_that_cannot_be_read_is_named_with_its_line(finished: Copy) -> None:
-    with changed(finished.path("scripts/plot_bars.py"), "\nbars = = 1\n"):
+    with changed(finished.path("scripts/robustness/products/figures/bars.py"), "\nbars = = 1\n"):
         answer = finished.run("--dry-run", DIGITS)
     assert answer.code == 1
-    assert "plot_bars.py, line " in answer.said
+    assert "bars.py, line " in answer.said
     assert "is no Python" in answer.said
     assert "Traceback" not in answer.said
 

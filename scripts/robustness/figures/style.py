@@ -3,8 +3,8 @@
 Writes the two files of a figure. Exists so that a model has the same colour in every figure, so that every figure
 states its settings beneath it, and so that the same input gives the same bytes.
 
-A figure about robustness says which of its models failed a trust check. Its rule hands its script
-`--trust {input.trust:q}` (`rules.tabulate_trust.output`), and the script has two lines more than others:
+A figure about robustness says which of its models failed a trust check. Its rule hands it `--trust {input.trust:q}`
+(`rules.tabulate_trust.output`), and its module in `robustness.products.figures` has two lines more than others:
 `style.add_trust(parser)`, and `spec = style.with_trust(spec, options.trust)` before it draws. Titles of such models
 then end in a dagger, and `caption` puts the sentence on them, which is in the spec's footnote, where it is seen.
 """
@@ -269,12 +269,6 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
         for path, form, options in ((svg, "svg", {"metadata": {"Date": None}}), (png, "png", pixels)):
             with replacing(path) as temporary:
                 figure.savefig(temporary, format=form, dpi=220, bbox_inches=everything, **options)
-
-
-def add_outputs(arguments: argparse.ArgumentParser) -> None:
-    """Add the two files that every figure script writes, `--svg` and `--png`, to its command line."""
-    arguments.add_argument("--svg", type=Path, required=True, help="vector figure to write")
-    arguments.add_argument("--png", type=Path, required=True, help="the same figure as pixels")
 
 
 def add_trust(arguments: argparse.ArgumentParser) -> None:

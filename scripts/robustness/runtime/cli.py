@@ -7,12 +7,15 @@ scripts stay three lines long: parse, call, write.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
+import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from robustness.errors import UserError
@@ -30,13 +33,35 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return arguments
 
 
-def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
-    """Parse the command line, set up logging, call `main`; exit 1 with a sentence on a `UserError`.
+def run_named(
+    package: str,
+    main: Callable[[argparse.Namespace], None],
+    arguments: Callable[[ModuleType], argparse.ArgumentParser],
+) -> None:
+    """Run a program whose first word names a module of `package`: it gives that module to `arguments`, then does `run`.
+
+    Imports no other module of the package.
+    """
+    names = [module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__)]
+    first = argparse.ArgumentParser(usage="%(prog)s NAME OPTION…", epilog="%(prog)s NAME --help lists the options.")
+    first.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    name = first.parse_args(sys.argv[1:2]).name
+    parser = arguments(importlib.import_module(f"{package}.{name}"))
+    parser.prog = f"{parser.prog} {name}"
+    run(main, parser, sys.argv[2:])
+
+
+def run(
+    main: Callable[[argparse.Namespace], None],
+    arguments: argparse.ArgumentParser,
+    words: Sequence[str] | None = None,
+) -> None:
+    """Parse the command line (`words`), set up logging, call `main`; exit 1 with a sentence on a `UserError`.
 
     Any other exception is a defect: its traceback goes to the log file and to the terminal. What the script used
     (`robustness.runtime.usage`) is written beside the log.
     """
-    options = arguments.parse_args()
+    options = arguments.parse_args(words)
     try:
         _set_up_logging(options.log)
         main(options)

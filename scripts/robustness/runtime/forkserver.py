@@ -65,18 +65,18 @@ _PR_SET_PDEATHSIG = 1
 # ---- the side of Snakemake ------------------------------------------------------------------------------------------
 
 
-def modules_for(programs: Iterable[Path]) -> list[str]:
-    """What a server should import for jobs that run `programs`, one for each job: packages that many of them name.
+def modules_for(jobs: Iterable[tuple[Path, ...]]) -> list[str]:
+    """What a server should import for `jobs`, each given by the files that it runs: packages that many of them name.
 
     Names of the standard library and of this one are left out: a job imports the library anew, so that it runs the
     code that is there when it starts. Some names are no modules but what modules hold.
     """
     counts: Counter[str] = Counter()
-    for program, jobs in Counter(programs).items():
-        names = {name for file in (program, *imported(program)) for dots, name in imports(file) if not dots}
-        counts.update(dict.fromkeys(names, jobs))
+    for sources, number in Counter(jobs).items():
+        files = {file for source in sources for file in (source, *imported(source))}
+        counts.update(dict.fromkeys({name for file in files for dots, name in imports(file) if not dots}, number))
     own = sys.stdlib_module_names | {LIBRARY.name}
-    return sorted(name for name, jobs in counts.items() if jobs > FEW and name.split(".")[0] not in own)
+    return sorted(name for name, number in counts.items() if number > FEW and name.split(".")[0] not in own)
 
 
 def is_wanted(jobs: int) -> bool:

@@ -38,12 +38,17 @@ _SETTLED = 2.0
 """Seconds after a change for which a file is read again: its times may not tell two changes apart."""
 
 
-def described(*scripts: Path) -> list[str]:
-    """`<name> <digest>` for each script, then for each module that shapes what they make, wherever these lie."""
-    modules = sorted({module for script in scripts for module in shaping(script)} - set(scripts))
-    names = [(path.name, path) for path in scripts] + [
-        (str(path.relative_to(LIBRARY.parent)), path) for path in modules
-    ]
+def described(*sources: Path) -> list[str]:
+    """`<name> <digest>` for each program among `sources`, then for each module that shapes what they make.
+
+    These are modules of the library that they are or import, less `NO_RESULT`. A module comes with the packages that it
+    is in, as when it is imported. No name says where the files are.
+    """
+    programs = [path for path in sources if not path.is_relative_to(LIBRARY)]
+    modules = {module for source in sources for module in shaping(source)} - set(programs)
+    modules |= {module for source in sources if source not in programs for module in _with_packages(source)}
+    names = [(path.name, path) for path in programs]
+    names += [(str(path.relative_to(LIBRARY.parent)), path) for path in sorted(modules)]
     lines = [f"{name} {digest(path)}" for name, path in names]
     _keep()
     return lines
@@ -92,6 +97,12 @@ def files_of(name: str, folder: Path) -> set[Path]:
     """The files below `folder` that importing the dotted `name` would run, if there are any."""
     base = folder.joinpath(*name.split("."))
     return {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
+
+
+def _with_packages(module: Path) -> frozenset[Path]:
+    """A module of the library, and the `__init__.py` of each package that it is in."""
+    parts = module.relative_to(LIBRARY.parent).with_suffix("").parts
+    return _library_files(frozenset(".".join(parts[:end]) for end in range(1, len(parts) + 1)))
 
 
 def _direct_imports(path: Path) -> frozenset[Path]:

@@ -1,0 +1,29 @@
+"""Draw the networks of a dataset from what their models are (report, Fig. 2).
+
+Reads the description of the traced architectures (JSON). `--spec`: dataset, models, architectures, footnote.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robustness.figures import style
+from robustness.figures.networks import architecture
+from robustness.storage import tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the figure is drawn from."""
+    parser.add_argument("--architectures", type=Path, required=True, help="architectures.json")
+
+
+def draw(options: argparse.Namespace) -> Figure:
+    """Read the files and draw the figure."""
+    spec = style.checked(options.spec)
+    described = tables.read_architectures(options.architectures)
+    return architecture.architecture(described, spec)

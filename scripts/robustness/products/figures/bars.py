@@ -1,0 +1,30 @@
+"""Draw a bar chart of robustness, one bar per model with its interval (report, Fig. 6, 7, 12, 13).
+
+Reads the tables of robustness and of trust checks. `--spec`: dataset, models, architectures, footnote, attack,
+required_confidence, measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robustness.figures import bars, style
+from robustness.storage import tables
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the figure is drawn from."""
+    parser.add_argument("--table", type=Path, required=True, help="robustness.csv")
+    style.add_trust(parser)
+
+
+def draw(options: argparse.Namespace) -> Figure:
+    """Read the files and draw the figure."""
+    spec = style.with_trust(style.checked(options.spec, "attack", "required_confidence", "measure"), options.trust)
+    rows = tables.read_rows(options.table, text=("attack", "model"))
+    return bars.robustness_bars(rows, spec)

@@ -1,0 +1,27 @@
+"""Draw attacked examples of one class: the original and each model's result with its guess (report, Fig. 4, 5, 8, 10).
+
+Reads the file of examples and the table of trust checks. `--spec`: dataset, models, architectures, footnote, class.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robustness.figures import images, style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the figure is drawn from."""
+    parser.add_argument("--examples", type=Path, required=True, help="safetensors file of attacked examples")
+    style.add_trust(parser)
+
+
+def draw(options: argparse.Namespace) -> Figure:
+    """Read the files and draw the figure."""
+    spec = style.with_trust(style.checked(options.spec, "class"), options.trust)
+    return images.examples(images.read_examples(options.examples), spec)

@@ -1,0 +1,28 @@
+"""Draw training images beside what the noisy models see of them (report, Fig. 1).
+
+Reads a file of images and their augmented draws. `--spec`: dataset, models, architectures, footnote, augmentation.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from robustness.figures import images, style
+from robustness.storage.tensors import read_tensors
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the figure is drawn from."""
+    parser.add_argument("--samples", type=Path, required=True, help="safetensors file: original and augmented images")
+
+
+def draw(options: argparse.Namespace) -> Figure:
+    """Read the files and draw the figure."""
+    spec = style.checked(options.spec, "augmentation")
+    original, augmented = read_tensors(options.samples, "original", "augmented")
+    return images.training_noise(original, augmented, spec)

@@ -1,0 +1,22 @@
+"""Write the table of the report's claims as a page that can be read in a browser, on a phone too.
+
+Reads the table and its template. `--spec`: scale, seeds, datasets.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.report.claims_page import page
+from robustness.storage.tables import read_table
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the table that the page shows."""
+    parser.add_argument("--table", type=Path, required=True, metavar="CSV")
+
+
+def write(options: argparse.Namespace) -> str:
+    """Read the table and return the page as HTML."""
+    return page(read_table(options.table), options.spec, options.template)

@@ -1,0 +1,24 @@
+"""Write the page of a dataset's trust checks.
+
+Reads the table of checks and the page's template. `--spec`: dataset, models, footnote, images.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.report.trust_page import trust_page
+from robustness.runtime.cli import settings
+from robustness.trust import questions
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the table that the page shows."""
+    parser.add_argument("--table", type=Path, required=True, metavar="CSV")
+
+
+def write(options: argparse.Namespace) -> str:
+    """Read the table and return the page as HTML."""
+    settings(options.spec, "dataset", "models", "footnote", "images")
+    return trust_page(questions.read(options.table), options.spec, options.template)

@@ -1,0 +1,26 @@
+"""Tabulate how often judges see the new class in each model's adversarial images, and in noise of the same size.
+
+Reads the judges' answers and the measures of one attack on every model and seed. The table has one row per model.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.analysis.believability import believability
+from robustness.storage.grouping import read_grouped
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument("--judged", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="the same")
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    models = options.spec["models"]
+    judged, measures = (read_grouped(paths, "model", expected=models) for paths in (options.judged, options.measures))
+    table = believability(judged, measures, options.spec["required_confidence"])
+    return table.to_csv(index=False, float_format="%.6g")

@@ -1,0 +1,23 @@
+"""Tabulate whether confidence levels, and measures of change, rank a dataset's models alike.
+
+Reads the measures of one attack on every model and seed. The table has one row for each two that are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.analysis.rank_correlation import rank_agreement
+from robustness.storage.grouping import read_grouped
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    tables = read_grouped(options.measures, "model", expected=options.spec["models"])
+    return rank_agreement(tables).to_csv(index=False, float_format="%.4g")

@@ -1,0 +1,32 @@
+"""Put what others measured on undefended models beside what our attacks needed.
+
+Reads the measures of attacks, clean models and seeds. The table has a row per reference, model and attack of ours.
+`--spec`: dataset, attacks, comparators (those of the attacks that are not ours, with their method), models (each with
+name and architecture).
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+from robustness.analysis.references import beside, references_of
+from robustness.runtime.cli import settings
+from robustness.storage.grouping import read_grouped
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument(
+        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × clean models × seeds"
+    )
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    dataset, attacks, comparators, models = settings(options.spec, "dataset", "attacks", "comparators", "models")
+    pairs = list(product(attacks, [model["name"] for model in models]))
+    measures = read_grouped(options.measures, "attack", "model", expected=pairs)
+    table = beside(references_of(dataset), models, measures, comparators)
+    return table.to_csv(index=False, float_format="%.6g")

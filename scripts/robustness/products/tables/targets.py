@@ -1,0 +1,26 @@
+"""Tabulate what it took to turn images of each class into each other class, on each of a dataset's models.
+
+Reads the records of the targeted attack on every model and seed. The table has one row per model, true class, target
+class and required confidence.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.analysis.targeted import targeted
+from robustness.storage.grouping import read_grouped
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    records = read_grouped(options.records, "model", expected=options.spec["models"])
+    table = targeted(records, options.spec["classes"])
+    table["required_confidence"] = table["required_confidence"].map(repr)
+    return table.to_csv(index=False, float_format="%.6g")

@@ -1,0 +1,33 @@
+"""Tabulate which model's changes fool which other models, and into the same mistake or another.
+
+Reads the transferred images and the measures of one attack on every model and seed. The table has one row per source
+model, target model and norm.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from robustness.analysis.transfer import transfer
+from robustness.outcome import CENSORED
+from robustness.storage.grouping import read_grouped
+from robustness.storage.levels import at_level
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument("--transferred", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="the same")
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    models, confidence = options.spec["models"], options.spec["required_confidence"]
+    measures = read_grouped(options.measures, "model", expected=models)
+    censored = {
+        model: sum(int(at_level(table, confidence)["ended"].isin(CENSORED).sum()) for table in tables)
+        for model, tables in measures.items()
+    }
+    table = transfer(read_grouped(options.transferred, "model", expected=models), censored)
+    return table.to_csv(index=False, float_format="%.6g")

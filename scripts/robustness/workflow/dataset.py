@@ -1,0 +1,211 @@
+"""One dataset of the study: its models and networks, its files, how it is attacked, and what is swept for it.
+
+Pure functions of the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from robustness.config import model_entry
+from robustness.workflow.sweep import Entry, Sweep, small_entry, sweep_of
+
+STUDIED_ATTACK = "report"
+"""The attack that figures show, that models are judged by, and whose step is swept."""
+SMALL = "sensitivity"
+"""The folder of what a sweep needs, in that of the dataset that it is about."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attack as files are named after it: an entry of `attacks:`, with another step `alpha` where that is swept."""
+
+    entry: str
+    alpha: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The name in paths: `report`, or `report-alpha=0.005`."""
+        return self.entry if self.alpha is None else f"{self.entry}-alpha={self.alpha}"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A dataset of the configuration, or the small copy of one whose models are trained with other noise levels.
+
+    `config` is the whole configuration, `folder` the place of its files below the folder of results: a small copy's is
+    in the folder of the dataset that it belongs to. `entry` says what it consists of.
+    """
+
+    config: Entry
+    name: str
+    folder: str
+    entry: Entry
+    is_small: bool = False
+
+    # ---- files ------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def path(self) -> str:
+        """The folder of its files."""
+        return f"{self.config['results'].rstrip('/')}/{self.folder}"
+
+    def of_every_network(self, name: str) -> list[str]:
+        """Return one file for each model and seed; `name` holds `{model}` and `{seed}`."""
+        return self.of_networks(name, self.models)
+
+    def of_networks(self, name: str, models: Iterable[str]) -> list[str]:
+        """Return one file for each of `models` and each seed; `name` holds `{model}` and `{seed}`."""
+        return [f"{self.path}/{name.format(model=model, seed=seed)}" for model in models for seed in self.seeds]
+
+    def measures(self, attacks: Iterable[str], models: Iterable[str] | None = None) -> list[str]:
+        """Return the measures of some attacks on all models (or some) and all seeds, attack by attack."""
+        chosen = self.models if models is None else list(models)
+        names = [f"attacks/{attack}/{{model}}/seed{{seed}}/measures.parquet" for attack in attacks]
+        return [path for name in names for path in self.of_networks(name, chosen)]
+
+    @property
+    def download(self) -> str:
+        """The manifest of the files that are downloaded for it; a small copy has those of the whole dataset."""
+        return f"{self.config['results'].rstrip('/')}/{self.name}/data/download.json"
+
+    # ---- models -----------------------------------------------------------------------------------------------------
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the study."""
+        seeds: list[int] = self.config["seeds"]
+        return seeds
+
+    @property
+    def entries(self) -> Entry:
+        """The entries of its models, by name."""
+        entries: Entry = self.entry["models"]
+        return entries
+
+    @cached_property
+    def models(self) -> list[str]:
+        """The names of its models, in the order of the configuration."""
+        return list(self.entries)
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """The names of its models that are trained here, and do not come with their weights."""
+        return [name for name, model in self.entries.items() if not model_entry.is_given(model)]
+
+    @cached_property
+    def clean(self) -> list[str]:
+        """The names of its models that no noise defends; of those that come with their weights nobody knows."""
+        return [name for name in self.trained if self.entries[name]["data"] == "clean"]
+
+    @cached_property
+    def has_noisy_models(self) -> bool:
+        """Whether any of its models is trained on noisy data."""
+        return "noisy" in map(model_entry.data, self.entries.values())
+
+    @cached_property
+    def networks(self) -> list[tuple[str, int]]:
+        """Model and seed of every network; a model that comes with its weights is the same for each seed."""
+        return [
+            (model, seed) for model in self.models for seed in (self.seeds if model in self.trained else self.seeds[:1])
+        ]
+
+    @property
+    def has_judges(self) -> bool:
+        """Whether it has a second network that can judge what fooled the first."""
+        return len(self.networks) > 1
+
+    def architecture(self, model: str) -> tuple[str, dict[str, Any]]:
+        """Return the name and the entry of a model's architecture."""
+        return model_entry.architecture(self.config, self.entries[model])
+
+    @cached_property
+    def architectures(self) -> dict[str, dict[str, Any]]:
+        """The architectures of its models, by name: those of `architectures:` in their order, then own ones."""
+        entries = dict(map(self.architecture, self.models))
+        return {name: entries[name] for name in model_entry.architectures(self.config) if name in entries}
+
+    def drawn_models(self, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
+        """Return its models as figures name and colour them; `only` names them where it is not all."""
+        shown = set(self.models if only is None else only)
+        return [
+            {
+                "name": name,
+                "title": model_entry.title(self.config, model),
+                "architecture": self.architecture(name)[0],
+                "data": model_entry.data(model),
+            }
+            for name, model in self.entries.items()
+            if name in shown
+        ]
+
+    # ---- images -----------------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Entry:
+        """The entry of `sources:` that it names."""
+        source: Entry = self.config["sources"][self.entry["source"]]
+        return source
+
+    @property
+    def is_downloaded(self) -> bool:
+        """Whether its source has files to fetch."""
+        return "files" in self.source
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether its source is a folder of images, and no archive of one."""
+        return Path(self.source["path"]).is_dir() if "path" in self.source else False
+
+    # ---- attacks ----------------------------------------------------------------------------------------------------
+
+    def attack_settings(self, attack: Attack) -> dict[str, Any]:
+        """Return an attack's settings with its step, or the dataset's; a class that it aims at becomes its number."""
+        alpha = self.entry["alpha"] if attack.alpha is None else attack.alpha
+        settings = self.config["attacks"][attack.entry] | {"alpha": alpha}
+        if settings["target"] in self.entry["classes"]:
+            settings["target"] = self.entry["classes"].index(settings["target"])
+        return settings
+
+    @cached_property
+    def shards(self) -> list[str]:
+        """The ranges of test images that make up an attack: `<start>-<stop>`, so that more images only add ranges."""
+        return self._ranges(self.entry["attacked_images"])
+
+    @cached_property
+    def swept_shards(self) -> list[str]:
+        """The ranges of test images that make up an attack whose step is swept, on fewer images."""
+        return self._ranges(self.sweep.images)
+
+    def _ranges(self, total: int) -> list[str]:
+        size = self.config["shard_images"]
+        return [f"{start}-{min(start + size, total)}" for start in range(0, total, size)]
+
+    # ---- the sweep --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What is swept for it; a small copy is part of a sweep, and nothing is swept for it in turn."""
+        asked = {} if self.is_small else (self.config["sensitivity"] or {}).get(self.name) or {}
+        return sweep_of(asked, self.entry)
+
+    def with_alpha(self, alpha: float) -> Attack:
+        """Return the attack with another step; just the attack for the configured one."""
+        return Attack(STUDIED_ATTACK, None if alpha == self.sweep.configured["alpha"] else alpha)
+
+    @property
+    def swept_attacks(self) -> list[Attack]:
+        """The attack with all steps that are swept."""
+        return [self.with_alpha(alpha) for alpha in self.sweep.values.get("alpha", [])]
+
+    @cached_property
+    def small(self) -> Dataset | None:
+        """Its small copy, whose models are trained with other noise levels; None where these are not swept."""
+        if "sigma" not in self.sweep.values:
+            return None
+        entry = small_entry(self.entry, self.sweep)
+        return Dataset(self.config, self.name, f"{self.folder}/{SMALL}", entry, is_small=True)

@@ -1,0 +1,208 @@
+"""The figures of a dataset, each declared once: what it is drawn from and with, what is said of it, and who has it.
+
+`rules/figures.smk` makes a rule of each; `robustness/products/figures/<name>.py` reads the files and has it drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from robustness.workflow import figure_specs, inputs
+from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
+from robustness.workflow.inputs import Files
+from robustness.workflow.specs import SpecOf
+
+BARS = ("mean_change", "pixels_changed")
+"""The measures that have bars."""
+ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
+"""The measures that have curves; `confidence` stands for the L2 norm at all confidences side by side."""
+
+TRUST = "tables/trust.csv"
+"""Read by every figure about robustness: which models failed a check."""
+EXAMPLES = f"attacks/{STUDIED_ATTACK}/examples.safetensors"
+NETWORKS = "tables/architectures.json"
+
+
+def always(dataset: Dataset) -> Iterable[str]:
+    """Return the values of no wildcard: one, which is empty."""
+    return [""]
+
+
+def where(condition: Callable[[Dataset], bool]) -> Callable[[Dataset], Iterable[str]]:
+    """Return the function for a figure without a wildcard that only some datasets have."""
+    return lambda dataset: [""] if condition(dataset) else []
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a dataset, or several that differ in the value of a wildcard.
+
+    `does` says what its rule does, `inputs` which files each option of its program names, `spec` which settings shape
+    it. `values` gives, for a dataset, the values of the wildcard that files are named after (behind `prefix`), none
+    where it has no such figure. `caption` is a file in report/; `label` and `shows` are what Snakemake's report says.
+    """
+
+    name: str
+    does: str
+    inputs: Mapping[str, Files]
+    spec: SpecOf
+    caption: str
+    label: str
+    shows: str
+    wildcard: str = ""
+    values: Callable[[Dataset], Iterable[str]] = field(default=always)
+    prefix: str | None = None
+
+    @property
+    def rule(self) -> str:
+        """The name of its rule."""
+        return f"plot_{self.name}"
+
+    @property
+    def job(self) -> str:
+        """The place of a job's log among the logs, less the suffix."""
+        return f"{self.rule}/{{{self.wildcard}}}" if self.wildcard else self.rule
+
+    @property
+    def file(self) -> str:
+        """The name of its files, less the suffix, with the wildcard in braces."""
+        return self._named(f"{{{self.wildcard}}}" if self.wildcard else "")
+
+    def of(self, dataset: Dataset) -> list[str]:
+        """Return the names of the files that a dataset has of it, less the suffix."""
+        return [self._named(value) for value in self.values(dataset)]
+
+    def _named(self, value: str) -> str:
+        return f"{self.prefix}{value}" if self.prefix is not None else "_".join(filter(None, (self.name, value)))
+
+
+FIGURES = (
+    Figure(
+        "architecture",
+        "Draw the networks from their own layers (report, Fig. 2).",
+        inputs={"architectures": NETWORKS},
+        spec=figure_specs.networks,
+        caption="architecture",
+        label="architecture",
+        shows="the networks (report, Fig. 2)",
+    ),
+    Figure(
+        "bars",
+        "Draw one measure of robustness, a bar per model (report, Fig. 6, 7, 12, 13).",
+        inputs={"table": "tables/robustness.csv", "trust": TRUST},
+        spec=figure_specs.bars,
+        caption="bars",
+        label="{measure}",
+        shows="robustness (report, Fig. 6, 7, 12, 13)",
+        wildcard="measure",
+        values=lambda dataset: BARS,
+        prefix="",
+    ),
+    Figure(
+        "training_curves",
+        "Draw loss and accuracy over the epochs of every training.",
+        inputs={"histories": inputs.histories},
+        spec=figure_specs.training_curves,
+        caption="training_curves",
+        label="training curves",
+        shows="loss and accuracy per epoch",
+        values=where(lambda dataset: bool(dataset.trained)),
+    ),
+    Figure(
+        "training_noise",
+        "Draw what models trained on noisy data see (report, Fig. 1).",
+        inputs={"samples": "data/augmented.safetensors"},
+        spec=figure_specs.training_noise,
+        caption="training_noise",
+        label="training noise",
+        shows="noisy training data (report, Fig. 1)",
+        values=where(lambda dataset: "augmentation" in dataset.entry),
+    ),
+    Figure(
+        "robustness_curves",
+        "Draw the share of images fooled against the change allowed, a line per model.",
+        inputs={"measures": inputs.report_measures, "trust": TRUST},
+        spec=figure_specs.robustness_curves,
+        caption="robustness_curves",
+        label="robustness curves: {curves}",
+        shows="share of images fooled by the change allowed",
+        wildcard="curves",
+        values=lambda dataset: ROBUSTNESS_CURVES,
+    ),
+    Figure(
+        "skip_connection",
+        "Draw a residual block from its own layers (report, Fig. 3).",
+        inputs={"architectures": NETWORKS},
+        spec=figure_specs.networks,
+        caption="skip_connection",
+        label="skip connection",
+        shows="a residual block (report, Fig. 3)",
+        values=where(lambda dataset: "resnet" in (each["family"] for each in dataset.architectures.values())),
+    ),
+    Figure(
+        "examples",
+        "Draw one image and what it became on each model (report, Fig. 4, 5, 8, 10).",
+        inputs={"examples": EXAMPLES, "trust": TRUST},
+        spec=figure_specs.pictures,
+        caption="examples",
+        label="examples: {label}",
+        shows="attacked images (report, Fig. 4, 5, 8, 10)",
+        wildcard="label",
+        values=lambda dataset: dataset.entry["example_classes"],
+    ),
+    Figure(
+        "differences",
+        "Draw what was added to one image on each model (report, Fig. 9, 11).",
+        inputs={"examples": EXAMPLES, "trust": TRUST},
+        spec=figure_specs.pictures,
+        caption="differences",
+        label="differences: {label}",
+        shows="what was added (report, Fig. 9, 11)",
+        wildcard="label",
+        values=lambda dataset: dataset.entry["example_classes"],
+    ),
+    Figure(
+        "sensitivity",
+        "Draw each claim's verdict over the swept values, and where it flips.",
+        inputs={"table": "tables/sensitivity.csv", "trust": TRUST},
+        spec=figure_specs.sensitivity,
+        caption="sensitivity",
+        label="sensitivity",
+        shows="verdicts over α and σ",
+        values=where(lambda dataset: bool(dataset.sweep.values)),
+    ),
+    Figure(
+        "believability",
+        "Draw what judges answer to each model's adversarial images, and to noise of the same size.",
+        inputs={"table": "tables/believability.csv", "trust": TRUST},
+        spec=figure_specs.of_the_report,
+        caption="believability",
+        label="believability",
+        shows="what other networks see in the adversarial images",
+        values=where(lambda dataset: dataset.has_judges),
+    ),
+    Figure(
+        "transfer",
+        "Draw the matrix of models × models: whether what fools one fools the other.",
+        inputs={"table": "tables/transfer.csv", "trust": TRUST},
+        spec=figure_specs.of_the_report,
+        caption="transfer",
+        label="transfer",
+        shows="whether what fools one model fools another",
+        values=where(lambda dataset: len(dataset.models) > 1),
+    ),
+    Figure(
+        "targets",
+        "Draw what it took to turn images of each class into each other class, on one model.",
+        inputs={"table": "tables/targeted.csv", "trust": TRUST},
+        spec=figure_specs.targeted,
+        caption="targeted",
+        label="targeted: {model}",
+        shows="change needed from class to class",
+        wildcard="model",
+        values=lambda dataset: dataset.models,
+        prefix="targeted_",
+    ),
+)
+"""All figures but the one of times, which is of no dataset."""

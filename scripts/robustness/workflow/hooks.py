@@ -1,0 +1,97 @@
+"""What a run says at its start and at its end, and which of its jobs are forked. Nothing here shapes a result.
+
+Snakemake's own objects, its jobs, come as arguments.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from robustness.errors import UserError
+from robustness.runtime import run_summary
+from robustness.workflow import targets
+from robustness.workflow.dataset import Dataset
+from robustness.workflow.study import Study
+
+
+def announcement(study: Study, jobs: Sequence[run_summary.Job], cores: int | None) -> str:
+    """Return what is said at the start: the scale, the jobs, how long they may take, the device, where results go.
+
+    `cores` is None on a cluster.
+    """
+    scale, results = study.config["scale"], study.results
+    device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
+    lines = [f"Scale {scale['name']}: {scale['title']}. Device: {device}."]
+    if jobs:
+        estimate = run_summary.duration(jobs, run_summary.earlier_seconds(jobs), cores)
+        lines += [f"To do: {run_summary.jobs_in_words(jobs)}.", estimate]
+    lines.append(f"Results go to {results}/, logs to {results}/<dataset>/logs/.")
+    lines += [line for dataset in study.studied for line in _without_others(dataset)]
+    if scale["name"] != "paper":
+        lines.append("The report's own sizes: add --configfile scales/paper.yaml.")
+    return _said(lines)
+
+
+def _without_others(dataset: Dataset) -> list[str]:
+    """Return the sentence that says what a dataset lacks for want of a second network or model; none otherwise."""
+    if not dataset.has_judges:
+        lacking = "one network, and none to judge or to fool with its images: no believability, no transfer"
+    elif len(dataset.models) == 1:
+        lacking = "one model, and no other to fool with its images: no transfer"
+    else:
+        return []
+    return [f"{dataset.name} has {lacking}."]
+
+
+def outcome(study: Study, jobs: Sequence[run_summary.Job]) -> str:
+    """Return what is said of success: what to open or, after `fetch`, that it needs no network; failed trust checks."""
+    lines = run_summary.done(jobs, study.results, study.config["downloads"])
+    return _said(lines + [line for dataset in study.studied for line in _not_trustworthy(dataset)])
+
+
+def failure(jobs: Sequence[run_summary.Job], started: float) -> str:
+    """Return what is said of failure: the jobs that failed, the end of their logs and the next step."""
+    return _said(run_summary.failures(jobs, started))
+
+
+def _not_trustworthy(dataset: Dataset) -> list[str]:
+    """Return what is said of a dataset's trust checks: nothing where all passed, or none was made yet."""
+    from robustness.trust import questions
+
+    table = Path(dataset.path, "tables", "trust.csv")
+    try:
+        failed = questions.failures(questions.read(table)) if table.exists() else {}
+    except UserError as error:  # a message must not make a run fail that has succeeded
+        return [str(error)]
+    models = "; ".join(f"{model} ({words})" for model, words in failed.items())
+    return [f"Not trustworthy in {dataset.name}: {models}. See {targets.pages(dataset)[0]}"] if failed else []
+
+
+def sources_of(jobs: Iterable[Any]) -> list[tuple[Path, ...]]:
+    """Return what each of Snakemake's jobs runs, its program first: the paths that `src` puts first, less one."""
+    params = [job.rule.params for job in jobs if not job.is_norun]
+    return [tuple(takewhile(lambda param: isinstance(param, Path), each))[1:] for each in params]
+
+
+def as_jobs(jobs: Iterable[Any]) -> list[run_summary.Job]:
+    """Return what the library needs to know of Snakemake's jobs, less those that only name a group of files."""
+    found = []
+    for job in jobs:
+        if not job.is_norun:
+            wildcards = ", ".join(f"{name}={value}" for name, value in job.wildcards_dict.items())
+            files = (tuple(map(str, job.output)), _text(next(iter(job.log), None)), _text(job.benchmark))
+            found.append(run_summary.Job(job.rule.name, wildcards, *files, job.threads))
+    return sorted(found, key=lambda job: (job.rule, job.wildcards))
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+def _said(lines: Iterable[str]) -> str:
+    """Return lines as they are printed between Snakemake's own."""
+    return "\n".join(["", *(f"  {line}" for line in lines), ""])

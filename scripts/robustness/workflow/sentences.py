@@ -1,0 +1,88 @@
+"""The sentences that say on figures and pages how their numbers came about. Pure functions of the configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
+from robustness.workflow.sweep import Entry
+
+
+def scale(config: Entry) -> str:
+    """Return the sentence that names the scale."""
+    return f"Scale {config['scale']['name']}: {config['scale']['title']}."
+
+
+def noise(dataset: Dataset) -> str:
+    """Return the sentence that says what noisy models were trained on; none where there is no such model."""
+    if not dataset.has_noisy_models:
+        return ""
+    entry = dataset.entry["augmentation"]
+    if entry["kind"] == "gaussian_noise":
+        return f"Noisy models: Gaussian noise, σ = {entry['sigma']}, added to the training images in each epoch."
+    flip = ", half of them mirrored" if entry["flip"] else ""
+    return (
+        f"Noisy models: training images rotated by up to {entry['rotation']}°, shifted by {entry['shift']:.0%}, "
+        f"sheared by {entry['shear']}°, zoomed by {entry['zoom']:.0%}{flip}, anew in each epoch."
+    )
+
+
+def attack(dataset: Dataset, name: str = STUDIED_ATTACK, goal: str | None = None, iterations: int | None = None) -> str:
+    """Return the sentence that says how images were attacked; its own goal and iterations where none are given."""
+    entry = dataset.config["attacks"][name]
+    iterations = iterations or entry["max_iterations"]
+    goal = goal or ("any wrong class" if entry["target"] is None else f"target {entry['target']}")
+    reward = {"probability": "probability", "cross_entropy": "cross-entropy"}[entry["reward"]]
+    return (
+        f"Attack {name}: {reward} reward, {entry['direction']} steps, α = {dataset.entry['alpha']}, until {goal} has "
+        f"probability {entry['confidence']}, at most {iterations} iterations."
+    )
+
+
+def training(dataset: Dataset) -> str:
+    """Return the sentence that says on how many images, and how often, models were trained."""
+    return f"{counted(dataset.entry['split']['train'], 'training image')}, {counted(len(dataset.seeds), 'seed')}."
+
+
+def attacked(dataset: Dataset) -> str:
+    """Return the sentence that says how many images were attacked, with how many seeds."""
+    return f"{counted(dataset.entry['attacked_images'], 'test image')}, {counted(len(dataset.seeds), 'seed')}."
+
+
+def swept(dataset: Dataset) -> list[str]:
+    """Return the sentences that say how each swept value was judged."""
+    sweep = dataset.sweep
+    images, seed = counted(sweep.images, "attacked test image"), dataset.seeds[0]
+    words = [f"Attack {STUDIED_ATTACK} on the first {images}; one seed ({seed})."]
+    if "alpha" in sweep.values:
+        words.append("Other α: the same models as in the other figures.")
+    if "sigma" in sweep.values:
+        train, alpha = counted(sweep.train_images, "image"), sweep.configured["alpha"]
+        words.append(f"Other σ: models trained anew on {train}, α = {alpha}.")
+    return words
+
+
+def command(files: Iterable[str | Path], given: Mapping[str, Any], base: Path) -> str:
+    """Return the command that makes these results, without what changes no result: places of files, and resources.
+
+    `files` are the configuration files that were named, with `base`, which needs no naming, or without it. `given` are
+    the values of `--config`.
+    """
+    words = ["snakemake", "--cores", "8"]
+    if overlays := [path for path in map(os.path.relpath, files) if path != os.path.relpath(base)]:
+        words += ["--configfile", *overlays]
+    values = sorted((key, value) for key, value in given.items() if key not in ("downloads", "mirror"))
+    if values:
+        written = (f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values)
+        words += ["--config", *written]
+    return shlex.join(words)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 seed`, `3 seeds`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

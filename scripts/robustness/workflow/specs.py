@@ -1,0 +1,209 @@
+"""The settings that shape what a job computes, and no others: what Snakemake compares to see whether it is outdated.
+
+Functions of the study and of a job's wildcards, for rules that compute; those for tables, figures and pages are beside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from robustness.data.folder_digest import digest
+from robustness.errors import UserError
+from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
+from robustness.workflow.inputs import judges, of, swept_models
+from robustness.workflow.params import Wildcards
+from robustness.workflow.study import Study
+from robustness.workflow.sweep import Entry
+
+Spec = dict[str, Any]
+SpecOf = Callable[[Study, Wildcards], Spec]
+
+
+def without_title(entry: Entry) -> Spec:
+    """Return a configured entry less its title, which is for figures and changes no computation."""
+    return {key: value for key, value in entry.items() if key != "title"}
+
+
+# ---- data and models ------------------------------------------------------------------------------------------------
+
+
+def download(study: Study, wildcards: Wildcards) -> Spec:
+    """Return what is downloaded, and from where."""
+    source = of(study, wildcards).source
+    return {"files": source["files"], "addresses": source["addresses"]}
+
+
+def data(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the source (less its addresses, which do not change its files), classes and split; a folder's digest."""
+    dataset = of(study, wildcards)
+    source = {key: value for key, value in dataset.source.items() if key != "addresses"}
+    settings = {name: dataset.entry[name] for name in ("classes", "split", "image_size")}
+    if dataset.is_folder:
+        settings["images"] = images_digest(source["path"])
+    return {"dataset": dataset.folder, "source": source, **settings}
+
+
+@cache
+def images_digest(folder: str) -> str:
+    """Return what changes when an image in a folder does; once for each start, since it may look at many files."""
+    try:
+        return digest(Path(folder))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be read ({error.strerror}): make it readable") from None
+
+
+def augmentation(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the dataset's augmentation."""
+    return {"augmentation": of(study, wildcards).entry["augmentation"]}
+
+
+def given_model(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the architecture of a model that comes with its weights."""
+    dataset = of(study, wildcards)
+    return {"title": f"{dataset.folder}/{wildcards.model}", **_network(dataset, wildcards.model)}
+
+
+def training(study: Study, wildcards: Wildcards) -> Spec:
+    """Return a model's architecture, training settings and, where it trains on noisy data, the augmentation."""
+    dataset = of(study, wildcards)
+    model = dataset.entries[wildcards.model]
+    noise = model.get("augmentation", dataset.entry["augmentation"]) if model["data"] == "noisy" else None
+    return {
+        "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}",
+        **_network(dataset, wildcards.model),
+        "training": study.config["training"] | model.get("training", {}),
+        "augmentation": noise,
+        "seed": int(wildcards.seed),
+    }
+
+
+def _network(dataset: Dataset, model: str) -> Spec:
+    return {
+        "architecture": without_title(dataset.architecture(model)[1]),
+        "classes": len(dataset.entry["classes"]),
+    }
+
+
+def all_models(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the architecture of every model, and the shape of the dataset's images."""
+    dataset = of(study, wildcards)
+    return {
+        "architectures": dataset.architectures,
+        "models": [[name, dataset.architecture(name)[0]] for name in dataset.models],
+        "image": dataset.entry["image_size"],
+        "classes": len(dataset.entry["classes"]),
+    }
+
+
+# ---- attacks and measures; those of ours have a module of their own -------------------------------------------------
+
+
+def comparator(study: Study, wildcards: Wildcards) -> Spec:
+    """Return one attack of a library, and the seed of its random numbers."""
+    title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
+    return {"title": title, "attack": study.config["attacks"][wildcards.attack], "seed": int(wildcards.seed)}
+
+
+def targeted(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the settings of the attack that it is based on, with a target for each image, and how many images."""
+    dataset, targeted = of(study, wildcards), study.config["targeted"]
+    own = {"target": "given", "alpha": dataset.entry["alpha"], "max_iterations": targeted["max_iterations"]}
+    return {
+        "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}, toward each class",
+        "attack": study.config["attacks"][targeted["attack"]] | own,
+        "images_per_class": targeted["images_per_class"],
+        "seed": int(wildcards.seed),
+    }
+
+
+def speed(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the report's attack as it is timed: five times on the first 1,000 test images, or on all of fewer."""
+    dataset = of(study, wildcards)
+    own = {"alpha": dataset.entry["alpha"], "other_confidences": [], "tighten": False}
+    return {
+        "title": f"{dataset.folder}/{wildcards.model}",
+        "attack": {**study.studied_attack, **own},
+        "seed": study.seeds[0],
+        "images": min(1000, dataset.entry["split"]["test"]),
+        "rounds": 5,
+    }
+
+
+def measure(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the threshold above which a pixel counts as changed."""
+    return {"changed_pixel_threshold": of(study, wildcards).entry["changed_pixel_threshold"]}
+
+
+def examples(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the classes of which an example is shown, and the order of the models."""
+    dataset = of(study, wildcards)
+    return {
+        "classes": dataset.entry["classes"],
+        "example_classes": dataset.entry["example_classes"],
+        "models": dataset.models,
+        "required_confidence": study.config["attacks"][wildcards.attack]["confidence"],
+    }
+
+
+# ---- trust checks, judges and claims --------------------------------------------------------------------------------
+
+
+def trust(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the report's attack on one model, the attacks whose records are checked, and on how many images."""
+    dataset = of(study, wildcards)
+    return {
+        "model": wildcards.model,
+        "attack": dataset.attack_settings(study.attacks[STUDIED_ATTACK]),
+        "attacks": study.checked_attacks,
+        "seed": int(wildcards.seed),
+        "images": study.config["trust"]["images"],
+    }
+
+
+def required_trust(study: Study, wildcards: Wildcards) -> Spec:
+    """Return what the sentence about failed checks calls the dataset."""
+    return {"dataset": wildcards.dataset}
+
+
+def judge(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the judges, the required confidence at which images are judged, and the seed of the noise."""
+    confidence = study.config["attacks"][wildcards.attack]["confidence"]
+    return {"judges": judges(study, wildcards), "required_confidence": confidence, "seed": int(wildcards.seed)}
+
+
+def transfer(study: Study, wildcards: Wildcards) -> Spec:
+    """Return source and targets of a transfer, the confidence at which images are taken, and the seed of the noise."""
+    return {
+        "models": of(study, wildcards).models,
+        "source": wildcards.model,
+        "required_confidence": study.config["attacks"][wildcards.attack]["confidence"],
+        "seed": int(wildcards.seed),
+    }
+
+
+def claims(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the attacks with their confidence, the datasets with models and step, and which of them have judges."""
+    return {
+        "attacks": [[name, study.config["attacks"][name]["confidence"]] for name in study.claim_attacks],
+        "datasets": [
+            {"name": dataset.name, "models": dataset.models, "alpha": dataset.entry["alpha"]}
+            for dataset in study.claimed
+        ],
+        "judged": [dataset.name for dataset in study.claimed if dataset.has_judges],
+    }
+
+
+def swept_verdict(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the value that is judged, the models with their names in the files of that value, and how many images."""
+    dataset = of(study, wildcards)
+    return {
+        "dataset": dataset.name,
+        "parameter": wildcards.parameter,
+        "value": float(wildcards.value),
+        "models": [list(names) for names in zip(dataset.models, swept_models(study, wildcards), strict=True)],
+        "images": dataset.sweep.images,
+        "required_confidence": study.studied_attack["confidence"],
+    }

@@ -1,0 +1,51 @@
+"""What comes before any rule: weights that are there, and the environment that jobs inherit."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from robustness.config import model_entry
+from robustness.errors import UserError
+from robustness.workflow.study import Study
+
+
+def check_given_weights(study: Study) -> None:
+    """Raise `UserError` where a file of weights is missing; Snakemake would take what was made of an earlier one."""
+    for dataset in study.studied:
+        for name, model in dataset.entries.items():
+            path = model.get("weights")
+            if path is not None and not Path(path).is_file():
+                key = f"datasets.{dataset.name}.models.{name}.weights"
+                raise UserError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
+
+
+def environment(study: Study) -> dict[str, str]:
+    """Return what lets jobs use the Python that runs Snakemake, and tells them where downloads and own code are.
+
+    The places are not params: they change no result, and a changed param would train every model again.
+    """
+    first = [str(Path(sys.executable).parent)]
+    if shutil.which("sacct"):
+        first.append(str(study.root / "slurm" / "bin"))
+    return {
+        "PATH": os.pathsep.join([*first, os.environ.get("PATH", "")]),
+        "ROBUSTNESS_DOWNLOADS": study.config["downloads"],
+        "ROBUSTNESS_MIRROR": study.config["mirror"] or "",
+        "ROBUSTNESS_PROGRESS": "",  # jobs draw no bars of their own
+        "ROBUSTNESS_PYTHON_PATH": str(Path(study.config["python_path"]).absolute()),
+        # What builds the configuration's own networks: jobs run no factory that is not listed here.
+        "ROBUSTNESS_NETWORKS": json.dumps(model_entry.networks(study.config)),
+    }
+
+
+def check_writable(results: str) -> None:
+    """Raise `UserError` where the folder for results cannot be written to; Snakemake would show a traceback."""
+    folder = Path(results).absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write to {folder}: make it writable, or set 'results' to another folder")

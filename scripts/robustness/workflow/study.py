@@ -1,0 +1,138 @@
+"""The study that a configuration describes: its datasets, its attacks, and what is asked of both.
+
+Pure functions of a checked configuration, which nothing here changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from robustness.config.cross_checks import CLAIMED
+from robustness.workflow.dataset import STUDIED_ATTACK, Attack, Dataset
+from robustness.workflow.sweep import Entry
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The configuration as rules see it; `root` is the folder of the workflow's own files."""
+
+    config: Entry
+    root: Path
+
+    @cached_property
+    def results(self) -> str:
+        """The folder of all that is computed."""
+        return str(self.config["results"].rstrip("/"))
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of all models and attacks."""
+        seeds: list[int] = self.config["seeds"]
+        return seeds
+
+    # ---- datasets ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """All datasets by their folders, as wildcards have them; the small copies that a sweep needs come last."""
+        found = {name: Dataset(self.config, name, name, entry) for name, entry in self.config["datasets"].items()}
+        small = [found[name].small for name in self.config["study"]]
+        return found | {dataset.folder: dataset for dataset in small if dataset is not None}
+
+    @cached_property
+    def studied(self) -> list[Dataset]:
+        """The datasets that are studied."""
+        return [self.datasets[name] for name in self.config["study"]]
+
+    @cached_property
+    def claimed(self) -> list[Dataset]:
+        """The datasets that the report's claims are about, as far as they are studied."""
+        return [dataset for dataset in self.studied if dataset.name in CLAIMED]
+
+    @property
+    def timed(self) -> list[Dataset]:
+        """The datasets that are studied, and their small copies."""
+        return [dataset for dataset in self.datasets.values() if dataset.name in self.config["study"]]
+
+    def places_of_models(self, trained: bool) -> list[str]:
+        """Return the folders, as `<dataset>/models/<model>`, of all models that are trained here, or are not."""
+        return [
+            f"{dataset.folder}/models/{model}"
+            for dataset in self.datasets.values()
+            for model in dataset.models
+            if (model in dataset.trained) == trained
+        ]
+
+    # ---- attacks ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def attacks(self) -> dict[str, Attack]:
+        """All attacks by their names in paths: those of the configuration, then those whose step is swept."""
+        swept = [attack for dataset in self.studied for attack in dataset.swept_attacks]
+        return {attack.name: attack for attack in [*map(Attack, self.config["attacks"]), *swept]}
+
+    @cached_property
+    def comparators(self) -> list[str]:
+        """The names of the attacks that come from a library."""
+        return [name for name, attack in self.config["attacks"].items() if "library" in attack]
+
+    @cached_property
+    def own_attacks(self) -> list[str]:
+        """The names of the attacks that are ours."""
+        return [name for name in self.config["attacks"] if name not in self.comparators]
+
+    @cached_property
+    def swept_attacks(self) -> list[str]:
+        """The names of the attacks that differ from one of ours in a step that is swept."""
+        return [name for name in self.attacks if name not in self.config["attacks"]]
+
+    @cached_property
+    def untargeted_attacks(self) -> list[str]:
+        """The names of our attacks that take any wrong class."""
+        return [name for name in self.own_attacks if self.config["attacks"][name]["target"] is None]
+
+    @property
+    def compared_attacks(self) -> list[str]:
+        """Those of our attacks that comparators are compared with: the ones that take any wrong class, too."""
+        return self.untargeted_attacks if self.comparators else []
+
+    @property
+    def claim_attacks(self) -> list[str]:
+        """The attacks that answer claims: the report's, then the others of ours that take any wrong class."""
+        return [STUDIED_ATTACK, *(name for name in self.untargeted_attacks if name != STUDIED_ATTACK)]
+
+    @cached_property
+    def checked_attacks(self) -> list[str]:
+        """The report's attack, and the one called `strong` if it is ours and has the same target and a common level."""
+        if "strong" not in self.own_attacks:
+            return [STUDIED_ATTACK]
+        both = [STUDIED_ATTACK, "strong"]
+        attacks = [self.config["attacks"][name] for name in both]
+        levels = [{attack["confidence"], *attack["other_confidences"]} for attack in attacks]
+        alike = attacks[0]["target"] == attacks[1]["target"] and levels[0] & levels[1]
+        return both if alike else [STUDIED_ATTACK]
+
+    @property
+    def studied_attack(self) -> Entry:
+        """The entry of the report's attack."""
+        entry: Entry = self.config["attacks"][STUDIED_ATTACK]
+        return entry
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Return a regular expression for a wildcard that is one of `names`; without names it matches nothing."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def in_order(settings: Entry, base: Entry) -> dict[str, Any]:
+    """Return a mapping in the order of `base`: an overlay's keys otherwise come first, and colours follow the order."""
+    names = [*(name for name in base if name in settings), *(name for name in settings if name not in base)]
+    return {
+        name: in_order(value, base.get(name) or {}) if isinstance(value := settings[name], dict) else value
+        for name in names
+    }

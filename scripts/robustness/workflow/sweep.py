@@ -1,0 +1,66 @@
+"""What is swept for a dataset: values of the attack's step α and of the noise level σ that the report does not give.
+
+Pure functions of the configuration. At the configured value, attacks and models are the ones that are there anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from robustness.config import model_entry
+
+Entry = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The values of each swept parameter, in rising order and with the configured one: `{"alpha": [0.005, 0.01]}`.
+
+    `configured` holds the step, and the noise level where the noise has one, that everything but the sweep uses.
+    `images` is the number of test images that are attacked at each value, `train_images` the number that models are
+    trained on at each noise level.
+    """
+
+    values: Mapping[str, list[float]]
+    configured: Mapping[str, float]
+    images: int
+    train_images: int
+
+
+def sweep_of(asked: Entry, entry: Entry) -> Sweep:
+    """Return the sweep that the entry of a dataset under `sensitivity:` asks for; without values where it is empty."""
+    noise = entry.get("augmentation", {}).get("sigma")
+    found = {"alpha": entry["alpha"], "sigma": noise}
+    configured = {parameter: float(value) for parameter, value in found.items() if value is not None}
+    levels = asked.get("sigma") or {}
+    listed = {"alpha": asked.get("alpha") or [], "sigma": levels.get("values", [])}
+    values = {
+        parameter: sorted({*map(float, values), configured[parameter]})
+        for parameter, values in listed.items()
+        if values
+    }
+    images = min(asked.get("attacked_images", entry["attacked_images"]), entry["attacked_images"])
+    train_images = min(levels.get("train_images", entry["split"]["train"]), entry["split"]["train"])
+    return Sweep(values, configured, images, train_images)
+
+
+def at_level(name: str, model: Entry, sigma: float) -> str:
+    """Return a model's name in the small dataset at a noise level; a clean model is the same at all levels."""
+    return name if model_entry.data(model) == "clean" else f"{name}-sigma={sigma}"
+
+
+def small_entry(entry: Entry, sweep: Sweep) -> dict[str, Any]:
+    """Return the entry of a dataset's small copy: fewer images, and each noisy model once for each noise level."""
+    models: dict[str, Any] = {}
+    for name, model in entry["models"].items():
+        for sigma in sweep.values["sigma"]:
+            noise = {"augmentation": entry["augmentation"] | {"sigma": sigma}}
+            models[at_level(name, model, sigma)] = model | noise
+    return {
+        **entry,
+        "split": entry["split"] | {"train": sweep.train_images, "test": sweep.images},
+        "attacked_images": sweep.images,
+        "models": models,
+    }

@@ -1,0 +1,81 @@
+"""The settings that shape a table, and no others. Functions of the study and of a job's wildcards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from robustness.workflow.inputs import of, referenced_attacks, referenced_methods
+from robustness.workflow.params import Wildcards
+from robustness.workflow.specs import Spec, without_title
+from robustness.workflow.study import Study
+
+
+def nothing(study: Study, wildcards: Wildcards) -> Spec:
+    """Return no settings, for a table that only joins others."""
+    return {}
+
+
+def accuracy(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of the models, and the accuracy that the report gives for each."""
+    entries = of(study, wildcards).entries
+    published = {name: model.get("published_accuracy") for name, model in entries.items()}
+    return {"models": list(entries), "published_accuracy": published}
+
+
+def robustness(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of attacks and models."""
+    return {"attacks": list(study.config["attacks"]), "models": of(study, wildcards).models}
+
+
+def rank_agreement(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of the models."""
+    return {"models": of(study, wildcards).models}
+
+
+def comparison(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of attacks and models, and the method of each comparator, which decides its norm."""
+    methods = [[name, study.config["attacks"][name]["method"]] for name in study.comparators]
+    return {"attacks": study.compared_attacks, "comparators": methods, "models": of(study, wildcards).models}
+
+
+def of_the_report(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of the models, and the required confidence of the report's attack."""
+    return {"models": of(study, wildcards).models, "required_confidence": study.studied_attack["confidence"]}
+
+
+def targeted(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of the models, and the names of the classes."""
+    dataset = of(study, wildcards)
+    return {"models": dataset.models, "classes": dataset.entry["classes"]}
+
+
+def sensitivity(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the configured value of each parameter that is swept."""
+    sweep = of(study, wildcards).sweep
+    return {"configured": {parameter: sweep.configured[parameter] for parameter in sweep.values}}
+
+
+def references(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the attacks and the clean models, with the architecture by which a reference is put next to a model."""
+    dataset = of(study, wildcards)
+    return {
+        "dataset": wildcards.dataset,
+        "attacks": referenced_attacks(study, dataset),
+        "comparators": referenced_methods(study, dataset),
+        "models": [
+            {"name": name, "architecture": without_title(dataset.architecture(name)[1])} for name in dataset.clean
+        ],
+    }
+
+
+def run_time(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the models of each dataset, and the attacks: what names of files are made of."""
+    datasets = [[dataset.folder, dataset.models] for dataset in study.timed]
+    return {"datasets": datasets, "attacks": list(study.config["attacks"])}
+
+
+def times_so_far(study: Study, wildcards: Wildcards) -> str:
+    """Return a digest of the times that jobs have taken up to now: where one is new, the table of them is outdated."""
+    files = sorted(path for dataset in study.timed for path in Path(dataset.path).glob("benchmarks/**/*.tsv"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
