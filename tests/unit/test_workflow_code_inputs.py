@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from made_study import GIVEN, job, of_models
 
 from robustness.errors import UserError
 from robustness.storage.code_digest import LIBRARY, described
+from robustness.workflow import code_inputs
 from robustness.workflow.code_inputs import src
+from robustness.workflow.study import Study
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "scripts"
@@ -54,3 +57,32 @@ def test_code_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "scripts" / "broken.py").write_text("x = = 1\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"broken\.py, line 1 is no Python"):
         src(tmp_path, "broken")
+
+
+def test_the_code_of_own_models_is_tracked_model_by_model(tmp_path: Path) -> None:
+    (tmp_path / "my_networks.py").write_text("def small(): ...\n", encoding="utf-8")
+    trained = {"architecture": "basic", "data": "clean"}
+    config = of_models({"mine": GIVEN, "again": GIVEN | {"title": "Again"}, "basic": trained}).config
+    study = Study({**config, "python_path": str(tmp_path)}, ROOT)
+    (line,) = code_inputs.code_of_all_models(study, job())
+    assert line.startswith("my_networks.py ")
+    assert code_inputs.code_option(study, job(model="mine")) == ["--code", line]
+    assert code_inputs.code_option(study, job(model="basic")) == []
+
+
+def test_own_code_that_is_not_found_is_named_with_its_model(tmp_path: Path) -> None:
+    config = of_models({"mine": GIVEN}).config
+    study = Study({**config, "python_path": str(tmp_path)}, ROOT)
+    with pytest.raises(UserError, match=r"datasets\.mnist\.models\.mine: the factory 'my_networks:small' names"):
+        code_inputs.code_option(study, job(model="mine"))
+
+
+def test_the_digest_of_templates_follows_their_content_and_not_their_place(tmp_path: Path) -> None:
+    found = set()
+    for folder, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        path = tmp_path / folder / "page.html.j2"
+        path.parent.mkdir()
+        path.write_text(text, encoding="utf-8")
+        found.add(code_inputs.digest_of([path]))
+    assert len(found) == 2
+    assert code_inputs.page_template(ROOT, "trust").is_file()

@@ -159,3 +159,14 @@ def test_the_folders_of_results_are_those_that_the_workflow_writes_to() -> None:
     text = "".join(path.read_text(encoding="utf-8") for path in places)
     written = {found[1] for file in files if (found := re.match(r"results/(\w+)/", file))}
     assert written | set(re.findall(r": results/(\w+)(?=[/\"\s])", text)) == set(TAKEN)
+
+
+def test_the_library_of_rules_needs_neither_snakemake_nor_what_takes_long_to_import() -> None:
+    folder = ROOT / "scripts" / "robustness" / "workflow"
+    names = [f"robustness.workflow.{path.stem}" for path in sorted(folder.glob("[a-z]*.py"))]
+    assert len(names) > 10
+    program = f"import sys, {', '.join(names)}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    command = [sys.executable, "-c", program]
+    found = subprocess.run(command, cwd=ROOT / "scripts", capture_output=True, text=True, check=True).stdout.split()
+    assert "robustness" in found
+    assert not {"snakemake", "torch", "numpy", "pandas", "scipy", "matplotlib", "jsonschema", "yaml"} & set(found)
