@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from robustness.storage.code_digest import LIBRARY, files_of, imports  # noqa: E402
 
 ROWS = (
+    ("workflow", "products"),
     ("report", "figures"),
     ("trust", "claims"),
     ("benchmarking", "analysis"),
@@ -30,7 +31,7 @@ ROWS = (
     ("config", "compute"),
     ("runtime",),
     ("storage", "stats"),
-    ("errors", "text"),
+    ("errors", "outcome", "text"),
 )
 """Packages from the top: each imports only what stands below its row. The last row are modules that all may import."""
 

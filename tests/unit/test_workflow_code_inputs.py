@@ -28,7 +28,8 @@ def test_a_program_comes_after_what_starts_it_and_before_the_digests_of_all_that
     found = src(ROOT, "require_trust")
     assert named(found)[0] == [SCRIPTS / "start_job.py", SCRIPTS / "require_trust.py"]
     assert found[2:] == described(SCRIPTS / "require_trust.py")
-    assert {"require_trust.py", "robustness/trust/questions.py", "robustness/errors.py"} <= set(named(found)[1])
+    assert {"require_trust.py", "robustness/trust/questions.py"} <= set(named(found)[1])
+    assert not any("robustness/runtime/" in name for name in named(found)[1])
 
 
 def test_a_module_that_a_program_imports_by_name_is_tracked_with_all_that_it_imports() -> None:
