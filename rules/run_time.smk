@@ -13,7 +13,7 @@ rule tabulate_run_time:
     conda:
         "../envs/figures.yaml"
     params:
-        *src("tabulate", "products/tables/run_time"),
+        *src("write_table", "products/tables/run_time"),
         spec=spec(table_specs.run_time),
         times=ask(table_specs.times_so_far),  # not inputs: a job whose time is missing need not run again
         results=Path(RESULTS),

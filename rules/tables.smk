@@ -24,7 +24,7 @@ for table in TABLES:
         conda:
             "../envs/figures.yaml"
         params:
-            *src("tabulate", f"products/tables/{table.name}"),
+            *src("write_table", f"products/tables/{table.name}"),
             name=table.name,
             spec=spec(table.spec),
             inputs=as_options,

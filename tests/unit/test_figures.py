@@ -35,6 +35,8 @@ from robustness.figures.networks import architecture, operations, skip_connectio
 from robustness.report.trust_page import trust_page
 from robustness.storage import code_digest
 from robustness.storage import tables as inputs
+from robustness.storage.identity import Identity
+from robustness.storage.records import write_records
 from robustness.storage.tensors import write_tensors
 from robustness.trust import questions
 
@@ -835,7 +837,7 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
     for name, tables in measures.items():
         for seed, each in enumerate(tables):
             paths.append(tmp_path / f"{name}-{seed}.parquet")
-            each.to_parquet(paths[-1])
+            write_records(paths[-1], each.to_dict("list"), Identity("mnist", name, "report", seed).header({}))
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "robustness_curves", "--measures", *paths]
     command += [
         "--trust",
@@ -855,8 +857,8 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
 
 def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tmp_path, trust_table):
     paths = [tmp_path / f"{name}.parquet" for name in NAMES]
-    for path, (alone, _) in zip(paths, measures.values(), strict=True):
-        alone.to_parquet(path)
+    for path, (name, (alone, _)) in zip(paths, measures.items(), strict=True):
+        write_records(path, alone.to_dict("list"), Identity("mnist", name, "report", 0).header({}))
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "robustness_curves", "--measures", *paths]
     command += ["--trust", trust_table, "--spec", json.dumps(with_panels(spec, "linf"))]
     command += ["--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 import plot
-import tabulate
+import write_table
 from robustness.benchmarking.job_times import devices_of, run_times
 from robustness.errors import UserError
 from robustness.figures.run_time import run_time_bars, written
@@ -184,7 +184,7 @@ def test_the_scripts_write_table_and_figure(tmp_path: Path) -> None:
     spec = {"datasets": [["mnist", MODELS]], "attacks": ATTACKS}
     made = tmp_path / "run_time"
     flags = ["--spec", json.dumps(spec), "--results", str(tmp_path), "--table", f"{made}.csv"]
-    tabulate.main(tabulate.arguments(run_time_table).parse_args(flags))
+    write_table.main(write_table.arguments(run_time_table).parse_args(flags))
     with made.with_suffix(".csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert (row["model"], row["seconds"], row["waited"]) == ("resnet", "17.5", "12.5")
@@ -199,4 +199,4 @@ def test_before_a_run_there_is_nothing_to_tabulate(tmp_path: Path) -> None:
     spec = json.dumps({"datasets": [["mnist", MODELS]], "attacks": ATTACKS})
     flags = ["--spec", spec, "--results", str(tmp_path), "--table", str(tmp_path / "t.csv")]
     with pytest.raises(UserError, match="holds no times of jobs: run the workflow first"):
-        tabulate.main(tabulate.arguments(run_time_table).parse_args(flags))
+        write_table.main(write_table.arguments(run_time_table).parse_args(flags))

@@ -29,9 +29,9 @@ import judge_attack
 import measure_attack
 import sample_augmentation
 import select_examples
-import tabulate
 import train_model
 import transfer_attack
+import write_table
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
 from robustness.products.tables import accuracy, believability, comparison, robustness, targets, transfer
@@ -70,7 +70,7 @@ def named(model: str, attack: str | None = None) -> list[str]:
 
 def make(table: ModuleType, spec: dict[str, Any], *flags: str | Path | int) -> None:
     """What the table's rule does, in this process."""
-    tabulate.main(tabulate.arguments(table).parse_args(["--spec", json.dumps(spec), *map(str, flags)]))
+    write_table.main(write_table.arguments(table).parse_args(["--spec", json.dumps(spec), *map(str, flags)]))
 
 
 def write_images(path: Path, count: int, seed: int) -> Path:

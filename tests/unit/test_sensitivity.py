@@ -11,7 +11,7 @@ import pandas
 import pytest
 
 import judge_swept_value
-import tabulate
+import write_table
 from robustness.claims.sensitivity import over_values
 from robustness.claims.study import MODELS
 from robustness.claims.swept import first_images, judged
@@ -127,7 +127,7 @@ def test_from_measures_to_the_table_every_claim_stands_there_at_every_value(tmp_
     verdicts = [str(tmp_path / f"{alpha}.csv") for alpha in (0.02, 0.01)]
     flags = ["--spec", json.dumps({"configured": {"alpha": 0.01}}), "--verdicts", *verdicts]
     flags += ["--table", str(tmp_path / "sensitivity.csv")]
-    tabulate.main(tabulate.arguments(sensitivity).parse_args(flags))
+    write_table.main(write_table.arguments(sensitivity).parse_args(flags))
     table = pandas.read_csv(tmp_path / "sensitivity.csv")
     assert table["claim"].tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
     first = table[table["claim"] == 1]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 import attack_shard
 import require_trust
-import tabulate
+import write_table
 from robustness.attacks.criterion import any_wrong_class
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import PGD
@@ -471,7 +471,7 @@ def called(script: Any, spec: dict[str, Any], *flags: Any) -> None:
 def tabulated(checks: Sequence[Path], table: Path) -> None:
     """What the rule of the table of checks does, in this process."""
     flags = ["--checks", *map(str, checks), "--table", str(table)]
-    tabulate.main(tabulate.arguments(trust).parse_args(flags))
+    write_table.main(write_table.arguments(trust).parse_args(flags))
 
 
 def test_tables_of_models_are_joined_and_trust_is_refused_by_name_where_one_failed(tmp_path: Path) -> None:

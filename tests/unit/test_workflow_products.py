@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 import plot
-import tabulate
+import write_table
 from robustness import products
 from robustness.storage.code_digest import LIBRARY
 from robustness.workflow.figures import FIGURES, Figure
@@ -47,7 +47,7 @@ def test_a_figure_is_drawn_from_what_its_module_asks_for(figure: Figure) -> None
 
 @each_table
 def test_a_table_is_made_from_what_its_module_asks_for(table: Table) -> None:
-    parser = tabulate.arguments(module_of("tables", table.name))
+    parser = write_table.arguments(module_of("tables", table.name))
     assert {action.dest for action in parser._actions if action.required} == {*table.inputs, "table"}
 
 

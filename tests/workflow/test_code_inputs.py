@@ -140,7 +140,7 @@ def test_snakemake_recorded_the_code_of_a_finished_job(finished: Copy) -> None:
     assert not any(str(finished.folder) in each or "scripts/" in each for each in recorded)
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(("plot", "tabulate"))])
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(("plot", "write_table"))])
 def test_a_script_of_figures_or_tables_does_not_import_torch(script: str) -> None:
     for imported in of_script(script).values():
         assert not {"torch", "torchvision"} & set(imported["at_start"])
