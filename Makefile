@@ -15,7 +15,7 @@ FIRST := examples_7 mean_change
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format report \
+.PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format study \
   snakemake-report docs bench bench-training bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
@@ -68,9 +68,9 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-report: $(STAMP) ## the study as one page, report.html in the folder of results (SCALE=demo for the demo's)
-	$(BIN)/snakemake --cores $(CORES) render_report $(OVERLAY)
-	@echo "Open results/$(if $(SCALE),$(SCALE)/)report.html"
+study: $(STAMP) ## the study as one page, study.html in the folder of results (SCALE=demo for the demo's)
+	$(BIN)/snakemake --cores $(CORES) write_study_page $(OVERLAY)
+	@echo "Open results/$(if $(SCALE),$(SCALE)/)study.html"
 
 snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: results, captions, run times (SCALE= likewise)
 	$(BIN)/snakemake $(OVERLAY) --report snakemake-report.html

@@ -30,17 +30,17 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table, figure and page of every dataset that is studied, and what they say of the report's claims."""
+    """Every table, figure and page of every dataset that is studied, and what they say of the paper's claims."""
     default_target: True
     input:
         [targets.everything(STUDY, dataset) for dataset in STUDY.studied],
         f"{RESULTS}/claims.csv",
         f"{RESULTS}/claims.html",
-        f"{RESULTS}/report.html",
+        f"{RESULTS}/study.html",
     localrule: True
 
 
-PARTS = "data train attack measure tables trust figures claims judges sensitivity speed run_time targets report"
+PARTS = "data train attack measure tables trust figures claims judges sensitivity speed run_time targets study"
 
 for part in PARTS.split():
 

@@ -3,7 +3,7 @@
 Takes the very steps of `robustness.training.loop` on made images that lie on the device; networks take turns, round by
 round. FLOP are counted by PyTorch over a forward and backward pass; the peak is that of a large matrix product in the
 same precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CPU. Prints a table and writes it as CSV.
-`make bench-training` runs it (SCALE=paper for the report's networks); needs no images, and writes nothing else.
+`make bench-training` runs it (SCALE=paper for the paper's networks); needs no images, and writes nothing else.
 """
 
 from __future__ import annotations

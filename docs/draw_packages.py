@@ -23,7 +23,7 @@ from robustness.storage.code_digest import LIBRARY, files_of, imports  # noqa: E
 
 ROWS = (
     ("workflow", "products"),
-    ("report", "figures"),
+    ("pages", "figures"),
     ("trust", "claims"),
     ("benchmarking", "analysis"),
     ("attacks",),

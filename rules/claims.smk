@@ -1,9 +1,9 @@
-# What the report claims and whether it holds.
+# What the paper claims and whether it holds.
 # Reads: results/<dataset>/attacks/, models/ and tables/. Writes: results/claims.csv and results/claims.html.
 
 
 rule assess_claims:
-    """Say of each claim of the report whether it holds, and why."""
+    """Say of each claim of the paper whether it holds, and why."""
     input:
         measures=ask(inputs.claim_measures),
         predictions=ask(inputs.claim_predictions),
@@ -14,7 +14,7 @@ rule assess_claims:
             f"{RESULTS}/claims.csv",
             caption="../report/claims.rst",
             category="Claims",
-            labels={"table": "the report's claims", "shows": "which of them hold, and why"},
+            labels={"table": "the paper's claims", "shows": "which of them hold, and why"},
         ),
     log:
         f"{RESULTS}/logs/assess_claims.log",

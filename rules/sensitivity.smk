@@ -1,4 +1,4 @@
-# How far the verdicts hang on what the report does not say: the attack's step α, the noise level σ.
+# How far the verdicts hang on what the paper does not say: the attack's step α, the noise level σ.
 # Reads: results/<dataset>/attacks/, and results/<dataset>/sensitivity/ with the models of other noise levels, which the
 # rules up to the measures make. Writes: results/<dataset>/sensitivity/verdicts/.
 

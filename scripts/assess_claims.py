@@ -1,4 +1,4 @@
-"""Say of each claim of the report whether it holds: about these weights, and about the recipes that they come from.
+"""Say of each claim of the paper whether it holds: about these weights, and about the recipes that they come from.
 
 Reads the measures of the attacks, the predictions and the judges' answers of every dataset, model and seed, and the
 tables of trust checks; writes a CSV with one row per claim.
@@ -47,12 +47,12 @@ def main(options: argparse.Namespace) -> None:
             {model: [at_level(table, confidence) for table in measures[attack, *model]] for model in models},
             predictions,
             alphas,
-            judged if attack == "report" else {},
+            judged if attack == "original" else {},
             trust,
         )
         for attack, confidence in attacks.items()
     }
-    answers = claims(studies.pop("report"), studies)
+    answers = claims(studies.pop("original"), studies)
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
 
 

@@ -1,7 +1,7 @@
 """Describe a dataset's models without training them.
 
 Writes a table (model, parameters, layers, skip_connections, gflops per image) and, for the architecture figures, every
-architecture's operations as JSON. The report's networks live on torch's `meta` device, so even the largest takes no
+architecture's operations as JSON. The paper's networks live on torch's `meta` device, so even the largest takes no
 memory; the user's own are built as they are, since their code may not know that device.
 """
 

@@ -1,4 +1,4 @@
-"""Draw examples of the noisy training data (report, Fig. 1).
+"""Draw examples of the noisy training data (paper, Fig. 1).
 
 Reads prepared training images; writes the first image of each of a few classes, and what augmentation made of it.
 """

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The report at full size on one GPU machine without a network. The same command again goes on where it was.
+# The paper's experiment at full size on one GPU machine without a network. The same command again goes on where it was.
 #
 #   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
 #
@@ -161,7 +161,7 @@ attacked() {
   for data in clean noisy; do
     for seed in "${seeds[@]}"; do
       echo "$RESULTS/cifar/models/$1-$data/seed$seed/predictions.parquet"
-      for attack in report strong; do
+      for attack in original strong; do
         echo "$RESULTS/cifar/attacks/$attack/$1-$data/seed$seed/measures.parquet"
       done
     done

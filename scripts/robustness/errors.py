@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this": its message is the whole report.
+"""The one exception that means "the user can mend this": its message is all that is printed.
 
 Scripts catch it at the top (`robustness.runtime.cli`) and print the sentence without a traceback.
 """

@@ -26,15 +26,15 @@ OVERLAY: dict[str, Any] = {
             "models": {"small": {"architecture": "small", "data": "noisy", "training": {"epochs": 100}}},
         }
     },
-    "attacks": {"report": {"confidence": 0.99, "max_iterations": 2000}},
+    "attacks": {"original": {"confidence": 0.99, "max_iterations": 2000}},
 }
 FEW = "results/tiny/few"
 WEIGHTS = f"{FEW}/models/small/seed0/weights.safetensors"
-SHARDS = [f"{FEW}/attacks/report/small/seed0/{images}.parquet" for images in ("0-10", "10-20")]
-FIRST = "report-small-seed0-0-10"  # the first shard, as logs and states name it
-SECOND = "report-small-seed0-10-20"
+SHARDS = [f"{FEW}/attacks/original/small/seed0/{images}.parquet" for images in ("0-10", "10-20")]
+FIRST = "original-small-seed0-0-10"  # the first shard, as logs and states name it
+SECOND = "original-small-seed0-10-20"
 STATE = f"{FEW}/checkpoints/{FIRST}.safetensors"
-MEASURES = f"{FEW}/attacks/report/small/seed0/measures.parquet"
+MEASURES = f"{FEW}/attacks/original/small/seed0/measures.parquet"
 PREDICTIONS = f"{FEW}/models/small/seed0/predictions.parquet"
 TABLES = [f"{FEW}/tables/{name}.csv" for name in ("accuracy", "robustness")]
 
@@ -77,7 +77,7 @@ def repaired(slurm: Cluster) -> Iterator[None]:
 
 def log(copy: Copy, images: str) -> str:
     """What an attack's script wrote into the rule's log."""
-    path = copy.path(f"{FEW}/logs/attack_shard/report-small-seed0-{images}.log")
+    path = copy.path(f"{FEW}/logs/attack_shard/original-small-seed0-{images}.log")
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 

@@ -46,6 +46,6 @@ def of_models(models: dict[str, Any]) -> Study:
 
 
 def job(dataset: str = "mnist", **wildcards: str) -> Any:
-    """A job's wildcards: those of the report's attack on the first images of a model, less what is given."""
-    of_all = {"model": "basic-clean", "attack": "report", "seed": "0", "start": "0", "stop": "200"}
+    """A job's wildcards: those of the paper's attack on the first images of a model, less what is given."""
+    of_all = {"model": "basic-clean", "attack": "original", "seed": "0", "start": "0", "stop": "200"}
     return SimpleNamespace(dataset=dataset, **of_all | wildcards)

@@ -34,7 +34,7 @@ def image_by_image(*levels: pandas.DataFrame) -> pandas.DataFrame:
 
 
 def row_of(*tables: pandas.DataFrame) -> dict[str, Any]:
-    (row,) = robustness({("report", "basic-clean"): list(tables)}).to_dict("records")
+    (row,) = robustness({("original", "basic-clean"): list(tables)}).to_dict("records")
     return row
 
 
@@ -124,7 +124,7 @@ def test_images_that_were_not_fooled_are_counted_and_larger_than_all_others_in_m
 def test_a_median_is_infinite_where_half_of_the_images_were_not_fooled() -> None:
     row = row_of(records(["success", "cap", "default_state"], l2=[1.0, 0.5, 0.1]))
     assert (row["censored"], row["median_l2"]) == (2, math.inf)
-    assert row["l2"] == pytest.approx(1.6 / 3)  # the mean is the report's: with the change that was reached
+    assert row["l2"] == pytest.approx(1.6 / 3)  # the mean is the paper's: with the change that was reached
 
 
 def test_means_and_medians_of_several_seeds_have_the_interval_of_students_t() -> None:
@@ -177,14 +177,14 @@ def test_a_model_that_gets_everything_wrong_has_no_means_and_is_no_error() -> No
 
 
 def test_there_is_a_row_for_each_attack_and_model_in_their_order() -> None:
-    pairs = [("strong", "b"), ("strong", "a"), ("report", "b")]
+    pairs = [("strong", "b"), ("strong", "a"), ("original", "b")]
     table = robustness({pair: [records()] for pair in pairs})
     assert list(zip(table["attack"], table["model"], strict=True)) == pairs
 
 
 def test_each_required_confidence_has_its_row_in_rising_order() -> None:
     measures = image_by_image(*(records(confidence=level) for level in (0.99, 0.0, 0.9)))
-    table = robustness({("report", "a"): [measures], ("report", "b"): [measures]})
+    table = robustness({("original", "a"): [measures], ("original", "b"): [measures]})
     assert table["model"].tolist() == ["a"] * 3 + ["b"] * 3
     assert table["required_confidence"].tolist() == [0.0, 0.9, 0.99] * 2
     assert (table["attacked"] + table["skipped"] == len(ENDED)).all()
@@ -193,7 +193,7 @@ def test_each_required_confidence_has_its_row_in_rising_order() -> None:
 def test_a_row_counts_and_averages_the_records_of_its_level_alone() -> None:
     easy = records(["success", "success", "skipped"], 0.5, l2=[1.0, 3.0, 0.0], iterations=[2, 4, 0])
     hard = records(["success", "cap", "skipped"], 0.9, l2=[5.0, 9.0, 0.0], iterations=[6, 10, 0])
-    both = robustness({("report", "basic-clean"): [image_by_image(easy, hard)]})
+    both = robustness({("original", "basic-clean"): [image_by_image(easy, hard)]})
     assert both[["success", "cap", "attacked", "skipped"]].to_numpy().tolist() == [[2, 0, 2, 1], [1, 1, 2, 1]]
     assert both[["l2", "iterations"]].to_numpy().tolist() == [[2, 3], [7, 8]]
     assert both["zero_gradient_share"].tolist() == pytest.approx([2 / 6, 2 / 16])
@@ -205,5 +205,5 @@ def test_seeds_are_averaged_level_by_level() -> None:
         image_by_image(records(["success"] * 2, 0.5, l2=[low] * 2), records(["success"] * 2, 0.9, l2=[high] * 2))
         for low, high in ((1.0, 10.0), (3.0, 30.0))
     ]
-    table = robustness({("report", "basic-clean"): seeds})
+    table = robustness({("original", "basic-clean"): seeds})
     assert table[["seeds", "attacked", "l2"]].to_numpy().tolist() == [[2, 4, 2], [2, 4, 20]]

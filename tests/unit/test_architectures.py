@@ -1,4 +1,4 @@
-"""The architectures: the report's counts, what a model returns, and weights on disk."""
+"""The architectures: the paper's counts, what a model returns, and weights on disk."""
 
 from __future__ import annotations
 

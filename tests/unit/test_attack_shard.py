@@ -66,14 +66,14 @@ class Shard:
         save_every: int = 0,
         partner: tuple[str, dict[str, Any]] | None = None,
     ) -> list[str]:
-        spec = {"title": "tiny/small, seed 0, attack report", "seed": 0, "attack": attack}
+        spec = {"title": "tiny/small, seed 0, attack original", "seed": 0, "attack": attack}
         partners = []
         if partner is not None:
             other = self.folder / f"{partner[0]}.parquet"
             job = {"records": str(other), "checkpoint": str(self.state_of(partner[0]))}
             partners.append({"spec": spec | {"attack": partner[1]}, **job})
         options = {
-            **{"dataset": "tiny", "model": "small", "attack": "report", "seed": 0},
+            **{"dataset": "tiny", "model": "small", "attack": "original", "seed": 0},
             "spec": json.dumps(spec),
             "weights": self.folder / "weights.safetensors",
             "test": self.folder / "test.safetensors",
@@ -186,8 +186,8 @@ def test_the_job_of_an_attack_that_another_computed_along_takes_what_it_left_and
     shard.run("strong", attack=STRONG)
     alone = shard.outputs("strong")
     (shard.folder / "strong.parquet").unlink()
-    shard.run("report", partner=("strong", STRONG))
-    assert "going on after" in shard.run("strong", attack=STRONG, partner=("report", ATTACK))
+    shard.run("original", partner=("strong", STRONG))
+    assert "going on after" in shard.run("strong", attack=STRONG, partner=("original", ATTACK))
     assert shard.outputs("strong") == alone
     assert list((shard.folder / "state").iterdir()) == []
 
@@ -196,23 +196,23 @@ def test_the_job_of_an_attack_that_another_computed_along_takes_what_it_left_and
 def test_an_attack_is_computed_along_only_where_its_records_are_missing_or_outdated(shard: Shard) -> None:
     partner = ("strong", STRONG)
     shard.run("strong", attack=STRONG)
-    shard.run("report", partner=partner)
+    shard.run("original", partner=partner)
     assert not shard.state_of("strong").exists()
     os.utime(shard.folder / "weights.safetensors")
-    shard.run("report", partner=partner)
+    shard.run("original", partner=partner)
     assert shard.state_of("strong").exists()
 
 
 @pytest.mark.slow
 def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_it_over(shard: Shard) -> None:
     leading = subprocess.Popen(
-        shard.command("report", partner=("strong", STRONG)), stderr=subprocess.PIPE, text=True, start_new_session=True
+        shard.command("original", partner=("strong", STRONG)), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     while not shard.state_of("strong").exists():
         assert leading.poll() is None
         time.sleep(0.01)
     waiting = subprocess.Popen(
-        shard.command("strong", attack=STRONG, partner=("report", ATTACK)), stderr=subprocess.PIPE, text=True
+        shard.command("strong", attack=STRONG, partner=("original", ATTACK)), stderr=subprocess.PIPE, text=True
     )
     assert waiting.stderr is not None
     said = ""
@@ -227,13 +227,13 @@ def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_
     found = shard.outputs("strong")
     shard.run("strong", attack=STRONG)
     assert shard.outputs("strong") == found
-    shard.run("report", partner=("strong", STRONG))
+    shard.run("original", partner=("strong", STRONG))
     assert list((shard.folder / "state").iterdir()) == []
 
 
 def test_a_wrong_setting_is_named_with_the_model_the_images_and_the_value(shard: Shard) -> None:
     said = shard.error(attack=ATTACK | {"confidence": 0.2})
-    assert "tiny/small, seed 0, attack report, test images 20 to 69: confidence holds 0.2" in said
+    assert "tiny/small, seed 0, attack original, test images 20 to 69: confidence holds 0.2" in said
     assert "target class 9 does not exist" in shard.error(attack=ATTACK | {"target": 9})
     assert "unknown attack setting 'step'" in shard.error(attack=ATTACK | {"step": 1})
 

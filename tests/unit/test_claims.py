@@ -1,4 +1,4 @@
-"""The report's claims on made-up studies in which the answer is known."""
+"""The paper's claims on made-up studies in which the answer is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from robustness.claims.paper_claims import CLAIMS
 from robustness.claims.study import CIFAR, MNIST, MODELS, Study
 from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED, answer, claims, verdicts
 from robustness.errors import UserError
-from robustness.report import claims_page
+from robustness.pages import claims_page
 from robustness.storage.atomic import write_text
 from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
@@ -34,7 +34,7 @@ AS_IN_THE_REPORT = {
     (CIFAR, "deep_resnet-clean"): {"mean_change": 0.005, "pixels_changed": 500, "iterations": 5, "accuracy": 0.8},
     (CIFAR, "deep_resnet-noisy"): {"mean_change": 0.005, "pixels_changed": 300, "iterations": 5, "accuracy": 0.6},
 }
-"""Each model's typical change and accuracy, so that the report would be right about all but claim 5."""
+"""Each model's typical change and accuracy, so that the paper would be right about all but claim 5."""
 
 SEEN = {"basic-clean": 0.1, "basic-noisy": 0.1, "resnet-clean": 0.1, "resnet-noisy": 0.7}
 """How often a judge sees the new class in each of MNIST's models' images, so that claim 11 holds."""
@@ -86,7 +86,7 @@ def study(
 
 @pytest.fixture(scope="module")
 def several() -> pandas.DataFrame:
-    """A study of five seeds in which the noisy basic classifier is never fooled, as in the report."""
+    """A study of five seeds in which the noisy basic classifier is never fooled, as in the paper."""
     defaults = {(MNIST, "basic-noisy"): "default_state"}
     return claims(study(5, ended=defaults, judged=believed(5))).set_index("claim")
 
@@ -104,7 +104,7 @@ def test_there_is_a_row_for_each_claim_with_the_columns_that_others_read(single:
     assert ("claim", *single.columns) == COLUMNS
 
 
-def test_a_study_like_the_reports_bears_it_out_about_its_weights(single: pandas.DataFrame) -> None:
+def test_a_study_like_the_papers_bears_it_out_about_its_weights(single: pandas.DataFrame) -> None:
     expected = dict.fromkeys(range(1, 12), HOLDS) | {5: FAILS}
     assert single["weights_verdict"].to_dict() == expected
 
@@ -345,7 +345,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("claims")
     made = study(1)
     paths: dict[str, list[Path]] = {"measures": [], "predictions": []}
-    for what, attacks in (("measures", ["report", "strong"]), ("predictions", [""])):
+    for what, attacks in (("measures", ["original", "strong"]), ("predictions", [""])):
         for attack in attacks:
             for model in MODELS[MNIST]:
                 (table,) = getattr(made, what)[MNIST, model]
@@ -357,10 +357,10 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths["judged"] = []
     for (_, model), (table,) in believed().items():
         paths["judged"].append(folder / f"judged-{model}")
-        write_records(paths["judged"][-1], table.to_dict("list"), Identity(MNIST, model, "report", 0).header({}))
+        write_records(paths["judged"][-1], table.to_dict("list"), Identity(MNIST, model, "original", 0).header({}))
     write_text(folder / "trust.csv", "model,passed,why\n")
     spec = {
-        "attacks": [["report", 0.9], ["strong", 0.9]],
+        "attacks": [["original", 0.9], ["strong", 0.9]],
         "datasets": [{"name": MNIST, "models": list(MODELS[MNIST]), "alpha": 0.01}],
         "judged": [MNIST],
     }
@@ -394,7 +394,7 @@ def test_the_order_of_the_files_changes_no_claim(written: Path) -> None:
 
 
 def test_the_script_has_an_answer_where_nothing_is_studied(tmp_path: Path) -> None:
-    spec = {"attacks": [["report", 0.9]], "datasets": [], "judged": []}
+    spec = {"attacks": [["original", 0.9]], "datasets": [], "judged": []}
     call(assess_claims, spec, "--measures", "--predictions", "--table", tmp_path / "c.csv")
     assert set(pandas.read_csv(tmp_path / "c.csv")["verdict"]) == {UNDECIDED}
 

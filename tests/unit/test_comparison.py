@@ -31,7 +31,9 @@ def measures(distances: list[float | str | None], norm: str = "linf", confidence
 
 def table(ours: list[Any], methods: dict[str, str] = METHODS, **theirs: list[Any]) -> pandas.DataFrame:
     """The comparison of one attack on one model; each argument is a list of measures, one for each seed."""
-    return comparison({("report", "basic"): ours}, {(name, "basic"): seeds for name, seeds in theirs.items()}, methods)
+    return comparison(
+        {("original", "basic"): ours}, {(name, "basic"): seeds for name, seeds in theirs.items()}, methods
+    )
 
 
 def row(*arguments: Any, **theirs: list[Any]) -> dict[str, Any]:
@@ -117,20 +119,20 @@ def test_where_nothing_can_be_compared_there_is_no_ratio_and_no_error(nothing: l
 
 
 def test_there_is_a_row_for_each_attack_model_and_norm_in_their_order() -> None:
-    pairs = [("strong", "b"), ("strong", "a"), ("report", "b"), ("report", "a")]
+    pairs = [("strong", "b"), ("strong", "a"), ("original", "b"), ("original", "a")]
     theirs = {(name, model): [measures([0.1])] for name in METHODS for model in "ab"}
     found = comparison({pair: [measures([0.2])] for pair in pairs}, theirs, METHODS)
     assert list(zip(found["attack"], found["model"], strict=True)) == pairs
 
 
 def test_without_records_at_any_wrong_class_a_sentence_says_how_to_get_them() -> None:
-    with pytest.raises(UserError, match=r"add `argmax` to attacks\.report\.other_confidences"):
+    with pytest.raises(UserError, match=r"add `argmax` to attacks\.original\.other_confidences"):
         table([measures([0.2], confidence=0.9)], {"fmn": "fmn"}, fmn=[measures([0.1])])
 
 
 def test_an_attack_that_alone_lacks_them_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    ours = {("report", "basic"): [measures([0.2], confidence=0.9)], ("strong", "basic"): [measures([0.2])]}
+    ours = {("original", "basic"): [measures([0.2], confidence=0.9)], ("strong", "basic"): [measures([0.2])]}
     with caplog.at_level(logging.WARNING):
         found = comparison(ours, {("fmn", "basic"): [measures([0.1])]}, {"fmn": "fmn"})
     assert found["attack"].tolist() == ["strong"]
-    assert "add `argmax` to attacks.report.other_confidences; it is left out of the table" in caplog.text
+    assert "add `argmax` to attacks.original.other_confidences; it is left out of the table" in caplog.text

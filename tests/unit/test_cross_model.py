@@ -69,7 +69,7 @@ def test_only_images_that_were_fooled_at_the_required_confidence_are_judged(tmp_
             "label": np.array([7, 7, 1, 1]),
             "label_after": np.array([2, 3, 4, 5]),
         }
-        header = Identity("made", "basic", "report", 0).header({})
+        header = Identity("made", "basic", "original", 0).header({})
         write_records(tmp_path / f"{start}.parquet", columns, header)
         adversarial = np.arange(4, dtype=np.float32)[:, None, None, None].repeat(4, axis=2) / 10
         tensors = {name: columns[name] for name in ("image", "required_confidence")} | {"adversarial": adversarial}

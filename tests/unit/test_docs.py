@@ -92,7 +92,7 @@ def known_to_snakemake(target: str) -> bool:
     names = "|".join(CONFIG["datasets"])
     parts = "figures|tables|speed|trust|sensitivity|believability|transfer|targeted"
     of_one = rf"({names})(/({parts})(/\w+\.(svg|csv))?)?"
-    of_all = r"run_time|claims\.(html|csv)|report\.html"
+    of_all = r"run_time|claims\.(html|csv)|study\.html"
     return re.fullmatch(rf"results/((demo|paper)/)?({of_one}|{of_all})", target) is not None
 
 
@@ -115,7 +115,7 @@ def test_every_configuration_that_a_command_names_is_there_or_shown(page: Path) 
 
 @each_page
 def test_every_file_of_the_repository_that_is_named_exists(page: Path) -> None:
-    tops = {path.name for path in ROOT.iterdir()} - {"results", "report.html", ".venv"}
+    tops = {path.name for path in ROOT.iterdir()} - {"results", "study.html", ".venv"}
     for name in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text_of(page)):
         if name.split("/")[0] in tops:
             assert (ROOT / name).exists(), f"{page.name} names {name}"
@@ -149,8 +149,8 @@ def test_the_page_of_the_configuration_has_every_key() -> None:
     leaves = [place for place in known if not any(other.startswith(f"{place}.") for other in known)]
     assert len(leaves) > 50
     for place in leaves:
-        # `report` is described with all other attacks
-        assert f"`{place.replace('attacks.report', 'attacks.<name>')}`" in page, place
+        # `original` is described with all other attacks
+        assert f"`{place.replace('attacks.original', 'attacks.<name>')}`" in page, place
 
 
 def test_the_pages_are_in_the_repository() -> None:

@@ -32,7 +32,7 @@ from robustness.figures import (
     training_curves,
 )
 from robustness.figures.networks import architecture, operations, skip_connection
-from robustness.report.trust_page import trust_page
+from robustness.pages.trust_page import trust_page
 from robustness.storage import code_digest
 from robustness.storage import tables as inputs
 from robustness.storage.identity import Identity
@@ -64,7 +64,7 @@ def spec():
         "architectures": ["basic", "resnet", "deep_resnet"],
         "scale": {"name": "default", "title": "narrowed networks, fewer images"},
         "footnote": ["Scale default: narrowed networks, fewer images.", "Noise: Gaussian, σ = 0.5."],
-        "attack": "report",
+        "attack": "original",
         "required_confidence": 0.9,
         "measure": "mean_change",
         "class": "7",
@@ -77,7 +77,7 @@ def table():
     rows = []
     for place, name in enumerate(NAMES):
         value = [0.142, 0.231, 0.031, 0.046][place]
-        row = {"attack": "report", "model": name, "required_confidence": 0.9, "seeds": 1}
+        row = {"attack": "original", "model": name, "required_confidence": 0.9, "seeds": 1}
         row |= {"attacked": 490, "skipped": 10, "success": 490, "default_state": 0, "cap": 0}
         for measure, factor in (("mean_change", 1), ("pixels_changed", 1000)):
             row |= {measure: factor * value, f"{measure}_low": 0.9 * factor * value}
@@ -454,14 +454,14 @@ def test_bars_are_those_of_their_required_confidence(table, spec, tmp_path):
 
 
 def test_bars_of_a_confidence_that_the_table_lacks_or_has_twice_are_refused(table, spec):
-    with pytest.raises(UserError, match=r"no row for model 'basic-clean' under attack 'report' at confidence 0\.5"):
+    with pytest.raises(UserError, match=r"no row for model 'basic-clean' under attack 'original' at confidence 0\.5"):
         bars.robustness_bars(rows(table), spec | {"required_confidence": 0.5})
     with pytest.raises(UserError, match=r"2 rows for model 'basic-clean' .* needs one: delete the table"):
         bars.robustness_bars(rows(pd.concat([table, table])), spec)
 
 
 def test_a_model_missing_in_an_input_is_named(table, spec, examples, networks, histories):
-    with pytest.raises(UserError, match=r"no row for model 'resnet-noisy' under attack 'report' at confidence 0\.9"):
+    with pytest.raises(UserError, match=r"no row for model 'resnet-noisy' under attack 'original' at confidence 0\.9"):
         bars.robustness_bars(rows(table.iloc[:3]), spec)
     with pytest.raises(UserError, match="training history"):
         training_curves.training_curves(histories[:3], spec)
@@ -837,7 +837,7 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
     for name, tables in measures.items():
         for seed, each in enumerate(tables):
             paths.append(tmp_path / f"{name}-{seed}.parquet")
-            write_records(paths[-1], each.to_dict("list"), Identity("mnist", name, "report", seed).header({}))
+            write_records(paths[-1], each.to_dict("list"), Identity("mnist", name, "original", seed).header({}))
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "robustness_curves", "--measures", *paths]
     command += [
         "--trust",
@@ -858,7 +858,7 @@ def test_the_script_of_robustness_curves_hands_each_model_its_seeds(spec, measur
 def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tmp_path, trust_table):
     paths = [tmp_path / f"{name}.parquet" for name in NAMES]
     for path, (name, (alone, _)) in zip(paths, measures.items(), strict=True):
-        write_records(path, alone.to_dict("list"), Identity("mnist", name, "report", 0).header({}))
+        write_records(path, alone.to_dict("list"), Identity("mnist", name, "original", 0).header({}))
     command = [sys.executable, "-X", "importtime", SCRIPTS / "plot.py", "robustness_curves", "--measures", *paths]
     command += ["--trust", trust_table, "--spec", json.dumps(with_panels(spec, "linf"))]
     command += ["--svg", tmp_path / "a.svg", "--png", tmp_path / "a.png"]

@@ -27,7 +27,7 @@ from robustness.storage.tensors import write_tensors
 MODELS = ["basic-clean", "resnet-noisy-sigma=0.25"]
 
 
-def measures(folder: Path, model: str, seed: int, attack: str = "report", dataset: str = "mnist") -> Path:
+def measures(folder: Path, model: str, seed: int, attack: str = "original", dataset: str = "mnist") -> Path:
     path = folder / f"{dataset}-{attack}-{model}-{seed}.parquet".replace("/", "-")
     write_records(path, {"image": [0, 1]}, Identity(dataset, model, attack, seed).header({"format": 2}))
     return path
@@ -36,7 +36,7 @@ def measures(folder: Path, model: str, seed: int, attack: str = "report", datase
 def shard(folder: Path, model: str, start: int, levels: tuple[float, ...] = (0.0, 0.9)) -> tuple[Path, Path]:
     """The records and the images of two test images."""
     columns = {"image": np.arange(start, start + 2).repeat(len(levels)), "required_confidence": np.tile(levels, 2)}
-    header = Identity("mnist", model, "report", 0).header({})
+    header = Identity("mnist", model, "original", 0).header({})
     records, images = (folder / f"{model}-{start}.{suffix}" for suffix in ("parquet", "safetensors"))
     write_records(records, columns, header)
     write_tensors(images, columns, header)
@@ -46,7 +46,7 @@ def shard(folder: Path, model: str, start: int, levels: tuple[float, ...] = (0.0
 @pytest.mark.parametrize(
     "identity",
     [
-        Identity("mnist/sensitivity", "resnet-noisy-sigma=0.25", "report-alpha=0.005", 3),
+        Identity("mnist/sensitivity", "resnet-noisy-sigma=0.25", "original-alpha=0.005", 3),
         Identity("mnist", "basic-clean", seed=0),
         Identity("mnist"),
     ],
@@ -87,7 +87,7 @@ def test_files_are_grouped_by_who_they_are_whatever_their_order(tmp_path: Path) 
 
 
 def test_keys_of_several_names_are_tuples_in_the_order_that_is_expected(tmp_path: Path) -> None:
-    names = [(attack, dataset, MODELS[0]) for attack in ("strong", "report") for dataset in ("mnist", "cifar")]
+    names = [(attack, dataset, MODELS[0]) for attack in ("strong", "original") for dataset in ("mnist", "cifar")]
     paths = {key: measures(tmp_path, key[2], 0, key[0], key[1]) for key in reversed(names)}
     found = grouped(list(paths.values()), "attack", "dataset", "model", expected=names)
     assert list(found) == names
@@ -106,9 +106,13 @@ def test_of_nothing_expected_and_nothing_given_there_is_no_group() -> None:
 
 def test_a_missing_file_is_named_by_what_it_would_hold(tmp_path: Path) -> None:
     paths = [measures(tmp_path, model, seed) for model, seed in product(MODELS, (0, 1))]
-    with pytest.raises(UserError, match="no file of model basic-clean, dataset mnist, attack report, seed 1 is given"):
+    with pytest.raises(
+        UserError, match="no file of model basic-clean, dataset mnist, attack original, seed 1 is given"
+    ):
         grouped([paths[0], *paths[2:]], "model", expected=MODELS)
-    with pytest.raises(UserError, match="no file of model basic-clean, dataset mnist, attack report, seed 0 is given"):
+    with pytest.raises(
+        UserError, match="no file of model basic-clean, dataset mnist, attack original, seed 0 is given"
+    ):
         grouped(paths[2:], "model", expected=MODELS)
     with pytest.raises(UserError, match="no file of model basic-clean is given"):
         grouped([], "model", expected=MODELS)
@@ -162,13 +166,13 @@ def test_records_and_images_of_a_shard_belong_together_in_every_row(tmp_path: Pa
     for wrong in (other_images, other_levels, fewer):
         with pytest.raises(UserError, match="hold other images, or these in another order: delete both"):
             check_pair(records, wrong)
-    with pytest.raises(UserError, match=r"sigma=0\.25, attack report, seed 0, but"):
+    with pytest.raises(UserError, match=r"sigma=0\.25, attack original, seed 0, but"):
         check_pair(records, shard(tmp_path, MODELS[1], 8)[1])
 
 
 def test_files_have_one_identity_or_the_first_other_one_is_named(tmp_path: Path) -> None:
     ours = [shard(tmp_path, MODELS[0], start)[0] for start in (0, 2)]
-    assert common_identity(ours) == Identity("mnist", MODELS[0], "report", 0)
+    assert common_identity(ours) == Identity("mnist", MODELS[0], "original", 0)
     with pytest.raises(UserError, match=r"sigma=0.25-4.parquet holds .* give files of one alone"):
         common_identity([*ours, shard(tmp_path, MODELS[1], 4)[0]])
 

@@ -319,7 +319,7 @@ def sure(x: Tensor) -> Tensor:
     return torch.stack([40 * (brightness - 0.1), torch.zeros_like(brightness)], 1)
 
 
-def test_the_reports_rule_takes_a_very_sure_model_for_the_default_state() -> None:
+def test_the_papers_rule_takes_a_very_sure_model_for_the_default_state() -> None:
     images, labels = torch.full((3, 1, 6, 6), 0.9), torch.zeros(3, dtype=torch.int64)
     spec = replace(SPEC, alpha=0.001, max_iterations=900)
     result = run(Planted(sure), images, labels, spec)

@@ -20,7 +20,7 @@ from robustness.products.tables import run_time as run_time_table
 from robustness.storage.format_version import FORMAT
 
 MODELS = ["resnet-clean", "resnet-noisy", "resnet"]
-ATTACKS = ["report", "strong"]
+ATTACKS = ["original", "strong"]
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
 
@@ -42,9 +42,9 @@ def rows(results: Path) -> dict[tuple[str, str | None, str | None], dict[str, An
 
 def test_jobs_of_a_rule_an_attack_and_a_model_are_added_up(tmp_path: Path) -> None:
     for shard, seconds in (("0-10", 3.0), ("10-20", 5.0)):
-        job(tmp_path, f"attack_shard/report-resnet-clean-seed0-{shard}", seconds)
+        job(tmp_path, f"attack_shard/original-resnet-clean-seed0-{shard}", seconds)
     job(tmp_path, "attack_shard/strong-resnet-clean-seed0-0-10", 7.0)
-    row = rows(tmp_path)["attack_shard", "report", "resnet-clean"]
+    row = rows(tmp_path)["attack_shard", "original", "resnet-clean"]
     assert (row["jobs"], row["seconds"], row["longest"], row["cpu_seconds"]) == (2, 8.0, 5.0, 3.0)
     assert rows(tmp_path)["attack_shard", "strong", "resnet-clean"]["seconds"] == 7.0
 
@@ -133,7 +133,7 @@ def table() -> list[dict[str, Any]]:
     lines = [
         ("mnist", "train_model", "", "a", 1, 100.0, "cpu"),
         ("mnist", "train_model", "", "b", 1, 60.0, "cpu"),
-        ("mnist", "attack_shard", "report", "a", 4, 30.0, "cpu"),
+        ("mnist", "attack_shard", "original", "a", 4, 30.0, "cpu"),
         ("mnist", "plot_bars", "", "", 2, 2.0, "cpu"),
         ("mnist", "prepare_data", "", "", 1, 1.0, "cpu"),
         ("cifar", "train_model", "", "a", 1, 260.0, "cpu"),

@@ -129,21 +129,21 @@ def test_what_to_open_is_the_most_telling_of_what_was_made() -> None:
         Job("write_claims_page", output=("results/claims.html",)),
     ]
     assert to_open(made, "results") == [
-        "results/claims.html                    which of the report's claims hold, and why",
+        "results/claims.html                    which of the paper's claims hold, and why",
         "results/mnist/trust.html               which models' numbers can be trusted",
         "results/mnist/figures/mean_change.svg  how much change each model needed",
         "results/mnist/tables/accuracy.csv      how often each model is right",
     ]
 
 
-def test_a_report_comes_first_and_one_of_an_earlier_run_is_said_to_be_old(tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
+def test_the_study_comes_first_and_one_of_an_earlier_run_is_said_to_be_old(tmp_path: Path) -> None:
+    path = tmp_path / "study.html"
     page = Job("write_claims_page", output=(f"{tmp_path}/claims.html",))
-    assert not any("report.html" in line for line in to_open([page], str(tmp_path)))
+    assert not any("study.html" in line for line in to_open([page], str(tmp_path)))
     path.touch()
-    assert to_open([page], str(tmp_path))[0] == f"{path}  the study as one page, as an earlier run left it"
-    new = to_open([page, Job("render_report", output=(str(path),))], str(tmp_path))
-    assert new[0] == f"{path}  the study as one page"
+    assert to_open([page], str(tmp_path))[0] == f"{path}   the study as one page, as an earlier run left it"
+    new = to_open([page, Job("write_study_page", output=(str(path),))], str(tmp_path))
+    assert new[0] == f"{path}   the study as one page"
     assert len(new) == 2
 
 

@@ -114,7 +114,7 @@ def attacked(
     stop: int,
     to: Path,
     batch_size: int = 128,
-    attack: str = "report",
+    attack: str = "original",
     **changes: Any,
 ) -> None:
     name = to / f"{start}-{stop}"
@@ -167,7 +167,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     predictions = [folder / model / "predictions" for model in MODELS]
     make(accuracy, published, "--predictions", *predictions, "--table", folder / "accuracy.csv")
     measures = [folder / model / "measures" for model in MODELS]
-    pairs = {"attacks": ["report"], "models": MODELS}
+    pairs = {"attacks": ["original"], "models": MODELS}
     make(robustness, pairs, "--measures", *measures, "--table", folder / "robustness.csv")
     examples(folder, folder / "examples")
     torch.set_num_threads(threads)
@@ -412,7 +412,7 @@ def test_an_attack_starts_from_the_pixels_that_its_result_is_held_against_howeve
     flags = ["--weights", study / "basic-clean" / "w", "--test", study / "test", "--start", 3, "--stop", 30]
     flags += ["--records", tmp_path / "records", "--adversarial", tmp_path / "images"]
     flags += ["--checkpoint", tmp_path / "state"] if script is attack_shard else []
-    flags += named("basic-clean", "report")
+    flags += named("basic-clean", "original")
     with Reciprocals(), pytest.raises(Begun) as begun:
         call(script, {"attack": settings, "seed": 1, "title": "t"}, *flags)
     (images,) = begun.value.args
@@ -435,11 +435,11 @@ def test_tables_have_a_row_for_each_model_and_that_of_robustness_for_each_level(
 
 def test_a_table_is_the_same_whatever_the_order_of_its_files(study: Path, tmp_path: Path) -> None:
     measures = [study / model / "measures" for model in MODELS[::-1]]
-    pairs = {"attacks": ["report"], "models": MODELS}
+    pairs = {"attacks": ["original"], "models": MODELS}
     make(robustness, pairs, "--measures", *measures, "--table", tmp_path / "turned.csv")
     assert (tmp_path / "turned.csv").read_bytes() == (study / "robustness.csv").read_bytes()
     with pytest.raises(
-        UserError, match="no file of attack report, model basic-clean, dataset stripes, seed 1 is given"
+        UserError, match="no file of attack original, model basic-clean, dataset stripes, seed 1 is given"
     ):
         make(robustness, pairs, "--measures", measures[0], "--table", tmp_path / "half.csv")
 
@@ -515,7 +515,7 @@ def compared(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
                 folder / method,
             ),
         )
-    spec = {"attacks": ["report"], "comparators": [["fmn", "fmn"], ["ddn", "ddn"]], "models": ["basic-clean"]}
+    spec = {"attacks": ["original"], "comparators": [["fmn", "fmn"], ["ddn", "ddn"]], "models": ["basic-clean"]}
     measures = [study / "basic-clean" / "measures", folder / "fmn", folder / "ddn"]
     make(comparison, spec, "--measures", *measures, "--table", folder / "comparison.csv")
     return folder
@@ -616,7 +616,7 @@ def test_every_change_that_is_transferred_has_the_largest_median_size(study: Pat
 def test_jobs_that_show_images_to_networks_count_them(
     study: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder, fooled = tmp_path / "report" / "basic-clean" / "seed1", len(fooled_at(study, "basic-clean", 0.7))
+    folder, fooled = tmp_path / "original" / "basic-clean" / "seed1", len(fooled_at(study, "basic-clean", 0.7))
     weights = [study / name / "w" for name in MODELS]
     spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
     shards = shards_of(study, "basic-clean")
@@ -630,10 +630,10 @@ def test_jobs_that_show_images_to_networks_count_them(
         call(evaluate_model, {}, "--weights", weights[0], *predictions, *named("basic-clean"))
         call(measure_attack, {"changed_pixel_threshold": 0.1}, *shards, "--measures", folder / "measures")
     said = [re.sub(r" in [0-9.]+ s$", "", message) for message in caplog.messages]
-    assert f"judges of report/basic-clean/seed1: {2 * fooled} images" in said
+    assert f"judges of original/basic-clean/seed1: {2 * fooled} images" in said
     assert f"transfer from basic-clean, seed 1: {2 * 5 * fooled} images" in said
     assert "predictions of basic-clean/seed1: 40 images" in said
-    assert "measures of report/basic-clean/seed1: 90 images" in said  # 30 at three levels
+    assert "measures of original/basic-clean/seed1: 90 images" in said  # 30 at three levels
 
 
 def test_transfer_knows_models_by_what_their_files_say(study: Path, other_networks: Path, tmp_path: Path) -> None:
@@ -762,7 +762,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
     attacked(study, "basic-clean", 0, 12, tmp_path, attack="strong")
     attacked(study, "basic-clean", 12, 30, tmp_path, attack="strong")
     shards = [folder / name for folder in (study / "basic-clean", tmp_path) for name in ("0-12", "12-30")]
-    spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["report", "strong"], "images": 10}
+    spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["original", "strong"], "images": 10}
     for name, size in (("some", batch_size), ("all", 10)):
         call(
             check_trust,

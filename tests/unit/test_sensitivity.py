@@ -118,7 +118,7 @@ def test_from_measures_to_the_table_every_claim_stands_there_at_every_value(tmp_
         paths = []
         for model, table in mnist(basic_noisy=needed).items():
             paths.append(str(tmp_path / f"{model}-{alpha}"))
-            header = Identity("mnist", f"{model}-swept", f"report-alpha={alpha}", 0).header({})
+            header = Identity("mnist", f"{model}-swept", f"original-alpha={alpha}", 0).header({})
             write_records(Path(paths[-1]), {name: table[name].to_numpy() for name in table}, header)
         flags = ["--spec", json.dumps(spec | {"value": alpha}), "--measures", *reversed(paths)]
         judge_swept_value.main(

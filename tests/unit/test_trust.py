@@ -125,7 +125,7 @@ def evidence_of(
             labels = model(images).argmax(1)
     ids = torch.arange(len(images))
     records, shards = {}, []
-    for name, reward in (("report", spec.reward), ("strong", "cross_entropy")):
+    for name, reward in (("original", spec.reward), ("strong", "cross_entropy")):
         each = replace(spec, reward=reward)
         result = attack(model, images, labels, ids, each, seed=1, batch_size=16)
         columns = attack_shard._columns(result, each, ids.numpy(), labels.numpy()).by_name()
@@ -339,7 +339,7 @@ def test_a_model_that_returns_nan_is_caught_and_nothing_more_is_computed_with_it
 @pytest.mark.parametrize("value", [1.001, -0.001, math.nan])
 def test_an_impossible_pixel_in_the_files_is_caught(tmp_path: Path, value: float) -> None:
     subject, evidence = evidence_of(tmp_path, linear())
-    shards = [tmp_path / "report.safetensors", tmp_path / "strong.safetensors"]
+    shards = [tmp_path / "original.safetensors", tmp_path / "strong.safetensors"]
     images = np.full((COUNT * 2, 1, 6, 6), 0.5, np.float32)
     images[-1, 0, 3, 3] = value
     write_tensors(shards[1], {"adversarial": images}, {})
@@ -350,9 +350,9 @@ def test_an_impossible_pixel_in_the_files_is_caught(tmp_path: Path, value: float
 
 def test_two_attacks_of_which_one_was_stopped_are_caught(tmp_path: Path) -> None:
     _, evidence = evidence_of(tmp_path, linear())
-    report = dict(evidence.attacks["report"])
-    report["ended"] = np.where(report["image"] % 4 == 0, "default_state", report["ended"])
-    check = trust_checks.rewards_agree({"report": report, "strong": evidence.attacks["strong"]})
+    original = dict(evidence.attacks["original"])
+    original["ended"] = np.where(original["image"] % 4 == 0, "default_state", original["ended"])
+    check = trust_checks.rewards_agree({"original": original, "strong": evidence.attacks["strong"]})
     assert not check.passed
     assert check.value == 0.25
     assert "6 by attack strong alone" in check.why
@@ -360,7 +360,7 @@ def test_two_attacks_of_which_one_was_stopped_are_caught(tmp_path: Path) -> None
 
 def test_one_attack_is_compared_with_no_other(tmp_path: Path) -> None:
     subject, evidence = evidence_of(tmp_path, linear())
-    alone = replace(evidence, attacks={"report": evidence.attacks["report"]})
+    alone = replace(evidence, attacks={"original": evidence.attacks["original"]})
     assert list(verdicts(subject, alone)) == [name for name in QUESTIONS if name != "rewards_agree"]
 
 
@@ -375,8 +375,8 @@ def test_the_attack_that_had_most_zero_gradients_is_named(tmp_path: Path) -> Non
     strong["zero_gradients"] = strong["iterations"] // 2
     strong["iterations"] = 2 * strong["iterations"]
     whole = trust_checks.at_level(strong, strong["required_confidence"].max())
-    report = evidence.attacks["report"]
-    for attacks in ({"report": report, "strong": strong}, {"strong": strong, "report": report}):
+    original = evidence.attacks["original"]
+    for attacks in ({"original": original, "strong": strong}, {"strong": strong, "original": original}):
         check = trust_checks.zero_gradients(attacks)
         assert not check.passed
         assert f"Of the {whole['iterations'].sum():,} steps of attack strong" in check.why

@@ -179,26 +179,28 @@ def test_alpha_must_be_a_number_above_0_and_at_most_1(alpha: Any) -> None:
 
 @pytest.mark.parametrize("confidence", [0, -1, 1, 1.01, "high", "argmax"])
 def test_confidence_must_lie_between_0_and_1(confidence: Any) -> None:
-    sentence = only(problems(attacks={"report": {"confidence": confidence}}))
-    assert sentence.startswith("attacks.report.confidence is ")
+    sentence = only(problems(attacks={"original": {"confidence": confidence}}))
+    assert sentence.startswith("attacks.original.confidence is ")
     assert sentence.endswith("but must be a number above 0 and below 1")
 
 
 @pytest.mark.parametrize("confidence", [0, -1, 1, 1.01, "high", "0.5", None, True])
 def test_every_other_confidence_must_lie_between_0_and_1_or_be_argmax(confidence: Any) -> None:
-    sentence = only(problems(attacks={"report": {"other_confidences": ["argmax", confidence]}}))
-    assert sentence.startswith("attacks.report.other_confidences[1] is ")
+    sentence = only(problems(attacks={"original": {"other_confidences": ["argmax", confidence]}}))
+    assert sentence.startswith("attacks.original.other_confidences[1] is ")
     assert sentence.endswith("but must be a number between 0 and 1, or argmax")
 
 
 @pytest.mark.parametrize("others", [[], ["argmax"], [0.5, 0.99], [0.9]])
 def test_other_confidences_may_be_none_or_any_and_repeat_the_first(others: list[Any]) -> None:
-    assert problems(attacks={"report": {"other_confidences": others}}) == []
+    assert problems(attacks={"original": {"other_confidences": others}}) == []
 
 
 @pytest.mark.parametrize("key", ["other_confidences", "tighten", "gradients"])
 def test_what_an_attack_records_and_how_is_always_stated(key: str) -> None:
-    assert only(check(without("attacks", "report", key), SCHEMA)).startswith(f"attacks.report lacks the key '{key}' (")
+    assert only(check(without("attacks", "original", key), SCHEMA)).startswith(
+        f"attacks.original lacks the key '{key}' ("
+    )
 
 
 @pytest.mark.parametrize(
@@ -215,11 +217,11 @@ def test_what_an_attack_records_and_how_is_always_stated(key: str) -> None:
         ({"seeds": []}, "seeds has no entries, but needs at least 1"),
         ({"seeds": [1, 1]}, "seeds lists 1 more than once: keep one of each"),
         ({"study": []}, "study has no entries, but needs at least 1"),
-        ({"attacks": {"report": {"max_iterations": 0}}}, "must be a whole number of at least 1"),
-        ({"attacks": {"report": {"other_confidences": 0.5}}}, "must be a list: write `other_confidences: [0.5]`"),
-        ({"attacks": {"report": {"other_confidences": [0.5, 0.5]}}}, "lists 0.5 more than once: keep one of each"),
-        ({"attacks": {"report": {"tighten": "yes"}}}, 'attacks.report.tighten is "yes", but must be true or false'),
-        ({"attacks": {"report": {"gradients": "tf23"}}}, "must be float32, tf32 or bfloat16: did you mean 'tf32'?"),
+        ({"attacks": {"original": {"max_iterations": 0}}}, "must be a whole number of at least 1"),
+        ({"attacks": {"original": {"other_confidences": 0.5}}}, "must be a list: write `other_confidences: [0.5]`"),
+        ({"attacks": {"original": {"other_confidences": [0.5, 0.5]}}}, "lists 0.5 more than once: keep one of each"),
+        ({"attacks": {"original": {"tighten": "yes"}}}, 'attacks.original.tighten is "yes", but must be true or false'),
+        ({"attacks": {"original": {"gradients": "tf23"}}}, "must be float32, tf32 or bfloat16: did you mean 'tf32'?"),
         ({"architectures": {"resnet": {"blocks": [1]}}}, "blocks has 1 entry, but needs exactly 4"),
         ({"architectures": {"resnet": {"filters": 0}}}, "filters is 0, but must be a whole number of at least 8"),
         ({"datasets": {"mnist": {"augmentation": {"sigma": -1}}}}, "sigma is -1, but must be a number of at least 0"),
@@ -300,7 +302,7 @@ def test_a_model_cannot_be_named_like_a_command() -> None:
 
 
 def test_a_line_break_in_a_name_is_refused() -> None:
-    assert "holds a line break" in only(problems(attacks={"report\n": {}}))
+    assert "holds a line break" in only(problems(attacks={"original\n": {}}))
 
 
 def test_a_line_break_in_a_name_is_not_repeated_for_what_stands_below_it() -> None:
@@ -391,10 +393,10 @@ def test_attacks_and_models_whose_files_would_have_one_name_are_refused() -> Non
     models["basic"] = models["strong-basic"] | {"title": "Basic"}
     datasets, attack = {"mnist": {"models": models}}, DEFAULT["attacks"]["strong"]
     assert problems(datasets=datasets) == []
-    assert problems(datasets=datasets, attacks={"report_strong": attack}) == []
-    assert only(problems(datasets=datasets, attacks={"report-strong": attack})) == (
-        "the attack report on datasets.mnist.models.strong-basic and the attack report-strong on "
-        "datasets.mnist.models.basic would write files of one name, report-strong-basic: rename an attack or a model"
+    assert problems(datasets=datasets, attacks={"original_strong": attack}) == []
+    assert only(problems(datasets=datasets, attacks={"original-strong": attack})) == (
+        "the attack original on datasets.mnist.models.strong-basic and the attack original-strong on "
+        "datasets.mnist.models.basic would write files of one name, original-strong-basic: rename an attack or a model"
     )
 
 
@@ -403,27 +405,33 @@ def test_no_more_images_are_attacked_than_tested() -> None:
     assert sentence.startswith("datasets.mnist.attacked_images is 20000, but the test split has 10000")
 
 
-def two_classes(**report: Any) -> list[str]:
-    """What is found wrong when MNIST has two classes, in `report`; the other attack is content with any wrong one."""
-    attacks = {"report": {"other_confidences": [], **report}, "strong": {"other_confidences": ["argmax"]}}
+def test_the_name_that_the_papers_attack_had_before_is_answered_with_its_name_now() -> None:
+    assert problems(attacks={"report": {"confidence": 0.9}}) == [
+        "attacks.report: the paper's attack is now named original: rename the key"
+    ]
+
+
+def two_classes(**original: Any) -> list[str]:
+    """What is found wrong when MNIST has two classes, in `original`; the other attack is content with any wrong one."""
+    attacks = {"original": {"other_confidences": [], **original}, "strong": {"other_confidences": ["argmax"]}}
     return problems(datasets={"mnist": {"classes": ["7", "1"]}}, attacks=attacks)
 
 
 def test_confidence_must_exceed_what_a_guess_reaches() -> None:
     sentence = only(two_classes(confidence=0.5))
-    assert sentence.startswith("attacks.report.confidence is 0.5, but with the 2 classes of datasets.mnist")
+    assert sentence.startswith("attacks.original.confidence is 0.5, but with the 2 classes of datasets.mnist")
     assert sentence.endswith("every guess reaches 0.5: set it above that")
 
 
 def test_every_other_confidence_must_exceed_what_a_guess_reaches() -> None:
     sentence = only(two_classes(other_confidences=["argmax", 0.7, 0.5]))
-    assert sentence.startswith("attacks.report.other_confidences has 0.5, but with the 2 classes of datasets.mnist")
+    assert sentence.startswith("attacks.original.other_confidences has 0.5, but with the 2 classes of datasets.mnist")
     assert sentence.endswith("every guess reaches 0.5: set it above that, or to argmax")
     assert len(two_classes(confidence=0.4, other_confidences=[0.3, 0.45])) == 3
 
 
 def test_a_confidence_is_held_against_the_classes_of_every_studied_dataset() -> None:
-    found = problems(attacks={"report": {"confidence": 0.1}})
+    found = problems(attacks={"original": {"confidence": 0.1}})
     assert [sentence.partition(" classes of ")[2].partition(" ")[0] for sentence in found] == [
         "datasets.mnist",
         "datasets.cifar",
@@ -462,7 +470,7 @@ def test_a_configuration_cannot_give_a_class_for_each_image() -> None:
 
 
 def test_the_targeted_attack_takes_its_settings_from_an_attack_of_ours() -> None:
-    assert problems(targeted={"attack": "report"}) == []
+    assert problems(targeted={"attack": "original"}) == []
     assert only(problems(targeted={"attack": "storng"})) == (
         "targeted.attack names the attack 'storng', which is not in attacks; did you mean 'strong'?"
     )
@@ -471,7 +479,7 @@ def test_the_targeted_attack_takes_its_settings_from_an_attack_of_ours() -> None
 
 
 def test_the_attack_that_the_figures_show_must_exist() -> None:
-    assert only(check(without("attacks", "report"), SCHEMA)).startswith("attacks lacks the key 'report'")
+    assert only(check(without("attacks", "original"), SCHEMA)).startswith("attacks lacks the key 'original'")
 
 
 @pytest.mark.parametrize(
@@ -499,22 +507,22 @@ def test_a_mistake_in_a_comparator_is_answered_with_one_sentence(entry: Any, wor
 
 
 def test_an_attack_of_ours_takes_no_key_of_a_comparator() -> None:
-    assert only(problems(attacks={"report": {"steps": 9}})) == (
-        "unknown key 'steps' in attacks.report: remove it; "
+    assert only(problems(attacks={"original": {"steps": 9}})) == (
+        "unknown key 'steps' in attacks.original: remove it; "
         "known are reward, direction, confidence, other_confidences, max_iterations, target, tighten and gradients"
     )
 
 
 def test_an_attack_of_ours_is_not_turned_into_a_comparator_by_an_overlay() -> None:
-    sentence = only(problems(attacks={"report": FMN}))
-    assert sentence.startswith("attacks.report of library 'adv-lib' takes library, method and steps, not reward")
+    sentence = only(problems(attacks={"original": FMN}))
+    assert sentence.startswith("attacks.original of library 'adv-lib' takes library, method and steps, not reward")
     assert "add one under a new name" in sentence
 
 
 def test_the_attack_that_the_figures_show_is_no_comparator() -> None:
-    config = without("attacks", "report")
-    config["attacks"]["report"] = FMN
-    assert only(check(config, SCHEMA)).startswith("attacks.report comes from a library, but the figures show")
+    config = without("attacks", "original")
+    config["attacks"]["original"] = FMN
+    assert only(check(config, SCHEMA)).startswith("attacks.original comes from a library, but the figures show")
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones() -> None:
@@ -714,7 +722,7 @@ def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:
         ),
         (
             {"pets": {"attacked_images": 9, "alpha": [], "sigma": None}},
-            "sensitivity.pets cannot be judged: the report makes claims about mnist and cifar only; remove it",
+            "sensitivity.pets cannot be judged: the paper makes claims about mnist and cifar only; remove it",
         ),
         ({"mnist": {"alpha": [0]}}, "sensitivity.mnist.alpha[0] is 0, but must be a number above 0 and at most 1"),
         ({"mnist": {"alpha": [0.1, 0.1]}}, "sensitivity.mnist.alpha lists 0.1 more than once: keep one of each"),

@@ -42,7 +42,7 @@ def test_images_are_listed_as_their_records_are() -> None:
 def test_checks_read_attack_by_attack() -> None:
     study = made_study(**SEEDS)
     found = [path.split("/")[3] for path in inputs.checked_records(study, job())]
-    assert found == ["report"] * 2 + ["strong"] * 2
+    assert found == ["original"] * 2 + ["strong"] * 2
 
 
 def test_histories_are_those_of_the_models_that_training_curves_show_in_their_order() -> None:
@@ -71,11 +71,11 @@ def test_a_transfer_is_to_all_models_with_the_same_seed() -> None:
     [
         (inputs.predictions, "models/{model}/seed{seed}/predictions.parquet"),
         (inputs.trust_checks, "trust/{model}/seed{seed}.csv"),
-        (inputs.judged, "attacks/report/{model}/seed{seed}/judged.parquet"),
-        (inputs.transferred, "attacks/report/{model}/seed{seed}/transferred.parquet"),
+        (inputs.judged, "attacks/original/{model}/seed{seed}/judged.parquet"),
+        (inputs.transferred, "attacks/original/{model}/seed{seed}/transferred.parquet"),
         (inputs.targeted_records, "targeted/{model}/seed{seed}/records.parquet"),
-        (inputs.report_measures, "attacks/report/{model}/seed{seed}/measures.parquet"),
-        (inputs.attack_measures, "attacks/report/{model}/seed{seed}/measures.parquet"),
+        (inputs.original_measures, "attacks/original/{model}/seed{seed}/measures.parquet"),
+        (inputs.attack_measures, "attacks/original/{model}/seed{seed}/measures.parquet"),
     ],
 )
 def test_a_table_reads_every_network_model_by_model(files: Any, name: str) -> None:
@@ -87,7 +87,7 @@ def test_a_table_reads_every_network_model_by_model(files: Any, name: str) -> No
 def test_examples_are_chosen_on_every_model_with_the_first_seed() -> None:
     study = made_study(results="out", seeds=[5, 6])
     measures, images = inputs.example_measures(study, job()), inputs.example_images(study, job())
-    assert measures[0] == "out/mnist/attacks/report/basic-clean/seed5/measures.parquet"
+    assert measures[0] == "out/mnist/attacks/original/basic-clean/seed5/measures.parquet"
     assert len(measures) == 4
     assert len(images) == 4 * len(study.datasets["mnist"].shards)
     assert all("/seed5/" in path for path in [*measures, *images])
@@ -97,8 +97,8 @@ def test_claims_read_attack_by_attack_then_dataset_by_dataset() -> None:
     study = made_study(results="out")
     found = [tuple(path.split("/")[1:4:2]) for path in inputs.claim_measures(study, job())]
     assert list(dict.fromkeys(found)) == [
-        ("mnist", "report"),
-        ("cifar", "report"),
+        ("mnist", "original"),
+        ("cifar", "original"),
         ("mnist", "strong"),
         ("cifar", "strong"),
     ]
@@ -169,4 +169,4 @@ def test_provenance_is_read_from_the_first_shard_of_every_network() -> None:
     study = made_study(**SEEDS)
     found = targets.stamped(study.datasets["mnist"])
     assert len(found) == 3 * 4 * 2
-    assert "out/mnist/attacks/report/basic-clean/seed1/0-200.parquet" in found
+    assert "out/mnist/attacks/original/basic-clean/seed1/0-200.parquet" in found

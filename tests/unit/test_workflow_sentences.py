@@ -31,13 +31,13 @@ def test_noise_is_described_where_a_model_sees_it() -> None:
 def test_an_attack_is_described_by_its_own_goal_unless_another_is_given() -> None:
     mnist = made_study().datasets["mnist"]
     assert sentences.attack(mnist) == (
-        "Attack report: probability reward, sign steps, α = 0.005, until any wrong class has probability 0.9, at most "
-        "1000 iterations."
+        "Attack original: probability reward, sign steps, α = 0.005, until any wrong class has probability 0.9, at "
+        "most 1000 iterations."
     )
     assert "until the target class has probability 0.9, at most 300 iterations" in sentences.attack(
         mnist, "strong", "the target class", 300
     )
-    aimed = made_study(attacks={"report": {"target": "next"}}).datasets["mnist"]
+    aimed = made_study(attacks={"original": {"target": "next"}}).datasets["mnist"]
     assert "until target next has" in sentences.attack(aimed)
 
 

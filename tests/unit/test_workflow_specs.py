@@ -52,7 +52,7 @@ def test_words_places_and_other_datasets_shape_no_computed_result(spec: Any) -> 
 @pytest.mark.parametrize(
     ("spec", "changed"),
     [
-        (attack_jobs.spec, {"attacks": {"report": {"confidence": 0.8}}}),
+        (attack_jobs.spec, {"attacks": {"original": {"confidence": 0.8}}}),
         (attack_jobs.spec, {"datasets": {"mnist": {"alpha": 0.1}}}),
         (specs.training, {"training": {"epochs": 99, "batch_size": 1}}),
         (specs.training, {"datasets": {"mnist": {"models": {"basic-clean": {"training": {"epochs": 1}}}}}}),
@@ -137,9 +137,9 @@ def test_attacks_that_differ_in_the_reward_alone_know_each_other() -> None:
 
 def test_the_first_of_attacks_that_share_steps_comes_first_and_a_swept_one_shares_none() -> None:
     study = made_study()
-    found = [attack_jobs.priority(study, job(attack=name)) for name in ("report", "strong", "report-alpha=0.01")]
+    found = [attack_jobs.priority(study, job(attack=name)) for name in ("original", "strong", "original-alpha=0.01")]
     assert found == [0, -1, 0]
-    assert str(attack_jobs.partners(study, job(attack="report-alpha=0.01"))) == "[]"
+    assert str(attack_jobs.partners(study, job(attack="original-alpha=0.01"))) == "[]"
 
 
 def test_what_a_job_knows_of_others_is_no_plain_value_which_snakemake_would_compare() -> None:
@@ -161,7 +161,7 @@ def test_claims_name_the_datasets_that_can_be_judged() -> None:
     found = specs.claims(study, job())
     assert [entry["name"] for entry in found["datasets"]] == ["mnist", "cifar"]
     assert found["judged"] == ["cifar"]
-    assert found["attacks"] == [["report", 0.9], ["strong", 0.9]]
+    assert found["attacks"] == [["original", 0.9], ["strong", 0.9]]
 
 
 def test_a_title_of_an_architecture_changes_no_computation() -> None:
@@ -177,7 +177,7 @@ def test_a_timed_attack_has_no_other_levels_and_no_more_images_than_there_are() 
 def test_comparators_are_told_with_their_methods() -> None:
     study = made_study(**COMPARATORS)
     found = table_specs.comparison(study, job())
-    assert found["attacks"] == ["report", "strong"]
+    assert found["attacks"] == ["original", "strong"]
     assert [name for name, _ in found["comparators"]] == study.comparators
     assert specs.comparator(study, job(attack=study.comparators[0]))["attack"]["library"]
 

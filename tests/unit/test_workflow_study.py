@@ -90,7 +90,7 @@ def test_only_datasets_that_are_studied_count() -> None:
     assert [dataset.folder for dataset in made_study(study=["mnist"]).timed] == ["mnist", "mnist/sensitivity"]
 
 
-def test_claims_are_about_the_datasets_of_the_report_alone() -> None:
+def test_claims_are_about_the_datasets_of_the_paper_alone() -> None:
     datasets = {"pets": DEFAULT["datasets"]["mnist"]}
     assert [dataset.name for dataset in made_study(study=["pets", "mnist"], datasets=datasets).claimed] == ["mnist"]
 
@@ -108,25 +108,25 @@ def test_attacks_are_told_apart_by_where_they_come_from_and_what_they_take_for_s
     library = [name for name, attack in study.config["attacks"].items() if "library" in attack]
     assert library
     assert study.comparators == library
-    assert study.own_attacks == study.untargeted_attacks == study.compared_attacks == ["report", "strong"]
+    assert study.own_attacks == study.untargeted_attacks == study.compared_attacks == ["original", "strong"]
     assert made_study().compared_attacks == []
     aimed = made_study(attacks={"strong": {"target": "next"}})
-    assert (aimed.own_attacks, aimed.untargeted_attacks) == (["report", "strong"], ["report"])
+    assert (aimed.own_attacks, aimed.untargeted_attacks) == (["original", "strong"], ["original"])
 
 
-def test_claims_are_answered_by_the_reports_attack_first() -> None:
+def test_claims_are_answered_by_the_papers_attack_first() -> None:
     config = copy.deepcopy(DEFAULT)
-    config["attacks"] = {"strong": config["attacks"]["strong"], "report": config["attacks"]["report"]}
-    assert Study(config, ROOT).claim_attacks == ["report", "strong"]
+    config["attacks"] = {"strong": config["attacks"]["strong"], "original": config["attacks"]["original"]}
+    assert Study(config, ROOT).claim_attacks == ["original", "strong"]
 
 
 @pytest.mark.parametrize(
     ("strong", "checked"),
     [
-        ({}, ["report", "strong"]),
-        ({"target": "next"}, ["report"]),
-        ({"confidence": 0.8, "other_confidences": []}, ["report"]),
-        ({"confidence": 0.8, "other_confidences": [0.5]}, ["report", "strong"]),
+        ({}, ["original", "strong"]),
+        ({"target": "next"}, ["original"]),
+        ({"confidence": 0.8, "other_confidences": []}, ["original"]),
+        ({"confidence": 0.8, "other_confidences": [0.5]}, ["original", "strong"]),
     ],
 )
 def test_the_strong_attack_is_checked_where_it_can_be_compared(strong: dict[str, object], checked: list[str]) -> None:
@@ -136,16 +136,16 @@ def test_the_strong_attack_is_checked_where_it_can_be_compared(strong: dict[str,
 def test_an_attack_with_a_swept_step_is_found_by_its_name_and_has_that_step() -> None:
     study = made_study()
     assert study.swept_attacks == [
-        "report-alpha=0.0025",
-        "report-alpha=0.01",
-        "report-alpha=0.0005",
-        "report-alpha=0.002",
+        "original-alpha=0.0025",
+        "original-alpha=0.01",
+        "original-alpha=0.0005",
+        "original-alpha=0.002",
     ]
     mnist = study.datasets["mnist"]
     for name in study.swept_attacks:
         attack = study.attacks[name]
         assert attack.name == name
-        assert mnist.attack_settings(attack) == mnist.attack_settings(Attack("report")) | {"alpha": attack.alpha}
+        assert mnist.attack_settings(attack) == mnist.attack_settings(Attack("original")) | {"alpha": attack.alpha}
 
 
 def test_an_attack_has_the_step_of_its_dataset_and_the_number_of_the_class_that_it_aims_at() -> None:
@@ -153,8 +153,8 @@ def test_an_attack_has_the_step_of_its_dataset_and_the_number_of_the_class_that_
     cifar, mnist = study.datasets["cifar"], study.datasets["mnist"]
     assert cifar.attack_settings(Attack("strong"))["target"] == 8
     assert mnist.attack_settings(Attack("strong"))["target"] == "ship"
-    assert cifar.attack_settings(Attack("report"))["target"] is None
-    assert [each.attack_settings(Attack("report"))["alpha"] for each in (mnist, cifar)] == [0.005, 0.001]
+    assert cifar.attack_settings(Attack("original"))["target"] is None
+    assert [each.attack_settings(Attack("original"))["alpha"] for each in (mnist, cifar)] == [0.005, 0.001]
     assert study.config["attacks"]["strong"]["target"] == "ship"
 
 
@@ -186,10 +186,10 @@ def test_which_rule_makes_weights_is_a_matter_of_dataset_and_model() -> None:
 
 def test_files_of_every_network_go_model_by_model_and_attack_by_attack() -> None:
     study = made_study(seeds=[0, 1], results="out")
-    found = study.datasets["mnist"].measures(["report", "strong"], ["basic-clean", "resnet-clean"])
+    found = study.datasets["mnist"].measures(["original", "strong"], ["basic-clean", "resnet-clean"])
     assert found == [
         f"out/mnist/attacks/{attack}/{model}/seed{seed}/measures.parquet"
-        for attack in ("report", "strong")
+        for attack in ("original", "strong")
         for model in ("basic-clean", "resnet-clean")
         for seed in (0, 1)
     ]

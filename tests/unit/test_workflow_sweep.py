@@ -1,4 +1,4 @@
-"""A sweep repeats the report's attack with other steps, and trains models of a small copy with other noise levels."""
+"""A sweep repeats the paper's attack with other steps, and trains models of a small copy with other noise levels."""
 
 from __future__ import annotations
 
@@ -63,14 +63,18 @@ def test_each_model_of_the_small_copy_is_trained_with_its_level() -> None:
 
 def test_the_configured_step_is_the_attack_that_is_there_anyway() -> None:
     mnist = made_study().datasets["mnist"]
-    assert mnist.with_alpha(0.005).name == "report"
-    assert mnist.with_alpha(0.01).name == "report-alpha=0.01"
-    assert [attack.name for attack in mnist.swept_attacks] == ["report-alpha=0.0025", "report", "report-alpha=0.01"]
+    assert mnist.with_alpha(0.005).name == "original"
+    assert mnist.with_alpha(0.01).name == "original-alpha=0.01"
+    assert [attack.name for attack in mnist.swept_attacks] == [
+        "original-alpha=0.0025",
+        "original",
+        "original-alpha=0.01",
+    ]
 
 
 def test_what_is_judged_at_a_step_was_attacked_with_that_step() -> None:
     study = made_study(results="out", seeds=[7, 8])
-    for value, attack in (("0.005", "report"), ("0.01", "report-alpha=0.01")):
+    for value, attack in (("0.005", "original"), ("0.01", "original-alpha=0.01")):
         found = inputs.swept_measures(study, job(parameter="alpha", value=value))
         folder = f"out/mnist/attacks/{attack}"
         assert found == [f"{folder}/{model}/seed7/measures.parquet" for model in study.datasets["mnist"].models]
@@ -80,7 +84,7 @@ def test_what_is_judged_at_a_level_was_trained_with_that_level() -> None:
     study = made_study(results="out")
     found = inputs.swept_measures(study, job(parameter="sigma", value="0.25"))
     names = ["basic-clean", "basic-noisy-sigma=0.25", "resnet-clean", "resnet-noisy-sigma=0.25"]
-    assert found == [f"out/mnist/sensitivity/attacks/report/{name}/seed0/measures.parquet" for name in names]
+    assert found == [f"out/mnist/sensitivity/attacks/original/{name}/seed0/measures.parquet" for name in names]
     assert set(names) <= set(study.datasets["mnist/sensitivity"].models)
 
 
@@ -93,7 +97,7 @@ def test_there_is_a_verdict_for_each_value_of_each_parameter() -> None:
 
 def test_an_attack_with_another_step_goes_over_the_swept_images_alone() -> None:
     study = made_study(shard_images=60)
-    swept = inputs.attack_records(study, job(attack="report-alpha=0.01"))
+    swept = inputs.attack_records(study, job(attack="original-alpha=0.01"))
     assert [path.split("/")[-1] for path in swept] == ["0-60.parquet", "60-100.parquet"]
     assert len(inputs.attack_records(study, job())) == 7
 

@@ -30,7 +30,7 @@ PARTS = (
     "schemas",
     "scales",
     "envs",
-    "report",
+    "original",
     "profiles",
     "slurm",
     "tests/configs",

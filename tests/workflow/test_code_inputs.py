@@ -134,7 +134,7 @@ def test_a_rule_tracks_exactly_what_its_script_imports(script: str) -> None:
 
 
 def test_snakemake_recorded_the_code_of_a_finished_job(finished: Copy) -> None:
-    recorded = finished.recorded(f"{DIGITS}/attacks/report/small-clean/seed0/0-10.parquet")["params"]
+    recorded = finished.recorded(f"{DIGITS}/attacks/original/small-clean/seed0/0-10.parquet")["params"]
     expected = described(finished.path("scripts/attack_shard.py"))
     assert {repr(line) for line in expected} <= set(recorded)
     assert not any(str(finished.folder) in each or "scripts/" in each for each in recorded)

@@ -102,7 +102,7 @@ def test_the_table_of_models_counts_parameters(finished: Copy) -> None:
 def test_every_attacked_image_is_accounted_for(finished: Copy) -> None:
     robustness = table(finished, "robustness")
     rows = list(robustness[["attack", "model", "required_confidence"]].itertuples(index=False, name=None))
-    assert rows == [(attack, model, level) for attack in ("report", "strong") for model in MODELS for level in LEVELS]
+    assert rows == [(attack, model, level) for attack in ("original", "strong") for model in MODELS for level in LEVELS]
     ended = robustness[["success", "default_state", "cap", "skipped"]].sum(axis=1)
     assert (ended == 20).all()
     assert (robustness["attacked"] + robustness["skipped"] == 20).all()
@@ -116,7 +116,7 @@ def test_a_lower_required_confidence_is_reached_by_no_fewer_images_and_no_later(
 
 
 def test_measures_have_all_levels_of_an_image_together(finished: Copy) -> None:
-    measures = pd.read_parquet(finished.path(f"{DIGITS}/attacks/report/resnet-noisy/seed0/measures.parquet"))
+    measures = pd.read_parquet(finished.path(f"{DIGITS}/attacks/original/resnet-noisy/seed0/measures.parquet"))
     assert measures["image"].tolist() == [image for image in range(20) for _ in LEVELS]
     assert measures["required_confidence"].tolist() == LEVELS * 20
 
@@ -132,7 +132,7 @@ def test_measures_lie_where_they_can(finished: Copy) -> None:
 
 def test_every_fooled_image_is_judged_by_the_other_model_and_shown_to_both(finished: Copy) -> None:
     robustness = table(finished, "robustness").set_index(["attack", "required_confidence", "model"])
-    fooled = robustness.loc[("report", 0.5), "success"]
+    fooled = robustness.loc[("original", 0.5), "success"]
     believability = table(finished, "believability").set_index("model")
     assert list(believability.index) == MODELS
     assert believability["images"].to_dict() == fooled.to_dict()
@@ -144,7 +144,7 @@ def test_every_fooled_image_is_judged_by_the_other_model_and_shown_to_both(finis
     for norm in ("linf", "l2"):
         for model in MODELS:
             assert transfer.loc[(norm, model, model), "images"] == fooled[model]
-    judged = pd.read_parquet(finished.path(f"{DIGITS}/attacks/report/resnet-noisy/seed0/judged.parquet"))
+    judged = pd.read_parquet(finished.path(f"{DIGITS}/attacks/original/resnet-noisy/seed0/judged.parquet"))
     assert set(judged["judge"]) == ({"small-clean"} if len(judged) else set())
 
 
@@ -162,10 +162,10 @@ def test_the_size_of_shards_changes_no_result(finished: Copy, tmp_path: Path) ->
     ten = finished.path(name).read_bytes()
     copy = finished.duplicate(tmp_path)
     copy.run(name, overlay={"shard_images": 7}).succeeded()
-    assert copy.path(f"{DIGITS}/attacks/report/small-clean/seed0/14-20.parquet").exists()
+    assert copy.path(f"{DIGITS}/attacks/original/small-clean/seed0/14-20.parquet").exists()
     assert copy.path(name).read_bytes() == ten
 
-    names = [f"{DIGITS}/attacks/report/{model}/seed0/measures.parquet" for model in MODELS]
+    names = [f"{DIGITS}/attacks/original/{model}/seed0/measures.parquet" for model in MODELS]
     copy.run(*names, overlay={"shard_images": 20}).succeeded()
     for measures in names:
         assert copy.path(measures).read_bytes() == finished.path(measures).read_bytes()
@@ -176,8 +176,8 @@ def test_the_studys_page_shows_every_figure_and_follows_its_texts(finished: Copy
     config = copy.path(TINY)
     text = config.read_text(encoding="utf-8")
     config.write_text(text.replace("study: [digits, colours]", "study: [digits]"), encoding="utf-8")
-    page = "results/tiny/report.html"
-    assert "render_report" in counts(copy.plan("all"))
+    page = "results/tiny/study.html"
+    assert "write_study_page" in counts(copy.plan("all"))
     copy.run(page).succeeded()
     written = copy.path(page).read_text(encoding="utf-8")
     assert written.count('class="enlarge"') == len(FIGURES)
@@ -191,8 +191,8 @@ def test_the_studys_page_shows_every_figure_and_follows_its_texts(finished: Copy
     assert copy.plan(page) == []
     for text in ("report/study.css", "report/parts.html.j2", "report/accuracy.rst"):
         with changed(copy.path(text), "\nmore"):
-            assert "render_report" in counts(copy.plan(page))
-            assert set(counts(copy.plan(page))) <= {"render_report", "write_claims_page"}
+            assert "write_study_page" in counts(copy.plan(page))
+            assert set(counts(copy.plan(page))) <= {"write_study_page", "write_claims_page"}
     copy.path(page).unlink()
     again = copy.run(page).succeeded()
     assert copy.path(page).read_text(encoding="utf-8") == written, again.said
@@ -229,7 +229,7 @@ def test_the_attack_is_timed_only_when_asked_on_every_model_with_the_first_seed(
 
 
 def test_judges_are_all_networks_but_the_attacked_one(fresh: Copy) -> None:
-    target = f"{DIGITS}/attacks/report/small-clean/seed1/judged.parquet"
+    target = f"{DIGITS}/attacks/original/small-clean/seed1/judged.parquet"
     answer = fresh.run("--dry-run", "--printshellcmds", target, overlay={"seeds": [0, 1]}).succeeded()
     (weights,) = re.findall(r"--weights (.*?) --judged", answer.said)
     names = ["small-clean/seed0", "resnet-noisy/seed0", "resnet-noisy/seed1"]
@@ -292,7 +292,7 @@ def test_comparators_are_run_by_their_own_rule_and_only_where_they_are_configure
 
 
 def test_without_an_untargeted_attack_of_ours_there_is_nothing_to_compare(fresh: Copy) -> None:
-    targeted = {name: {"target": "next"} for name in ("report", "strong")}
+    targeted = {name: {"target": "next"} for name in ("original", "strong")}
     jobs = fresh.plan(f"{DIGITS}/tables", overlay={"attacks": COMPARATORS["attacks"] | targeted})
     assert "compare_shard" in counts(jobs)  # for the table of robustness
     assert "tabulate_comparison" not in counts(jobs)
@@ -301,7 +301,7 @@ def test_without_an_untargeted_attack_of_ours_there_is_nothing_to_compare(fresh:
     assert "tabulate_references" not in counts(jobs)
 
 
-def test_the_reports_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:
+def test_the_papers_networks_are_counted_without_training(fresh: Copy, tmp_path: Path) -> None:
     copy = fresh.duplicate(tmp_path)
     copy.run("results/paper/cifar/tables/models.csv", config="scales/paper.yaml").succeeded()
     models = pd.read_csv(copy.path("results/paper/cifar/tables/models.csv")).set_index("model")

@@ -52,8 +52,8 @@ def failed_with(answer: Answer, *words: str) -> None:
         ({"datasets": {"digits": {"alpha": 0}}}, "datasets.digits.alpha is 0, but must be a number above 0"),
         ({"shard_images": 0}, "shard_images is 0, but must be a whole number of at least 1"),
         (
-            {"attacks": {"report": {"other_confidences": [0.5, 1]}}},
-            "attacks.report.other_confidences[1] is 1, but must be a number between 0 and 1, or argmax",
+            {"attacks": {"original": {"other_confidences": [0.5, 1]}}},
+            "attacks.original.other_confidences[1] is 1, but must be a number between 0 and 1, or argmax",
         ),
     ],
     ids=["misspelt", "alpha", "shard_images", "other_confidences"],
@@ -145,7 +145,7 @@ def test_a_folder_of_images_of_one_class_is_refused(working: Copy) -> None:
     overlay = {
         "sources": {"own": {"kind": "imagefolder", "path": "pictures"}},
         "datasets": {"digits": dataset},
-        "attacks": {"report": {"confidence": 0.6}, "strong": {"confidence": 0.6}},
+        "attacks": {"original": {"confidence": 0.6}, "strong": {"confidence": 0.6}},
     }
     failed_with(working.run(PREPARED, overlay=overlay), "pictures has one class only (cat)")
 

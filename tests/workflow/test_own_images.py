@@ -27,7 +27,7 @@ def small(channels, classes):
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of images: classes, channels, height and width; and the report's architecture that takes them."""
+    """A kind of images: classes, channels, height and width; and the paper's architecture that takes them."""
 
     classes: list[str]
     size: tuple[int, int, int]
@@ -79,7 +79,7 @@ def overlay(kind: Kind) -> dict[str, Any]:
                 "changed_pixel_threshold": 0.02,
                 "example_classes": kind.classes[-2:],
                 "models": {
-                    "report-noisy": {"architecture": kind.architecture, "data": "noisy"},
+                    "original-noisy": {"architecture": kind.architecture, "data": "noisy"},
                     "own-clean": {
                         "factory": "own_network:small",
                         "kwargs": {"channels": kind.size[0], "classes": total},
@@ -89,7 +89,7 @@ def overlay(kind: Kind) -> dict[str, Any]:
                 },
             }
         },
-        "attacks": {name: {"confidence": 0.6, "other_confidences": ["argmax"]} for name in ("report", "strong")},
+        "attacks": {name: {"confidence": 0.6, "other_confidences": ["argmax"]} for name in ("original", "strong")},
         "targeted": {"images_per_class": 1, "max_iterations": 20},
         "trust": {"images": 8},
         "shard_images": 100,

@@ -102,12 +102,12 @@ def test_each_model_was_checked_and_none_is_under_suspicion(worked: Copy) -> Non
     assert all(title in page for title in ("ResNet-18, noisy", "Small CNN"))
 
 
-def test_the_report_has_no_claims_about_them_and_the_page_of_claims_says_so(worked: Copy) -> None:
+def test_the_paper_has_no_claims_about_them_and_the_page_of_claims_says_so(worked: Copy) -> None:
     claims = pd.read_csv(worked.path("results/shapes/claims.csv"))
     assert set(claims["verdict"]) == {"undecided"}
     assert claims["why"].str.contains("is not studied in this configuration").all()
     page = worked.path("results/shapes/claims.html").read_text(encoding="utf-8")
-    assert "None of the report’s datasets is studied" in page
+    assert "None of the paper’s datasets is studied" in page
 
 
 def test_the_models_are_described_by_their_own_modules(worked: Copy) -> None:
@@ -124,7 +124,7 @@ def test_models_trained_here_and_elsewhere_know_the_shapes(worked: Copy) -> None
 
 
 def test_each_model_was_attacked_and_most_images_fooled_it(worked: Copy) -> None:
-    rows = table(worked, "robustness").query("attack == 'report' and required_confidence == 0.0").set_index("model")
+    rows = table(worked, "robustness").query("attack == 'original' and required_confidence == 0.0").set_index("model")
     assert list(rows.index) == MODELS
     assert (rows["attacked"] + rows["skipped"] == 30).all()
     assert (rows["success"] > 0.5 * rows["attacked"]).all()

@@ -124,13 +124,13 @@ def test_each_stage_has_all_seeds_that_are_asked_for(copy: Copy) -> None:
 def test_an_archive_holds_pages_and_what_is_small(copy: Copy) -> None:
     results = copy.path("results/paper-tiny")
     results.mkdir(parents=True)
-    sizes = {"report.html": 9 << 20, "a.csv": 100, "b.csv": (3 << 20) // 2, "c.csv": 3 << 20, "d.html": 21 << 20}
+    sizes = {"study.html": 9 << 20, "a.csv": 100, "b.csv": (3 << 20) // 2, "c.csv": 3 << 20, "d.html": 21 << 20}
     for name, size in (sizes | {"weights.safetensors": 100}).items():
         results.joinpath(name).write_bytes(bytes(size))
     paper_scale(copy, "--output", "out", "--last", "1", MORE="missing.yaml")
     with tarfile.open(copy.path("out/1-mnist.tar.gz")) as archive:
         names = sorted(Path(name).name for name in archive.getnames())
-    assert names == ["a.csv", "b.csv", "report.html"]
+    assert names == ["a.csv", "b.csv", "study.html"]
 
 
 def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(copy: Copy) -> None:

@@ -137,9 +137,9 @@ def test_one_models_learning_rate_repeats_only_that_models_chain(finished: Copy)
 
 
 def test_one_attacks_confidence_repeats_that_attack_and_no_training(finished: Copy) -> None:
-    jobs = finished.plan(overlay={"attacks": {"report": {"confidence": 0.6}}})
+    jobs = finished.plan(overlay={"attacks": {"original": {"confidence": 0.6}}})
     assert set(counts(jobs)) == AFTER_ATTACK
-    assert values(jobs, "attack") == {"report"}
+    assert values(jobs, "attack") == {"original"}
     assert counts(jobs)["attack_shard"] == 4
 
 
@@ -165,7 +165,7 @@ def test_attacks_that_share_their_steps_are_computed_once_with_the_bytes_that_ea
     finished: Copy, tmp_path: Path
 ) -> None:
     copy = finished.duplicate(tmp_path / "workflow")
-    shards = [f"{DIGITS}/attacks/{attack}/small-clean/seed0/0-10" for attack in ("report", "strong")]
+    shards = [f"{DIGITS}/attacks/{attack}/small-clean/seed0/0-10" for attack in ("original", "strong")]
     log = copy.path(f"{DIGITS}/logs/attack_shard/strong-small-clean-seed0-0-10.log")
     records = [f"{shard}.parquet" for shard in shards]
     before = [copy.path(name).read_bytes() for name in records]
@@ -252,9 +252,9 @@ def test_a_run_from_another_folder_repeats_nothing(finished: Copy, tmp_path: Pat
 
 def test_a_failed_shard_is_repeated_alone(finished: Copy, tmp_path: Path) -> None:
     copy = finished.duplicate(tmp_path / "workflow")
-    folder = f"{DIGITS}/attacks/report/resnet-noisy/seed0"
+    folder = f"{DIGITS}/attacks/original/resnet-noisy/seed0"
     overlay = digits(attacked_images=40)
-    blocked = copy.path(f"{DIGITS}/checkpoints/report-resnet-noisy-seed0-30-40.safetensors")
+    blocked = copy.path(f"{DIGITS}/checkpoints/original-resnet-noisy-seed0-30-40.safetensors")
     blocked.mkdir(parents=True)  # so that it cannot be used as a file
     answer = copy.run("--keep-going", f"{folder}/20-30.parquet", f"{folder}/30-40.parquet", overlay=overlay)
     assert answer.code == 1
@@ -305,11 +305,13 @@ def test_a_deleted_figure_is_drawn_again_alone(finished: Copy) -> None:
 
 
 def test_a_deleted_shard_is_computed_again_when_it_is_needed(finished: Copy) -> None:
-    folder = finished.path(f"{DIGITS}/attacks/report/resnet-noisy/seed0")
+    folder = finished.path(f"{DIGITS}/attacks/original/resnet-noisy/seed0")
     with missing(folder / "10-20.parquet"):
         # Its measures are there: Snakemake sees no need. Asked for by name, or once its measures are gone, it does.
         assert finished.plan() == []
-        assert counts(finished.plan(f"{DIGITS}/attacks/report/resnet-noisy/seed0/10-20.parquet")) == {"attack_shard": 1}
+        assert counts(finished.plan(f"{DIGITS}/attacks/original/resnet-noisy/seed0/10-20.parquet")) == {
+            "attack_shard": 1
+        }
         with missing(folder / "measures.parquet"), missing(finished.path(f"{DIGITS}/tables/robustness.csv")):
             jobs = finished.plan()
     assert counts(jobs)["attack_shard"] == 1

@@ -59,7 +59,7 @@ def test_clean_models_are_trained_once_and_noisy_ones_for_each_level(fresh: Copy
     noisy = {f"{name}-noisy-sigma={sigma}" for name in ("basic", "resnet") for sigma in (0.1, 0.25, 0.5)}
     assert sorted(trained) == sorted({"basic-clean", "resnet-clean"} | noisy)
     attacks = {job.wildcards["attack"] for job in jobs if job.rule == "attack_shard"}
-    assert attacks == {"report", "report-alpha=0.04"}  # the configured step is attacked already
+    assert attacks == {"original", "original-alpha=0.04"}  # the configured step is attacked already
 
 
 def test_a_finished_sweep_has_nothing_to_do(swept: Copy) -> None:
@@ -75,7 +75,7 @@ def test_another_step_attacks_with_that_step_and_trains_nothing(swept: Copy) -> 
         "tabulate_sensitivity": 1,
         "plot_sensitivity": 1,
     }
-    assert {job.wildcards["attack"] for job in jobs if "attack" in job.wildcards} == {"report-alpha=0.08"}
+    assert {job.wildcards["attack"] for job in jobs if "attack" in job.wildcards} == {"original-alpha=0.08"}
 
 
 def test_another_level_trains_and_attacks_only_the_models_of_that_level(swept: Copy) -> None:
@@ -96,8 +96,8 @@ def test_another_step_of_the_dataset_trains_nothing_again(swept: Copy) -> None:
     jobs = swept.plan(SWEEP, overlay=overlay(alpha=0.04))
     assert not {"train_model", "prepare_data"} & set(counts(jobs))
     attacks = [job.wildcards["attack"] for job in jobs if job.rule == "attack_shard"]
-    assert attacks.count("report-alpha=0.02") == 4
-    assert attacks.count("report") == 4 + 6  # 0.04 by the dataset's own attack, and all levels
+    assert attacks.count("original-alpha=0.02") == 4
+    assert attacks.count("original") == 4 + 6  # 0.04 by the dataset's own attack, and all levels
     assert attacks.count("strong") == 4  # for the trust checks, which the figure names
     assert len(attacks) == 18
 

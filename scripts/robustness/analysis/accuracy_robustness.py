@@ -1,4 +1,4 @@
-"""The study's tables, from per-image records: accuracy beside the report's, and robustness with intervals.
+"""The study's tables, from per-image records: accuracy beside the paper's, and robustness with intervals.
 
 Pure functions on pandas tables. Intervals are those of `stats.seeds`: over images with one seed, over seeds and images
 with several.
@@ -25,7 +25,7 @@ ENDS = (Outcome.SUCCESS, *CENSORED)
 
 
 def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str, float | None]) -> pandas.DataFrame:
-    """Test accuracy per model with a 95 % interval: Wilson's of one seed, else over seeds (report, Tables 1 and 2).
+    """Test accuracy per model with a 95 % interval: Wilson's of one seed, else over seeds (paper, Tables 1 and 2).
 
     `predictions` holds, per model, a table for each seed with columns label and prediction, of the same test images in
     the same order; accuracy is over all predictions of all seeds.
@@ -53,7 +53,7 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
 
     Intervals are of 95 %. Each value holds a table of measures for each seed; a required confidence of 0 stands for
     any wrong prediction. Means are over all attacked images, those included whose attack failed (with the change they
-    had reached), as in the report's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
+    had reached), as in the paper's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
     are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so that its means are
     over the images that it fooled. With several seeds, means and medians are means over seeds of those over images.
 

@@ -1,6 +1,6 @@
 """Believability: do networks that took no part in an attack see the new class in its images? One index per model.
 
-Pure functions on pandas tables. The report saw that adversarial images of one model "look like another number" and had
+Pure functions on pandas tables. The paper saw that adversarial images of one model "look like another number" and had
 no measure for it (section 2.2, caveats); the answers of judges are one.
 """
 

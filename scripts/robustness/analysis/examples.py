@@ -1,4 +1,4 @@
-"""Choosing the images that the example figures show (report, Fig. 4, 5, 8 to 11): by rule, not by eye.
+"""Choosing the images that the example figures show (paper, Fig. 4, 5, 8 to 11): by rule, not by eye.
 
 Pure functions on records.
 """

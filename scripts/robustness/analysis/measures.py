@@ -1,4 +1,4 @@
-"""How much an image was changed: the report's two measures (section 2.1), the L norms and SSIM.
+"""How much an image was changed: the paper's two measures (section 2.1), the L norms and SSIM.
 
 Pure functions on float32 arrays (N, C, H, W) in [0, 1]: `original` and `adversarial`; each returns one value per image.
 """
@@ -23,12 +23,12 @@ def pixel_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
 
 
 def mean_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
-    """The report's average change per pixel: the mean over pixels of `pixel_change`."""
+    """The paper's average change per pixel: the mean over pixels of `pixel_change`."""
     return pixel_change(original, adversarial).mean(axis=(1, 2))
 
 
 def pixels_changed(original: Images, adversarial: Images, threshold: float) -> NDArray[np.int64]:
-    """The report's number of pixels whose `pixel_change` exceeds `threshold`, from 0 to H·W.
+    """The paper's number of pixels whose `pixel_change` exceeds `threshold`, from 0 to H·W.
 
     A change is taken to six decimals: twenty float32 steps of 0.005 lead from black to a little more than 0.1, and from
     gray sometimes to a little less, which must not decide whether a pixel counts.

@@ -1,4 +1,4 @@
-"""The attack toward each class, as the report's conclusion asks: what it took.
+"""The attack toward each class, as the paper's conclusion asks: what it took.
 
 Pure functions on pandas tables; `attacks.targets` says of which images.
 """

@@ -20,7 +20,7 @@ from robustness.errors import UserError
 from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 
 UNCHANGED_ITERATIONS = 20
-"""Report, section 2: so many iterations without a change of the reward are the default state."""
+"""Paper, section 2: so many iterations without a change of the reward are the default state."""
 UNCHANGED_TOLERANCE = 1e-6
 """A reward that moves less than this counts as unchanged."""
 
@@ -128,7 +128,7 @@ class Decisions:
         """What stands still in the default state (B,): the probability, or for the cross-entropy the log-odds.
 
         Where a network is very sure of a class, p and log p stand still to six digits while its logits move. The
-        report's rule, which is about p, takes that for the default state; that of the cross-entropy does not.
+        paper's rule, which is about p, takes that for the default state; that of the cross-entropy does not.
         """
         columns = self._places[: len(rows)]
         own = log_p[columns, self.aimed[rows]]

@@ -58,7 +58,7 @@ def reward_gradient(
     """Log-probabilities (B, K) on the host, and the gradient (B, C, H, W) of each image's reward by its pixels.
 
     `aimed` (B,) is the class whose probability the reward is made of: the true class y, or the target t. Untargeted,
-    R = −p_y or −log p_y (report, section 2: Σ M(X) − M(X′) reduced to it); targeted, R = p_t or log p_t.
+    R = −p_y or −log p_y (paper, section 2: Σ M(X) − M(X′) reduced to it); targeted, R = p_t or log p_t.
     """
     log_p, gradient = log_gradient(model, x, aimed, spec)
     return log_p, of_probability(gradient, log_p, aimed) if spec.reward == "probability" else gradient
@@ -91,7 +91,7 @@ def of_probability(gradient: Tensor, log_p: NDArray[np.floating], aimed: NDArray
     """The gradient (B, C, H, W) of p by the pixels, from that of log p: p times it.
 
     By definition, and not only up to rounding, so that one backward pass serves both rewards. In float32 the product
-    of a small p and a small gradient is exactly zero: the report's vanishing gradient.
+    of a small p and a small gradient is exactly zero: the paper's vanishing gradient.
     """
     p = np.exp(log_p[np.arange(len(aimed)), aimed])
     return gradient * torch.from_numpy(p).to(gradient).view(-1, 1, 1, 1)
@@ -135,7 +135,7 @@ def log_probabilities(model: nn.Module, x: Tensor) -> NDArray[np.floating]:
 
 
 def static_prediction(model: nn.Module, shape: torch.Size, seed: int, device: torch.device) -> int:
-    """The class that `model` most often sees in random static (uniform pixels), the report's "random state"."""
+    """The class that `model` most often sees in random static (uniform pixels), the paper's "random state"."""
     generator = torch.Generator().manual_seed(seed)
     static = torch.rand((_STATIC_IMAGES, *shape), generator=generator).to(device, memory_format=memory_format(model))
     return int(np.bincount(log_probabilities(model, static).argmax(1)).argmax())

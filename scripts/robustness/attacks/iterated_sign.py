@@ -1,4 +1,4 @@
-"""The report's iterated gradient-sign attack (section 2), run on a pool of images that is kept full.
+"""The paper's iterated gradient-sign attack (section 2), run on a pool of images that is kept full.
 
     x₀ = x,   xₜ₊₁ = clip(xₜ + α·d(∇R(xₜ)), 0, 1)
 
@@ -316,7 +316,7 @@ class _Run:
         return found
 
     def _direction(self, reward: str, pool: Entries, gradient: Tensor) -> _Direction:
-        """The direction along a gradient; one of zero is replaced by random signs (report, section 2)."""
+        """The direction along a gradient; one of zero is replaced by random signs (paper, section 2)."""
         spec = self.spec
         if spec.direction == "sign":
             memory = self._memory.get(reward)

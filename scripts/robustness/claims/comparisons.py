@@ -146,7 +146,7 @@ class MoreThanDataset(Comparison):
     """Images of one dataset need more than `times` as much of a measure as those of another.
 
     An image's value is the median over those of its dataset's models that were attacked on it. Changes are summed over
-    channels, as in the report; CIFAR has three of them, which makes its changes larger and claim 7 harder to bear out.
+    channels, as in the paper; CIFAR has three of them, which makes its changes larger and claim 7 harder to bear out.
     """
 
     measure: str
@@ -338,7 +338,7 @@ def _written(found: Interval) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the report, how it is read (`asks`), and the comparisons that must all hold for it."""
+    """A sentence of the paper, how it is read (`asks`), and the comparisons that must all hold for it."""
 
     number: int
     sentence: str

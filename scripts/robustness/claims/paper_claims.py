@@ -46,7 +46,7 @@ CLAIMS = (
     Claim(
         2,
         "while the basic classifier needs more pixels changed.",
-        "On MNIST the basic classifier needs more pixels changed, by more than the dataset's threshold (the report's "
+        "On MNIST the basic classifier needs more pixels changed, by more than the dataset's threshold (the paper's "
         "10 %), than the noisy one.",
         (More(MNIST, "pixels_changed", BASIC, NOISY_BASIC),),
     ),
@@ -110,7 +110,7 @@ CLAIMS = (
     Claim(
         9,
         "note that the Deep ResNet requires the most number of pixels changed.",
-        "On CIFAR the deep ResNet needs more pixels changed, by more than the dataset's threshold (the report's 1 %), "
+        "On CIFAR the deep ResNet needs more pixels changed, by more than the dataset's threshold (the paper's 1 %), "
         "than each of the other three models.",
         _pairs(lambda a, b: More(CIFAR, "pixels_changed", a, b), [DEEP], MODELS[CIFAR]),
     ),
@@ -133,4 +133,4 @@ CLAIMS = (
         ),
     ),
 )
-"""The claims in the order of the report; sentences are its own, `[…]` stands for what lies between two."""
+"""The claims in the order of the paper; sentences are its own, `[…]` stands for what lies between two."""

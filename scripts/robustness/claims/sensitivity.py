@@ -1,4 +1,4 @@
-"""How far verdicts hang on what the report does not say: the attack's step α and the noise level σ.
+"""How far verdicts hang on what the paper does not say: the attack's step α and the noise level σ.
 
 Pure functions on pandas tables of verdicts. Exists because a verdict that another step or another level would turn is a
 verdict about our choice of it.

@@ -23,7 +23,7 @@ BASIC, NOISY_BASIC, RESNET, NOISY_RESNET = "basic-clean", "basic-noisy", "resnet
 DEEP, NOISY_DEEP = "deep_resnet-clean", "deep_resnet-noisy"
 MNIST, CIFAR = "mnist", "cifar"
 MODELS = {MNIST: (BASIC, NOISY_BASIC, RESNET, NOISY_RESNET), CIFAR: (RESNET, NOISY_RESNET, DEEP, NOISY_DEEP)}
-"""The report's models; the keys are those of config.yaml."""
+"""The paper's models; the keys are those of config.yaml."""
 
 
 @dataclass(frozen=True)

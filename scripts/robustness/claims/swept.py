@@ -1,4 +1,4 @@
-"""The report's claims about one dataset, judged about one set of trained models and one attack on them.
+"""The paper's claims about one dataset, judged about one set of trained models and one attack on them.
 
 Pure functions on pandas tables of measures. Exists because `results/claims.csv` answers for the study as it is
 configured, and the sweep asks the same of its models under other settings.

@@ -15,7 +15,7 @@ from robustness.text import listed
 
 TARGET_RULES = ("next", "random", "least_likely")
 CLAIMED = ("mnist", "cifar")
-"""Datasets that the report makes claims about; robustness.claims.study says which."""
+"""Datasets that the paper makes claims about; robustness.claims.study says which."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
 """Folders beside those of the datasets in the folder for results."""
 RESNET_PIXELS = range(25, 33)
@@ -49,6 +49,13 @@ class Sound:
                 return None
             value = value[part]
         return value
+
+
+def renamed(config: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield a problem where a configuration of an earlier version names the paper's attack `report`."""
+    attacks = config.get("attacks")
+    if isinstance(attacks, Mapping) and "report" in attacks:
+        yield Problem(("attacks", "report"), "attacks.report: the paper's attack is now named original: rename the key")
 
 
 def reference_problems(sound: Sound) -> Iterator[Problem]:
@@ -187,7 +194,7 @@ def _sweep_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
     if sound.get("sensitivity", dataset) is not None and dataset not in CLAIMED:
         yield Problem(
             ("sensitivity", dataset),
-            f"sensitivity.{dataset} cannot be judged: the report makes claims about {listed(CLAIMED)} only; remove it",
+            f"sensitivity.{dataset} cannot be judged: the paper makes claims about {listed(CLAIMED)} only; remove it",
         )
     key = ("sensitivity", dataset, "sigma")
     if sound.get(*key) is None:
@@ -215,15 +222,15 @@ def _targeted_problems(sound: Sound) -> Iterator[Problem]:
         yield Problem(
             key,
             f"{dotted(key)} is '{attack}', which comes from a library and has no target: name an attack of ours, such "
-            "as report",
+            "as original",
         )
 
 
 def _attack_problems(sound: Sound, attack: str, studied: list[str]) -> Iterator[Problem]:
     here = ("attacks", attack)
-    if attack == "report" and sound.get(*here, "library") is not None:
+    if attack == "original" and sound.get(*here, "library") is not None:
         yield Problem(
-            here, "attacks.report comes from a library, but the figures show the report's own attack: rename the entry"
+            here, "attacks.original comes from a library, but the figures show the paper's own attack: rename the entry"
         )
     classes = {dataset: sound.get("datasets", dataset, "classes") for dataset in studied}
     if not classes or any(names is None for names in classes.values()):

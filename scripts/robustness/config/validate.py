@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from robustness.config.cross_checks import Sound, reference_problems
+from robustness.config.cross_checks import Sound, reference_problems, renamed
 from robustness.config.schema_problems import schema_problems, unreadable
 from robustness.errors import UserError
 from robustness.storage.code_digest import described
@@ -76,7 +76,7 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     A reference between two keys is checked where both keys are sound by themselves, so that one mistake is reported
     once. Raises `jsonschema.SchemaError` when the schema itself is no schema.
     """
-    problems = list(unreadable(config))
+    problems = [*unreadable(config), *renamed(config)]
     if not problems:
         problems = list(schema_problems(config, schema))
         problems += reference_problems(Sound(config, [problem.key for problem in problems]))

@@ -1,4 +1,4 @@
-"""Bars of robustness: one per model, the mean over attacked images with its interval (report, Fig. 6, 7, 12, 13).
+"""Bars of robustness: one per model, the mean over attacked images with its interval (paper, Fig. 6, 7, 12, 13).
 
 Takes the table of robustness; reads and writes nothing. Exists apart from its script so that it can be tested.
 """

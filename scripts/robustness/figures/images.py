@@ -1,6 +1,6 @@
 """Rows of pictures: attacked examples, what the attack added, and what noisy models are trained on.
 
-Reads the safetensors file of examples; the figures take arrays. The report's Fig. 1, 4, 5 and 8 to 11.
+Reads the safetensors file of examples; the figures take arrays. The paper's Fig. 1, 4, 5 and 8 to 11.
 """
 
 from __future__ import annotations

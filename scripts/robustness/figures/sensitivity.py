@@ -1,4 +1,4 @@
-"""Verdicts over the values of what the report does not say: a row per claim, a column per value, a panel per parameter.
+"""Verdicts over the values of what the paper does not say: a row per claim, a column per value, a panel per parameter.
 
 Takes the table of sensitivity; reads and writes nothing. Exists apart from its script so that it can be tested.
 """
@@ -115,7 +115,7 @@ def _claims(axes: Axes, table: Sequence[Row], claims: Sequence[int]) -> None:
     left, indent = -72 * LABELS, 18
     for down, claim in enumerate(claims):
         rows = [row for row in table if row["claim"] == claim]
-        # What follows a colon says how the report is read, what follows a comma which models an estimate is about.
+        # What follows a colon says how the paper is read, what follows a comma which models an estimate is about.
         asked = style.wrap(rows[0]["asks"].partition(":")[0].rstrip("."), LABELS - 0.35, style.SMALL_SIZE)
         units = dict.fromkeys(row["unit"].partition(",")[0] for row in rows)
         unit = style.wrap(" or ".join(units), LABELS - 0.35, TINY)

@@ -1,6 +1,6 @@
-"""The report's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
+"""The paper's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
 
-The layer, skip-connection and parameter counts that the report prints (its sections 1.1 and 1.2) are reproduced exactly
+The layer, skip-connection and parameter counts that the paper prints (its sections 1.1 and 1.2) are reproduced exactly
 at full width; `tests/unit/test_architectures.py` asserts them.
 """
 
@@ -27,12 +27,12 @@ class Add(nn.Module):
 
 
 class Block(nn.Module):
-    """3×3 conv → ReLU → batch norm → 3×3 conv → add the shortcut → ReLU → batch norm (report, Fig. 3).
+    """3×3 conv → ReLU → batch norm → 3×3 conv → add the shortcut → ReLU → batch norm (paper, Fig. 3).
 
     The shortcut is the identity, or a 1×1 convolution of the same stride where the block halves the image.
 
     A block starts near the identity: its second convolution is small, and its last batch norm shifted upwards, so that
-    the next block's ReLU lets most of the sum pass. The report gives no initial weights. Without this the deep network
+    the next block's ReLU lets most of the sum pass. The paper gives no initial weights. Without this the deep network
     hardly trains in few epochs: two epochs of 10,000 CIFAR-10 images took it to 0.39, with it to 0.49.
     """
 
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The report's residual network: `filters`, 2·, 4·, 8·`filters` channels in four stages of `blocks` blocks.
+    """The paper's residual network: `filters`, 2·, 4·, 8·`filters` channels in four stages of `blocks` blocks.
 
     Input (N, channels, H, W) with H and W that three halvings bring to 4 (25 to 32 pixels); output (N, classes).
     """
@@ -104,7 +104,7 @@ def _halved(length: int, times: int) -> int:
 
 
 def perceptron(image: ImageShape, classes: int, hidden: int) -> nn.Sequential:
-    """The report's basic classifier (Fig. 2): flattened pixels → `hidden` ReLU units → logits."""
+    """The paper's basic classifier (Fig. 2): flattened pixels → `hidden` ReLU units → logits."""
     pixels = image.channels * image.height * image.width
     return nn.Sequential(nn.Flatten(), nn.Linear(pixels, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, classes))
 

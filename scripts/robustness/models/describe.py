@@ -21,7 +21,7 @@ from robustness.models.wrapper import Normalise, OwnModel
 class Summary:
     """What a model is, counted on the module itself.
 
-    `layers` counts as Keras does, which is how the report counts: the input, every operation that is a layer of its
+    `layers` counts as Keras does, which is how the paper counts: the input, every operation that is a layer of its
     own (activations, additions and the flattening included), and the dense layer with its softmax as one. Of the user's
     own networks only the operations that are modules count, and skip connections, which are none, are not known.
     """

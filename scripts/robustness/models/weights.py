@@ -29,7 +29,7 @@ def classes(path: Path) -> int:
 def load(path: Path) -> nn.Module:
     """The model that `save` wrote, in evaluation mode on the CPU; its metadata says how to build it.
 
-    Files below the results are trusted as far as the report's architectures; a factory is run only when the
+    Files below the results are trusted as far as the paper's architectures; a factory is run only when the
     configuration names it too (`user_models.allowed`).
 
     Raises `UserError` when the file is missing, damaged or does not fit the architecture that it names.

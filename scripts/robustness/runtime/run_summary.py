@@ -33,14 +33,14 @@ KINDS = {
     "tabulate_": ("table", "tables"),
     "plot_": ("figure", "figures"),
     "write_": ("page", "pages"),
-    "render_report": ("report", "reports"),
+    "write_study_page": ("page", "pages"),
 }
 """What the jobs of a rule are called, one and several; a name that ends in `_` stands for all rules that begin so."""
 
-REPORT = "report.html"
+STUDY_PAGE = "study.html"
 OPEN_FIRST = {
-    REPORT: "the study as one page",
-    "claims.html": "which of the report's claims hold, and why",
+    STUDY_PAGE: "the study as one page",
+    "claims.html": "which of the paper's claims hold, and why",
     "trust.html": "which models' numbers can be trusted",
     "figures/mean_change.svg": "how much change each model needed",
     "figures/pixels_changed.svg": "how many pixels were changed",
@@ -158,15 +158,15 @@ def done(jobs: Sequence[Job], results: str, downloads: str) -> list[str]:
 def to_open(jobs: Iterable[Job], results: str) -> list[str]:
     """What to look at of what a run made: a line each, what a person wants first; else the figures and tables.
 
-    A report that an earlier run left in the folder `results` comes first, too, and is said to be older.
+    A study's page that an earlier run left in the folder `results` comes first, too, and is said to be older.
     """
     made = [path for job in jobs for path in job.output]
     found = [(path, words) for name, words in OPEN_FIRST.items() for path in made if path.endswith(f"/{name}")]
     if not found:
         found = [(path, "") for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
-    report = Path(results, REPORT)
-    if str(report) not in made and report.is_file():
-        found = [(str(report), f"{OPEN_FIRST[REPORT]}, as an earlier run left it"), *found]
+    page = Path(results, STUDY_PAGE)
+    if str(page) not in made and page.is_file():
+        found = [(str(page), f"{OPEN_FIRST[STUDY_PAGE]}, as an earlier run left it"), *found]
     width = 2 + max((len(path) for path, _ in found), default=0)
     return [f"{path:{width}}{words}".rstrip() for path, words in found]
 

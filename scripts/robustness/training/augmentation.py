@@ -1,4 +1,4 @@
-"""The report's "noisy" training data: whole batches changed at random, anew in each epoch (sections 1.1 and 1.2).
+"""The paper's "noisy" training data: whole batches changed at random, anew in each epoch (sections 1.1 and 1.2).
 
 Pure functions on image tensors with a generator, on whatever device the images are.
 """

@@ -2,7 +2,7 @@
 the very step at which it was asked to end.
 
 Works on tensors and returns a history; the only files are checkpoints (`training.checkpoint`).
-The report names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
+The paper names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
 
 A GPU never waits for this code: images lie on it as bytes, batches are cut out and changed there, and nothing that it
 computes is looked at before an epoch is over.

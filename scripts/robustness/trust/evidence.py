@@ -73,7 +73,7 @@ class Images:
 class Evidence:
     """What the recorded attacks left of one model.
 
-    `attacks` holds the records by name, the report's first. `attacked` counts the images that it attacked; of the
+    `attacks` holds the records by name, the paper's first. `attacked` counts the images that it attacked; of the
     `recorded` images in the files, `invalid` hold a pixel that is no number in [0, 1].
 
     `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
@@ -107,15 +107,15 @@ def gathered(
     device: torch.device,
 ) -> Evidence:
     """What the shards hold, for checks on the first `count` images that were attacked."""
-    report = next(iter(attacks.values()))
-    pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(report["image"].max()) + 1))
-    last = is_level(report["required_confidence"], spec.confidence) & (report["ended"] != Outcome.SKIPPED)
-    chosen = report["image"][last][:count]
-    last_chosen = last & np.isin(report["image"], chosen)
-    first_chosen = is_level(report["required_confidence"], spec.levels[0]) & np.isin(report["image"], chosen)
-    at_cap = last & (report["ended"] == Outcome.CAP)
+    original = next(iter(attacks.values()))
+    pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(original["image"].max()) + 1))
+    last = is_level(original["required_confidence"], spec.confidence) & (original["ended"] != Outcome.SKIPPED)
+    chosen = original["image"][last][:count]
+    last_chosen = last & np.isin(original["image"], chosen)
+    first_chosen = is_level(original["required_confidence"], spec.levels[0]) & np.isin(original["image"], chosen)
+    at_cap = last & (original["ended"] == Outcome.CAP)
     wrong = [records["image"][records["label_after"] != records["label"]] for records in attacks.values()]
-    never = np.setdiff1d(report["image"][last], np.concatenate(wrong))
+    never = np.setdiff1d(original["image"][last], np.concatenate(wrong))
 
     def tensor(array: NDArray[np.generic]) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
@@ -129,15 +129,15 @@ def gathered(
         attacked=int(last.sum()),
         recorded=sum(len(records["image"]) for records in attacks.values()),
         invalid=invalid,
-        sample=originals(chosen, report["target"][last_chosen]),
+        sample=originals(chosen, original["target"][last_chosen]),
         first=tensor(first),
         last=tensor(final),
-        fooled_first=report["ended"][first_chosen] == Outcome.SUCCESS,
-        fooled_last=report["ended"][last_chosen] == Outcome.SUCCESS,
-        steps=report["iterations"][last_chosen],
+        fooled_first=original["ended"][first_chosen] == Outcome.SUCCESS,
+        fooled_last=original["ended"][last_chosen] == Outcome.SUCCESS,
+        steps=original["iterations"][last_chosen],
         never=originals(never, np.full_like(never, -1)),
         stopped=Images(
-            tensor(stopped), tensor(report["image"][at_cap]), report["label"][at_cap], report["target"][at_cap]
+            tensor(stopped), tensor(original["image"][at_cap]), original["label"][at_cap], original["target"][at_cap]
         ),
     )
 

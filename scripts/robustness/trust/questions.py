@@ -118,7 +118,7 @@ QUESTIONS = {
     "rewards_agree": Question(
         title="Two rewards",
         words="the two attacks disagree",
-        asked="Do the report's attack, which climbs a probability, and the other, which climbs the cross-entropy, fool "
+        asked="Do the paper's attack, which climbs a probability, and the other, which climbs the cross-entropy, fool "
         "the same images? The value is the share of images that only one of them fooled.",
         failed="One of the two was stopped by its gradient, not by the model. Where they differ, believe the one that "
         "fools more.",

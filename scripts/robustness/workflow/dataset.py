@@ -14,7 +14,7 @@ from typing import Any
 from robustness.config import model_entry
 from robustness.workflow.sweep import Entry, Sweep, small_entry, sweep_of
 
-STUDIED_ATTACK = "report"
+STUDIED_ATTACK = "original"
 """The attack that figures show, that models are judged by, and whose step is swept."""
 SMALL = "sensitivity"
 """The folder of what a sweep needs, in that of the dataset that it is about."""
@@ -29,7 +29,7 @@ class Attack:
 
     @property
     def name(self) -> str:
-        """The name in paths: `report`, or `report-alpha=0.005`."""
+        """The name in paths: `original`, or `original-alpha=0.005`."""
         return self.entry if self.alpha is None else f"{self.entry}-alpha={self.alpha}"
 
 

@@ -33,19 +33,19 @@ def figure(study: Study, dataset: Dataset, *footnote: str, only: Iterable[str] |
 
 
 def how_attacked(dataset: Dataset) -> tuple[str, str, str]:
-    """Return the sentences about the report's attack, the noisy models, and the number of attacked images."""
+    """Return the sentences about the paper's attack, the noisy models, and the number of attacked images."""
     return sentences.attack(dataset), sentences.noise(dataset), sentences.attacked(dataset)
 
 
 def bars(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the spec of a bar chart of one measure of the report's attack."""
+    """Return the spec of a bar chart of one measure of the paper's attack."""
     dataset, confidence = of(study, wildcards), study.studied_attack["confidence"]
-    own = {"attack": "report", "required_confidence": confidence, "measure": wildcards.measure}
+    own = {"attack": "original", "required_confidence": confidence, "measure": wildcards.measure}
     return figure(study, dataset, *how_attacked(dataset), **own)
 
 
 def pictures(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the spec of one class's example images, and of what the report's attack made of them."""
+    """Return the spec of one class's example images, and of what the paper's attack made of them."""
     dataset = of(study, wildcards)
     images, seeds = sentences.counted(dataset.entry["attacked_images"], "attacked test image"), dataset.seeds
     shown = f"One of {images}; weights of seed {seeds[0]} ({sentences.counted(len(seeds), 'seed')})."
@@ -75,7 +75,7 @@ def networks(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def robustness_curves(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the spec of curves of a measure at the report's confidence, or of the L2 norm at all confidences."""
+    """Return the spec of curves of a measure at the paper's confidence, or of the L2 norm at all confidences."""
     dataset, attack = of(study, wildcards), study.studied_attack
     levels = {attack["confidence"], *(0.0 if each == "argmax" else each for each in attack["other_confidences"])}
     if wildcards.curves == "confidence":
@@ -85,8 +85,8 @@ def robustness_curves(study: Study, wildcards: Wildcards) -> Spec:
     return figure(study, dataset, *how_attacked(dataset), panels=panels)
 
 
-def of_the_report(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the spec of a figure about the images that the report's attack made."""
+def of_the_original_attack(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the spec of a figure about the images that the paper's attack made."""
     dataset = of(study, wildcards)
     return figure(study, dataset, *how_attacked(dataset))
 

@@ -32,7 +32,7 @@ def announcement(study: Study, jobs: Sequence[run_summary.Job], cores: int | Non
     lines.append(f"Results go to {results}/, logs to {results}/<dataset>/logs/.")
     lines += [line for dataset in study.studied for line in _without_others(dataset)]
     if scale["name"] != "paper":
-        lines.append("The report's own sizes: add --configfile scales/paper.yaml.")
+        lines.append("The paper's own sizes: add --configfile scales/paper.yaml.")
     return _said(lines)
 
 

@@ -74,8 +74,8 @@ def attack_measures(study: Study, wildcards: Wildcards) -> list[str]:
     return of(study, wildcards).measures([wildcards.attack])
 
 
-def report_measures(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the measures of the report's attack on all models and seeds of a dataset."""
+def original_measures(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the measures of the paper's attack on all models and seeds of a dataset."""
     return of(study, wildcards).measures([STUDIED_ATTACK])
 
 
@@ -152,12 +152,12 @@ def same_seed_weights(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def judged(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the judges' answers to the report's attack on all of a dataset's models and seeds."""
+    """Return the judges' answers to the paper's attack on all of a dataset's models and seeds."""
     return of(study, wildcards).of_every_network(f"attacks/{STUDIED_ATTACK}/{{model}}/seed{{seed}}/judged.parquet")
 
 
 def transferred(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return what the changes of the report's attack on each of a dataset's models and seeds do to the others."""
+    """Return what the changes of the paper's attack on each of a dataset's models and seeds do to the others."""
     return of(study, wildcards).of_every_network(f"attacks/{STUDIED_ATTACK}/{{model}}/seed{{seed}}/transferred.parquet")
 
 
@@ -192,7 +192,7 @@ def claim_trust(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def swept_measures(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the measures of the report's attack on each of a dataset's models at one swept value, with one seed."""
+    """Return the measures of the paper's attack on each of a dataset's models at one swept value, with one seed."""
     dataset = of(study, wildcards)
     if wildcards.parameter == "alpha":
         folder = f"{dataset.path}/attacks/{dataset.with_alpha(float(wildcards.value)).name}"

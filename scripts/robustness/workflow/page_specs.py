@@ -64,7 +64,7 @@ def whole_study(study: Study, command: str) -> Spec:
 
 
 def _settings(dataset: Dataset) -> list[str]:
-    """Return the sentences about the report's attack, the noisy models and the training."""
+    """Return the sentences about the paper's attack, the noisy models and the training."""
     return [sentences.attack(dataset), sentences.noise(dataset), sentences.training(dataset)]
 
 

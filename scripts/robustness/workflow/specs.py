@@ -120,7 +120,7 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def speed(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the report's attack as it is timed: five times on the first 1,000 test images, or on all of fewer."""
+    """Return the paper's attack as it is timed: five times on the first 1,000 test images, or on all of fewer."""
     dataset = of(study, wildcards)
     own = {"alpha": dataset.entry["alpha"], "other_confidences": [], "tighten": False}
     return {
@@ -152,7 +152,7 @@ def examples(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def trust(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the report's attack on one model, the attacks whose records are checked, and on how many images."""
+    """Return the paper's attack on one model, the attacks whose records are checked, and on how many images."""
     dataset = of(study, wildcards)
     return {
         "model": wildcards.model,

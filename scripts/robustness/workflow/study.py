@@ -51,7 +51,7 @@ class Study:
 
     @cached_property
     def claimed(self) -> list[Dataset]:
-        """The datasets that the report's claims are about, as far as they are studied."""
+        """The datasets that the paper's claims are about, as far as they are studied."""
         return [dataset for dataset in self.studied if dataset.name in CLAIMED]
 
     @property
@@ -103,12 +103,12 @@ class Study:
 
     @property
     def claim_attacks(self) -> list[str]:
-        """The attacks that answer claims: the report's, then the others of ours that take any wrong class."""
+        """The attacks that answer claims: the paper's, then the others of ours that take any wrong class."""
         return [STUDIED_ATTACK, *(name for name in self.untargeted_attacks if name != STUDIED_ATTACK)]
 
     @cached_property
     def checked_attacks(self) -> list[str]:
-        """The report's attack, and the one called `strong` if it is ours and has the same target and a common level."""
+        """The paper's attack, and the one called `strong` if it is ours and has the same target and a common level."""
         if "strong" not in self.own_attacks:
             return [STUDIED_ATTACK]
         both = [STUDIED_ATTACK, "strong"]
@@ -119,7 +119,7 @@ class Study:
 
     @property
     def studied_attack(self) -> Entry:
-        """The entry of the report's attack."""
+        """The entry of the paper's attack."""
         entry: Entry = self.config["attacks"][STUDIED_ATTACK]
         return entry
 

@@ -1,4 +1,4 @@
-"""What is swept for a dataset: values of the attack's step α and of the noise level σ that the report does not give.
+"""What is swept for a dataset: values of the attack's step α and of the noise level σ that the paper does not give.
 
 Pure functions of the configuration. At the configured value, attacks and models are the ones that are there anyway.
 """

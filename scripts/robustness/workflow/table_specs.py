@@ -17,7 +17,7 @@ def nothing(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def accuracy(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the order of the models, and the accuracy that the report gives for each."""
+    """Return the order of the models, and the accuracy that the paper gives for each."""
     entries = of(study, wildcards).entries
     published = {name: model.get("published_accuracy") for name, model in entries.items()}
     return {"models": list(entries), "published_accuracy": published}
@@ -39,8 +39,8 @@ def comparison(study: Study, wildcards: Wildcards) -> Spec:
     return {"attacks": study.compared_attacks, "comparators": methods, "models": of(study, wildcards).models}
 
 
-def of_the_report(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the order of the models, and the required confidence of the report's attack."""
+def of_the_original_attack(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of the models, and the required confidence of the paper's attack."""
     return {"models": of(study, wildcards).models, "required_confidence": study.studied_attack["confidence"]}
 
 

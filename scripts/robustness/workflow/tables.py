@@ -52,11 +52,11 @@ class Table:
 TABLES = (
     Table(
         "accuracy",
-        "Put every model's test accuracy beside the report's (its Tables 1 and 2).",
+        "Put every model's test accuracy beside the paper's (its Tables 1 and 2).",
         inputs={"predictions": inputs.predictions},
         spec=table_specs.accuracy,
         caption="accuracy",
-        label="accuracy (report, Tables 1 and 2)",
+        label="accuracy (paper, Tables 1 and 2)",
     ),
     Table(
         "robustness",
@@ -69,7 +69,7 @@ TABLES = (
     Table(
         "rank_agreement",
         "Say whether confidence levels, and measures of change, rank the models alike.",
-        inputs={"measures": inputs.report_measures},
+        inputs={"measures": inputs.original_measures},
         spec=table_specs.rank_agreement,
         caption="rank_agreement",
         label="rank agreement of confidences and measures",
@@ -112,8 +112,8 @@ TABLES = (
     Table(
         "believability",
         "Say for every model how often judges see the new class in its adversarial images, and in noise.",
-        inputs={"judged": inputs.judged, "measures": inputs.report_measures},
-        spec=table_specs.of_the_report,
+        inputs={"judged": inputs.judged, "measures": inputs.original_measures},
+        spec=table_specs.of_the_original_attack,
         caption="believability",
         label="believability",
         of=lambda study, dataset: dataset.has_judges,
@@ -121,8 +121,8 @@ TABLES = (
     Table(
         "transfer",
         "Say for every pair of models whether what fools one fools the other.",
-        inputs={"transferred": inputs.transferred, "measures": inputs.report_measures},
-        spec=table_specs.of_the_report,
+        inputs={"transferred": inputs.transferred, "measures": inputs.original_measures},
+        spec=table_specs.of_the_original_attack,
         caption="transfer",
         label="transfer, models × models",
         of=lambda study, dataset: len(dataset.models) > 1,

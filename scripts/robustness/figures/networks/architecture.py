@@ -1,4 +1,4 @@
-"""Whole architectures (report, Fig. 2), a column of boxes each.
+"""Whole architectures (paper, Fig. 2), a column of boxes each.
 
 Takes the operations that were traced on the models themselves, so a diagram cannot depart from what was trained;
 reads and writes nothing.
@@ -51,7 +51,7 @@ def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, 
         shapes = "At the right of each box: what leaves it; images as channels × height × width."
         counting = "Layers are counted as Keras does; a multiply–add is two FLOP."
         if any(map(is_own, networks)):
-            counting += " Networks that are not the report's are drawn from their modules, and these are counted."
+            counting += " Networks that are not the paper's are drawn from their modules, and these are counted."
         style.caption(
             figure,
             f"{spec['dataset']['title']}: the networks",

@@ -1,4 +1,4 @@
-"""The residual block (report, Fig. 3): one with the identity as its shortcut, one with a convolution."""
+"""The residual block (paper, Fig. 3): one with the identity as its shortcut, one with a convolution."""
 
 from __future__ import annotations
 

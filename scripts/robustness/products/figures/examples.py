@@ -1,4 +1,4 @@
-"""Draw attacked examples of one class: the original and each model's result with its guess (report, Fig. 4, 5, 8, 10).
+"""Draw attacked examples of one class: the original and each model's result with its guess (paper, Fig. 4, 5, 8, 10).
 
 Reads the file of examples and the table of trust checks. `--spec`: dataset, models, architectures, footnote, class.
 """

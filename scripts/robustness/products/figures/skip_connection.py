@@ -1,4 +1,4 @@
-"""Draw the residual blocks, with the identity and with a convolution as shortcut (report, Fig. 3).
+"""Draw the residual blocks, with the identity and with a convolution as shortcut (paper, Fig. 3).
 
 Reads the description of the traced architectures (JSON). `--spec`: dataset, models, architectures, footnote.
 """

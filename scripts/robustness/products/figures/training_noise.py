@@ -1,4 +1,4 @@
-"""Draw training images beside what the noisy models see of them (report, Fig. 1).
+"""Draw training images beside what the noisy models see of them (paper, Fig. 1).
 
 Reads a file of images and their augmented draws. `--spec`: dataset, models, architectures, footnote, augmentation.
 """

@@ -1,4 +1,4 @@
-"""Write the table of the report's claims as a page that can be read in a browser, on a phone too.
+"""Write the table of the paper's claims as a page that can be read in a browser, on a phone too.
 
 Reads the table and its template. `--spec`: scale, seeds, datasets.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.report.claims_page import page
+from robustness.pages.claims_page import page
 from robustness.storage.tables import read_table
 
 

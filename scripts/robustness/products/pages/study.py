@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.report.files import read
-from robustness.report.page import page
+from robustness.pages.files import read
+from robustness.pages.page import page
 from robustness.runtime.cli import settings
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.report.trust_page import trust_page
+from robustness.pages.trust_page import trust_page
 from robustness.runtime.cli import settings
 from robustness.trust import questions
 

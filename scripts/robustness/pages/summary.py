@@ -1,6 +1,6 @@
 """What was found, in a few sentences that hold for this study: the section "In short" of the study's page.
 
-Takes what `robustness.report.files` has read; reads and writes nothing.
+Takes what `robustness.pages.files` has read; reads and writes nothing.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robustness.config import model_entry
-from robustness.report import claims_page
-from robustness.report.files import Dataset, Material
-from robustness.report.tables import at_goal, interval
-from robustness.report.templates import unbroken
+from robustness.pages import claims_page
+from robustness.pages.files import Dataset, Material
+from robustness.pages.tables import at_goal, interval
+from robustness.pages.templates import unbroken
 from robustness.text import number, percent
 from robustness.trust import questions
 
@@ -43,7 +43,7 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
     if spec["claims"]:
         told = {about: _tally(count) for about, count in claims_page.counts(material.claims).items()}
         found.append(
-            Markup("Of the report’s {} claims, about these weights {}; about the recipes {}.").format(
+            Markup("Of the paper’s {} claims, about these weights {}; about the recipes {}.").format(
                 len(material.claims), told["weights_verdict"], told["verdict"]
             )
         )
@@ -146,8 +146,8 @@ def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
 
 
 def goal(spec: Mapping[str, Any]) -> float:
-    """The probability that a wrong class must reach in the report's attack; 0 for any wrong prediction."""
-    confidence = spec["config"]["attacks"]["report"]["confidence"]
+    """The probability that a wrong class must reach in the paper's attack; 0 for any wrong prediction."""
+    confidence = spec["config"]["attacks"]["original"]["confidence"]
     return 0.0 if confidence == "argmax" else float(confidence)
 
 

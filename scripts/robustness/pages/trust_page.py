@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
-from robustness.report.templates import rendered, unbroken
+from robustness.pages.templates import rendered, unbroken
 from robustness.text import percent
 from robustness.trust.questions import QUESTIONS, Row
 

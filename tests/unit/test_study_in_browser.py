@@ -9,9 +9,9 @@ from typing import Any
 import pandas
 import pytest
 from browser import NAMES, Tab, executable, opened
-from made_report import TEMPLATE, write_study
+from made_results import TEMPLATE, write_study
 
-from robustness.report import files, page
+from robustness.pages import files, page
 
 pytestmark = [
     pytest.mark.slow,
@@ -26,7 +26,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     spec = write_study(folder)
     text = page.page(files.read(folder, spec, TEMPLATE.parent, folder), spec, TEMPLATE)
-    (folder / "report.html").write_text(text, encoding="utf-8")
+    (folder / "study.html").write_text(text, encoding="utf-8")
     return folder
 
 
@@ -42,13 +42,13 @@ def tab(browser: Tab, results: Path) -> Tab:
     browser.prefer("light")
     browser.said.clear()
     browser.requested.clear()
-    browser.open(results / "report.html")
+    browser.open(results / "study.html")
     return browser
 
 
 def edited(results: Path, before: str, after: str) -> Path:
     """The page with a mistake in it."""
-    text = (results / "report.html").read_text(encoding="utf-8")
+    text = (results / "study.html").read_text(encoding="utf-8")
     assert before in text
     path = results / "edited.html"
     path.write_text(text.replace(before, after, 1), encoding="utf-8")
@@ -85,7 +85,7 @@ def click(tab: Tab, column: int) -> None:
 def test_the_page_says_nothing_on_the_console_and_asks_for_no_other_file(tab: Tab, results: Path) -> None:
     frame(tab)
     assert tab.said == []
-    assert requests(tab) == [(results / "report.html").as_uri()]
+    assert requests(tab) == [(results / "study.html").as_uri()]
     assert tab.run("[...document.images].filter(image => image.alt && !image.naturalWidth).length") == 0
 
 
@@ -103,7 +103,7 @@ def test_the_policy_of_the_page_is_what_keeps_requests_away(tab: Tab, results: P
     tab.run("new Promise(done => Object.assign(new Image(), {onerror: done, src: 'http://127.0.0.1:9/x.png'}))")
     assert "http://127.0.0.1:9/x.png" in tab.requested
     tab.requested.clear()
-    tab.open(results / "report.html")
+    tab.open(results / "study.html")
     tab.run("new Promise(done => Object.assign(new Image(), {onerror: done, src: 'http://127.0.0.1:9/x.png'}))")
     assert tab.said != []
 
@@ -182,7 +182,7 @@ def test_dark_is_what_the_system_prefers_or_what_was_chosen_and_stays(tab: Tab, 
     assert light != dark
     tab.run("document.querySelector('.theme').click()")
     assert tab.run(COLOUR) == light
-    tab.open(results / "report.html")
+    tab.open(results / "study.html")
     assert tab.run(COLOUR) == light
     tab.run("document.querySelector('.theme').click()")
     tab.prefer("light")
@@ -195,7 +195,7 @@ def test_the_theme_changes_where_storage_is_refused(tab: Tab, results: Path) -> 
     refuse = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })"
     script = tab.call("Page.addScriptToEvaluateOnNewDocument", source=refuse)
     try:
-        tab.open(results / "report.html")
+        tab.open(results / "study.html")
         light = tab.run(COLOUR)
         tab.run("document.querySelector('.theme').click()")
         assert tab.run(COLOUR) != light
@@ -207,7 +207,7 @@ def test_the_theme_changes_where_storage_is_refused(tab: Tab, results: Path) -> 
 @pytest.mark.parametrize("phone", [False, True])
 def test_the_page_fits_a_phone_and_wide_tables_scroll_in_their_own_box(tab: Tab, results: Path, phone: bool) -> None:
     tab.size(390, 844, phone)
-    tab.open(results / "report.html")
+    tab.open(results / "study.html")
     tab.run("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     width = "Math.max(document.documentElement.scrollWidth, innerWidth)"
     assert tab.run(width) == 390

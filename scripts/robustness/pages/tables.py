@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from robustness.outcome import Outcome
-from robustness.report.templates import unbroken
+from robustness.pages.templates import unbroken
 from robustness.storage.levels import ARGMAX, at_level, is_level
 from robustness.text import DASH, number, percent
 
@@ -109,10 +109,10 @@ def models(
 
 
 def accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Test accuracy, and the report's where it has one."""
+    """Test accuracy, and the paper's where it has one."""
     published = bool(table["accuracy_published"].notna().any())
     head = [Column("Model", "text"), Column("Accuracy")]
-    head += [Column("In the report")] if published else []
+    head += [Column("In the paper")] if published else []
     rows = [
         [
             words(titles[row["model"]]),
@@ -129,7 +129,7 @@ def accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 def robustness(
     table: pandas.DataFrame, titles: Mapping[str, str], required_confidence: float, threshold: float, file: str
 ) -> Table:
-    """The report's attack at its required confidence: how it ended, and how much change it needed."""
+    """The paper's attack at its required confidence: how it ended, and how much change it needed."""
     head = ["Attacked", "Not fooled", "Wrong unchanged", "Change per pixel, median", "Change per pixel, mean"]
     rows = [
         [
@@ -163,8 +163,8 @@ def robustness(
 
 
 def at_goal(table: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
-    """The rows of the table of robustness that the page is about: the report's attack at its required confidence."""
-    return at_level(table[table["attack"] == "report"], required_confidence)
+    """The rows of the table of robustness that the page is about: the paper's attack at its required confidence."""
+    return at_level(table[table["attack"] == "original"], required_confidence)
 
 
 def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:

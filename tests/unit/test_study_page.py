@@ -18,14 +18,14 @@ import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_report import HOSTILE, ROOT, SVG, TEMPLATE, write_study
+from made_results import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import write_page
 from robustness.errors import UserError
+from robustness.pages import files, summary
+from robustness.pages import page as study_page
+from robustness.pages.captions import caption, to_html
 from robustness.products.pages import study as product
-from robustness.report import files, summary
-from robustness.report import page as report_page
-from robustness.report.captions import caption, to_html
 from robustness.text import number
 
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "mspace"}
@@ -63,7 +63,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def rendered(results: Path, spec: dict[str, Any]) -> str:
-    return report_page.page(files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE)
+    return study_page.page(files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +155,7 @@ def test_the_summary_counts_attacks_checks_claims_and_seeds(text: str) -> None:
     assert "On Own <i>images</i> , Lonely needed a median change of 0.0568 per pixel" in said
     assert "9 of 270 attacks did not fool" in said
     assert f"1 of 36 trust checks failed: the numbers of {HOSTILE} (MNIST) may belong to the attack" in said
-    assert "Of the report’s 3 claims, about these weights 1 holds, 1 does not hold and 1 is undecided" in said
+    assert "Of the paper’s 3 claims, about these weights 1 holds, 1 does not hold and 1 is undecided" in said
     assert "Each network was trained once: nothing here says how much another training of it would differ." in said
 
 
@@ -217,7 +217,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
     assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 
-def test_a_study_without_the_reports_datasets_or_failures_says_so(tmp_path: Path) -> None:
+def test_a_study_without_the_papers_datasets_or_failures_says_so(tmp_path: Path) -> None:
     spec = write_study(tmp_path, censored=0)
     spec |= {"datasets": spec["datasets"][1:], "claims": []}
     text = rendered(tmp_path, spec)
@@ -234,7 +234,7 @@ def test_a_study_without_the_reports_datasets_or_failures_says_so(tmp_path: Path
 
 def test_parts_that_a_study_has_not_are_left_out_and_unknown_figures_are_shown(text: str) -> None:
     present = re.findall(r'<section id="(\w+)"', text)
-    assert present == [name for name in report_page.SECTIONS if name not in ("sensitivity", "comparison")]
+    assert present == [name for name in study_page.SECTIONS if name not in ("sensitivity", "comparison")]
     assert "something new" in text
 
 
@@ -247,10 +247,10 @@ def test_optional_tables_are_shown_where_they_are_there(tmp_path: Path, name: st
     rows = {
         "sensitivity": {"parameter": "alpha", "value": 0.01, "configured": True, "claim": 1, "asks": "a", "low": 1}
         | {"estimate": 1.2345, "high": 2, "unit": "times", "weights_verdict": "holds", "changes": False},
-        "comparison": {"attack": "report", "model": "wild", "norm": "l2", "ratio": 1.2345, "ratio_low": 1}
+        "comparison": {"attack": "original", "model": "wild", "norm": "l2", "ratio": 1.2345, "ratio_low": 1}
         | {"ratio_high": 2, "median": 1, "success": 1, "both": 3, "only_ours": 0, "only_comparators": 0},
         "references": {"source": "S", "table": "T", "their_attack": "A", "statistic": "mean", "norm": "l2", "low": 1}
-        | {"their_value": 1, "model": "plain", "attack": "report", "value": 1.2345, "high": 2, "ratio": 1}
+        | {"their_value": 1, "model": "plain", "attack": "original", "value": 1.2345, "high": 2, "ratio": 1}
         | {"comparable": "partly", "why": "so"},
     }
     pandas.DataFrame([rows[name]]).to_csv(tmp_path / "mnist" / "tables" / f"{name}.csv", index=False)
@@ -276,8 +276,8 @@ def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) 
         ("mnist/figures/mean_change.png", b"no picture"),
         ("mnist/figures/mean_change.svg", None),
         ("mnist/models/wild/seed0/model.json", b"{"),
-        ("mnist/attacks/report/wild/seed0/measures.parquet", b"PAR1"),
-        ("mnist/attacks/report/wild/seed0/0-10.parquet", None),
+        ("mnist/attacks/original/wild/seed0/measures.parquet", b"PAR1"),
+        ("mnist/attacks/original/wild/seed0/0-10.parquet", None),
         ("mnist/tables/accuracy.csv", None),
     ],
 )
@@ -325,5 +325,5 @@ def test_the_markup_of_captions_becomes_html() -> None:
 
 def test_every_caption_that_a_figure_or_table_names_is_there() -> None:
     texts = {path.stem for path in (ROOT / "report").glob("*.rst")}
-    assert {kind.caption for kind in report_page.KINDS.values()} <= texts
-    assert set(report_page.OTHERS) | {"models", "robustness", "trust", "claims"} <= texts
+    assert {kind.caption for kind in study_page.KINDS.values()} <= texts
+    assert set(study_page.OTHERS) | {"models", "robustness", "trust", "claims"} <= texts

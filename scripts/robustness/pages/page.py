@@ -1,6 +1,6 @@
 """The study's page: what was asked, done and found, as one HTML file that reads like the study.
 
-Takes what `robustness.report.files` has read, and fills the template; reads only the template and what it includes,
+Takes what `robustness.pages.files` has read, and fills the template; reads only the template and what it includes,
 writes nothing. Every number on the page is one of a table's, a count of its rows, or a sum of its counts.
 """
 
@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from robustness.report import claims_page, trust_page
-from robustness.report import tables as report_tables
-from robustness.report.captions import Caption, caption
-from robustness.report.files import Dataset, Material, Picture, devices, versions
-from robustness.report.summary import DAGGER, goal, not_fooled, summary, titles
-from robustness.report.tables import Cell, Column, Table, at_goal, cell, words
-from robustness.report.templates import rendered, unbroken
+from robustness.pages import claims_page, trust_page
+from robustness.pages import tables as page_tables
+from robustness.pages.captions import Caption, caption
+from robustness.pages.files import Dataset, Material, Picture, devices, versions
+from robustness.pages.summary import DAGGER, goal, not_fooled, summary, titles
+from robustness.pages.tables import Cell, Column, Table, at_goal, cell, words
+from robustness.pages.templates import rendered, unbroken
 from robustness.text import DASH, counted, number, percent
 from robustness.trust import questions
 
@@ -96,12 +96,12 @@ SECTIONS = {
     "accuracy": "Accuracy",
     "attack": "The attack",
     "robustness": "Robustness",
-    "claims": "The report’s claims",
+    "claims": "The paper’s claims",
     "believability": "Believability",
     "trust": "Can the numbers be trusted?",
     "transfer": "Transfer",
     "targeted": "Toward each class",
-    "sensitivity": "What the report does not say: α and σ",
+    "sensitivity": "What the paper does not say: α and σ",
     "comparison": "Beside other attacks",
     "examples": "Examples",
     "others": "Other figures",
@@ -114,14 +114,14 @@ ALWAYS = {"summary", "attack", "reproduce", "limits"}
 
 
 OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
-    "accuracy": ("accuracy", report_tables.accuracy, False),
-    "rank_agreement": ("robustness", report_tables.rank_agreement, True),
-    "believability": ("believability", report_tables.believability, False),
-    "transfer": ("transfer", report_tables.transfer, True),
-    "targeted": ("targeted", report_tables.targeted, False),
-    "sensitivity": ("sensitivity", report_tables.sensitivity, True),
-    "comparison": ("comparison", report_tables.comparison, False),
-    "references": ("comparison", report_tables.references, True),
+    "accuracy": ("accuracy", page_tables.accuracy, False),
+    "rank_agreement": ("robustness", page_tables.rank_agreement, True),
+    "believability": ("believability", page_tables.believability, False),
+    "transfer": ("transfer", page_tables.transfer, True),
+    "targeted": ("targeted", page_tables.targeted, False),
+    "sensitivity": ("sensitivity", page_tables.sensitivity, True),
+    "comparison": ("comparison", page_tables.comparison, False),
+    "references": ("comparison", page_tables.references, True),
 }
 """Tables that need no more than the models' titles: section, what makes them, and whether they are folded away."""
 
@@ -254,13 +254,13 @@ def _blocks(
         return f"{entry['name']}/tables/{name}.csv"
 
     if "models" in tables:
-        made = report_tables.models(tables["models"], entry["models"], dataset.cards, file("models"))
+        made = page_tables.models(tables["models"], entry["models"], dataset.cards, file("models"))
         blocks["models"].tables.append(made)
     if "robustness" in tables:
         table, threshold = tables["robustness"], settings["changed_pixel_threshold"]
-        made = report_tables.robustness(table, names, goal(spec), threshold, file("robustness"))
+        made = page_tables.robustness(table, names, goal(spec), threshold, file("robustness"))
         blocks["robustness"].tables.append(made)
-        blocks["robustness"].folded.append(report_tables.attacks(table, names, file("robustness")))
+        blocks["robustness"].folded.append(page_tables.attacks(table, names, file("robustness")))
     for name, (section, make, folded) in OTHERS.items():
         if name in tables:
             made = make(tables[name], names, file(name))
@@ -335,9 +335,9 @@ def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) 
         made.append(
             [
                 words(names.get(model, model)),
-                cell(seed, write=report_tables.whole),
-                cell(len(own) - len(failed), write=report_tables.whole),
-                cell(len(failed), write=report_tables.whole, tone="bad" if failed else "good"),
+                cell(seed, write=page_tables.whole),
+                cell(len(own) - len(failed), write=page_tables.whole),
+                cell(len(failed), write=page_tables.whole, tone="bad" if failed else "good"),
                 words("; ".join(failed)),
             ]
         )
@@ -351,7 +351,7 @@ def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -
     made = [
         [
             words(names.get(row.model, row.model)),
-            cell(row.seed, write=report_tables.whole),
+            cell(row.seed, write=page_tables.whole),
             words(questions.QUESTIONS[row.check].title if row.check in questions.QUESTIONS else row.check),
             cell(row.value, write=two_digits),
             cell(row.limit, write=two_digits),
@@ -373,8 +373,8 @@ def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
             cells = [f"{entry['method']} of {entry['library']}", DASH, "any wrong class", DASH]
             steps = entry["steps"]
         else:
-            others = [report_tables.level(0 if each == "argmax" else each) for each in entry["other_confidences"]]
-            reached = report_tables.level(0 if entry["confidence"] == "argmax" else entry["confidence"])
+            others = [page_tables.level(0 if each == "argmax" else each) for each in entry["other_confidences"]]
+            reached = page_tables.level(0 if entry["confidence"] == "argmax" else entry["confidence"])
             cells = [rewards.get(entry["reward"], entry["reward"]), entry["direction"], reached, ", ".join(others)]
             steps = entry["max_iterations"]
         target = DASH if entry.get("target") is None else entry["target"]

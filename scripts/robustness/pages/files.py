@@ -1,7 +1,7 @@
 """What the study's page is made from, read from a study's results: tables, pictures, captions, and where it came from.
 
 Reads results/<dataset>/tables, figures, models and attacks, results/claims.csv, and report/*.rst; writes nothing.
-Exists so that `robustness.report.page` is functions on values.
+Exists so that `robustness.pages.page` is functions on values.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
             for seed in spec["seeds"]:
                 card = read_json(folder / "models" / model["name"] / f"seed{seed}" / "model.json")
                 cards.setdefault(model["name"], card)
-                attack = folder / "attacks" / "report" / model["name"] / f"seed{seed}"
+                attack = folder / "attacks" / "original" / model["name"] / f"seed{seed}"
                 stamps += [card.get("provenance", {})]
                 stamps += [read_stamp(attack / name) for name in (f"{entry['shard']}.parquet", "measures.parquet")]
         tables += [folder / "tables" / f"{name}.csv" for name in entry["tables"]]

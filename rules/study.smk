@@ -1,9 +1,9 @@
 # The study as one page.
 # Reads: every table and figure of the datasets that are studied, results/claims.csv, and what the files of models and
-# attacks say of where they came from. Writes: results/report.html.
+# attacks say of where they came from. Writes: results/study.html.
 
 
-rule render_report:
+rule write_study_page:
     """Write the page that reads like the study, with every table and figure in it."""
     input:
         claims=rules.assess_claims.output,
@@ -11,11 +11,11 @@ rule render_report:
         figures=[targets.figures(dataset) for dataset in STUDY.studied],
         stamped=[targets.stamped(dataset) for dataset in STUDY.studied],
     output:
-        f"{RESULTS}/report.html",
+        f"{RESULTS}/study.html",
     log:
-        f"{RESULTS}/logs/render_report.log",
+        f"{RESULTS}/logs/write_study_page.log",
     benchmark:
-        f"{RESULTS}/benchmarks/render_report.tsv"
+        f"{RESULTS}/benchmarks/write_study_page.tsv"
     conda:
         "../envs/figures.yaml"
     params:

@@ -58,7 +58,7 @@ def write_study(results: Path, censored: int = 3) -> dict[str, Any]:
     for dataset, entries in models.items():
         _write_dataset(results / dataset, [entry["name"] for entry in entries], censored)
     _csv(results / "claims.csv", [_claim(1, "holds"), _claim(2, "does not hold"), _claim(3, "undecided")])
-    words = ["Attack report.", "Noisy models: noise.", "1,000 training images, 1 seed."]
+    words = ["Attack original.", "Noisy models: noise.", "1,000 training images, 1 seed."]
     keys = ("scale", "seeds", "study", "training", "architectures", "attacks", "sensitivity", "targeted", "trust")
     return {
         "scale": config["scale"],
@@ -123,7 +123,7 @@ def _write_dataset(folder: Path, models: list[str], censored: int) -> None:
         settings = {"epochs": 7, "learning_rate": 0.003, "batch_size": 64}
         card = {"provenance": stamp | {"spec": {"training": settings}}, "summary": {}}
         (trained / "model.json").write_text(json.dumps(card), encoding="utf-8")
-        attacked = folder / "attacks" / "report" / model / "seed0"
+        attacked = folder / "attacks" / "original" / model / "seed0"
         attacked.mkdir(parents=True)
         for name in ("0-10", "measures"):
             write_records(attacked / f"{name}.parquet", {"image": [0]}, {"provenance": stamp})
@@ -134,7 +134,7 @@ def _fails(model: str, check: str) -> bool:
 
 
 def _robustness(model: str, level: float, censored: int) -> dict[str, Any]:
-    row: dict[str, Any] = {"attack": "report", "model": model, "required_confidence": level, "seeds": 1}
+    row: dict[str, Any] = {"attack": "original", "model": model, "required_confidence": level, "seeds": 1}
     row |= {"attacked": 90, "skipped": 10, "success": 90 - censored, "default_state": 0, "cap": censored}
     row |= {"censored": censored, "zero_gradient_share": 0}
     value = MEDIAN[model] * (1 if level else 0.5)

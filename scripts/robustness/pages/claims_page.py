@@ -1,7 +1,7 @@
 """The page of claims: the table of claims as HTML that a person reads, in one file.
 
 Takes the table; reads the template and what it imports, writes nothing. Exists because a CSV with sentences in it is
-hard to read. The study's page (`robustness.report.page`) shows the same rows and counts.
+hard to read. The study's page (`robustness.pages.page`) shows the same rows and counts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED
 from robustness.errors import UserError
-from robustness.report.templates import rendered
+from robustness.pages.templates import rendered
 from robustness.text import counted, number
 
 if TYPE_CHECKING:
