@@ -38,6 +38,30 @@ rule attack_shard:
         " --threads {threads} --log {log:q}"
 
 
+rule bound_shard:
+    """Attack one model on one range of test images with AutoAttack, within the budgets of each threat model."""
+    input:
+        weights=rules.train_model.output.weights,
+        test=rules.prepare_data.output.test,
+    output:
+        f"{RESULTS}/{{dataset}}/autoattack/{{model}}/seed{{seed}}/{{start}}-{{stop}}.parquet",
+    log:
+        f"{RESULTS}/{{dataset}}/logs/bound_shard/{{model}}-seed{{seed}}-{{start}}-{{stop}}.log",
+    benchmark:
+        f"{RESULTS}/{{dataset}}/benchmarks/bound_shard/{{model}}-seed{{seed}}-{{start}}-{{stop}}.tsv"
+    conda:
+        "../envs/autoattack.yaml"
+    threads: 1
+    params:
+        *src("bound_shard"),
+        spec=spec(specs.bound),
+    shell:
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+        " --dataset {wildcards.dataset:q} --model {wildcards.model:q}"
+        " --seed {wildcards.seed} --start {wildcards.start} --stop {wildcards.stop}"
+        " --records {output:q} --threads {threads} --log {log:q}"
+
+
 rule compare_shard:
     """Attack one model on one range of test images with an attack of a library, which ours are compared with."""
     input:

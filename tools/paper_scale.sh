@@ -119,7 +119,7 @@ PY
 read -r -a more <<<"${MORE:-}"
 read -r -a seeds < <("$python" -c 'import json, sys; print(*json.loads(sys.argv[1]))' "$SEEDS")
 # Of the jobs that use a GPU one more than there are GPUs: while one computes, the next one starts up and waits.
-on_gpu=(train_model import_model evaluate_model attack_shard judge_attack transfer_attack attack_targets check_trust)
+on_gpu=(train_model import_model evaluate_model attack_shard bound_shard judge_attack transfer_attack attack_targets check_trust)
 gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')" + 1))
 run() {
   "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet "${QUIET[@]}" "${PLAN[@]}" \

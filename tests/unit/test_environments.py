@@ -36,12 +36,13 @@ ON_CONDA = {"matplotlib": "matplotlib-base", "seaborn": "seaborn-base", "torch":
 BESIDE = {
     # A configuration names networks of torchvision's as models of one's own: docs/own-model.md does.
     "torch": {"torchvision"},
+    "autoattack": {"pip", "torchvision"},
     # adv-lib is installed without its dependencies: these are the ones that it imports.
     "comparators": {"pip", "setuptools", "torchvision", "tqdm"},
 }
 """What an environment holds beside what its scripts import."""
 
-NOT_ON_CONDA = {"adv-lib"}
+NOT_ON_CONDA = {"adv-lib", "pyautoattack"}
 """What a post-deploy script installs."""
 
 STARTERS = {ROOT / "scripts" / name for name in ("start_job.py", "serve_jobs.py")}
@@ -188,7 +189,7 @@ def test_no_program_is_named_like_a_package_which_its_folder_would_hide_from_wha
 
 def test_every_package_of_the_project_is_needed_by_an_environment_or_by_snakemake() -> None:
     somewhere = {package for path in ENVIRONMENTS for package in held(path.stem)}
-    assert {on_conda(name) for name in pinned()} - somewhere == {on_conda(name) for name in OF_SNAKEMAKE}
+    assert {on_conda(name) for name in pinned()} - somewhere - NOT_ON_CONDA == {on_conda(name) for name in OF_SNAKEMAKE}
 
 
 def test_the_package_that_conda_does_not_have_is_the_one_that_make_installs() -> None:
@@ -196,3 +197,8 @@ def test_the_package_that_conda_does_not_have_is_the_one_that_make_installs() ->
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     (wanted,) = re.findall(r"adv-lib==\S+", script)
     assert re.findall(r"adv-lib==\S+", makefile) == [wanted]
+
+
+def test_the_package_of_autoattack_is_the_one_of_the_project() -> None:
+    script = (ROOT / "envs" / "autoattack.post-deploy.sh").read_text(encoding="utf-8")
+    assert re.findall(r"pyautoattack(==\S+)", script) == [pinned()["pyautoattack"]]

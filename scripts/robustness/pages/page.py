@@ -46,6 +46,12 @@ KINDS = {
     "training_curves": Kind(
         "models", "training_curves", "Line charts: loss and accuracy per epoch of {models} on {dataset}."
     ),
+    "robust_accuracy": Kind(
+        "robustness",
+        "robust_accuracy",
+        "Line chart: share of the images of {dataset} that no attack fools, against the change allowed, a line for "
+        "each of {models}.",
+    ),
     "mean_change": Kind(
         "robustness", "bars", "Bar chart: mean change per pixel until the model was wrong. {values}", "measure"
     ),
@@ -115,6 +121,7 @@ ALWAYS = {"summary", "attack", "reproduce", "limits"}
 
 OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
     "accuracy": ("accuracy", page_tables.accuracy, False),
+    "robust_accuracy": ("robustness", page_tables.robust_accuracy, False),
     "rank_agreement": ("robustness", page_tables.rank_agreement, True),
     "believability": ("believability", page_tables.believability, False),
     "transfer": ("transfer", page_tables.transfer, True),
@@ -124,6 +131,8 @@ OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
     "references": ("comparison", page_tables.references, True),
 }
 """Tables that need no more than the models' titles: section, what makes them, and whether they are folded away."""
+FIRST = "robust_accuracy"
+"""The table that its section begins with: what the field asks for first."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +273,8 @@ def _blocks(
     for name, (section, make, folded) in OTHERS.items():
         if name in tables:
             made = make(tables[name], names, file(name))
-            (blocks[section].folded if folded else blocks[section].tables).append(made)
+            shown = blocks[section].folded if folded else blocks[section].tables
+            shown.insert(0 if name == FIRST else len(shown), made)
     if dataset.trust:
         blocks["trust"].tables.append(trusted(dataset.trust, names, file("trust")))
         blocks["trust"].folded.append(checks(dataset.trust, names, file("trust")))

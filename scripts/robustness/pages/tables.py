@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from robustness.config.threat_models import NORMS, in_words
 from robustness.outcome import Outcome
 from robustness.pages.templates import unbroken
 from robustness.storage.levels import ARGMAX, at_level, is_level
@@ -217,6 +218,25 @@ def rank_agreement(table: pandas.DataFrame, titles: Mapping[str, str], file: str
     head = ["τ of medians", "τ per image, mean", "Images", "Not fooled"]
     return Table("Do other confidences and measures rank the models alike?", [*texts, *map(Column, head)], rows,
                  "rank_agreement", file)  # fmt: skip
+
+
+def robust_accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
+    """The share of images that no attack fools within each budget, and who fooled the others."""
+    head = ["Clean accuracy", "Robust accuracy", "Against our attacks alone", "Only AutoAttack fooled", "Only ours"]
+    rows = [
+        [
+            words(titles[row["model"]]),
+            Cell(f"{NORMS.get(row['norm'], row['norm'])} {in_words(row['budget'])}", repr(float(row["budget"]))),
+            *(
+                cell(row[f"{name}_accuracy"], row[f"{name}_low"], row[f"{name}_high"], percent)
+                for name in ("clean", "robust", "ours")
+            ),
+            *(cell(row[name], write=whole) for name in ("only_autoattack", "only_ours", "both", "images")),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = [Column("Model", "text"), Column("Change allowed"), *map(Column, [*head, "Both", "Images"])]
+    return Table("Robust accuracy under AutoAttack and our attacks", columns, rows, "robust_accuracy", file)
 
 
 def believability(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:

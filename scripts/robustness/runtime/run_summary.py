@@ -23,6 +23,7 @@ KINDS = {
     "evaluate_model": ("evaluation", "evaluations"),
     "attack_shard": ("attack shard", "attack shards"),
     "compare_shard": ("shard of a library's attack", "shards of a library's attacks"),
+    "bound_shard": ("shard of AutoAttack", "shards of AutoAttack"),
     "attack_targets": ("attack toward each class", "attacks toward each class"),
     "measure_attack": ("measured attack", "measured attacks"),
     "check_trust": ("model checked", "models checked"),

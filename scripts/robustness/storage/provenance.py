@@ -25,6 +25,7 @@ _PACKAGES = {
     "pandas": "pandas",
     "pillow": "PIL",
     "pyarrow": "pyarrow",
+    "pyautoattack": "pyautoattack",
     "safetensors": "safetensors",
     "scikit-image": "skimage",
     "scikit-learn": "sklearn",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.config import model_entry
+from robustness.config.threat_models import budgets_of
 from robustness.workflow.sweep import Entry, Sweep, small_entry, sweep_of
 
 STUDIED_ATTACK = "original"
@@ -180,6 +181,24 @@ class Dataset:
     def swept_shards(self) -> list[str]:
         """The ranges of test images that make up an attack whose step is swept, on fewer images."""
         return self._ranges(self.sweep.images)
+
+    @cached_property
+    def budgets(self) -> dict[str, list[float]]:
+        """The budgets of each norm within which AutoAttack looks for changes; empty where it does not."""
+        return {} if self.is_small or not self.config["autoattack"] else budgets_of(self.entry.get("threat_models"))
+
+    @property
+    def bound_images(self) -> int:
+        """How many test images AutoAttack is given, of those that our attacks have."""
+        images: int = min(self.config["autoattack"]["images"], self.entry["attacked_images"])
+        return images
+
+    @property
+    def bound_records(self) -> list[str]:
+        """The records of AutoAttack on all models, seeds and ranges of test images."""
+        shards = self._ranges(self.bound_images)
+        names = [f"autoattack/{{model}}/seed{{seed}}/{shard}.parquet" for shard in shards]
+        return [path for name in names for path in self.of_every_network(name)]
 
     def _ranges(self, total: int) -> list[str]:
         size = self.config["shard_images"]

@@ -85,6 +85,12 @@ def robustness_curves(study: Study, wildcards: Wildcards) -> Spec:
     return figure(study, dataset, *how_attacked(dataset), panels=panels)
 
 
+def robust_accuracy(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the spec of the robust accuracy over the budgets of each norm."""
+    dataset = of(study, wildcards)
+    return figure(study, dataset, sentences.bounded(dataset), sentences.noise(dataset), norms=list(dataset.budgets))
+
+
 def of_the_original_attack(study: Study, wildcards: Wildcards) -> Spec:
     """Return the spec of a figure about the images that the paper's attack made."""
     dataset = of(study, wildcards)

@@ -88,6 +88,16 @@ FIGURES = (
         shows="the networks (paper, Fig. 2)",
     ),
     Figure(
+        "robust_accuracy",
+        "Draw the robust accuracy over the budget, a line per model, a panel per norm.",
+        inputs={"table": "tables/robust_accuracy.csv", "trust": TRUST},
+        spec=figure_specs.robust_accuracy,
+        caption="robust_accuracy",
+        label="robust accuracy",
+        shows="share of images that withstand AutoAttack and our attacks, by the change allowed",
+        values=where(lambda dataset: bool(dataset.budgets)),
+    ),
+    Figure(
         "bars",
         "Draw one measure of robustness, a bar per model (paper, Fig. 6, 7, 12, 13).",
         inputs={"table": "tables/robustness.csv", "trust": TRUST},

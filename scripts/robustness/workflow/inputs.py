@@ -84,6 +84,16 @@ def all_measures(study: Study, wildcards: Wildcards) -> list[str]:
     return of(study, wildcards).measures(study.config["attacks"])
 
 
+def bound_records(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the records of AutoAttack on all of a dataset's models, seeds and ranges of images."""
+    return of(study, wildcards).bound_records
+
+
+def own_measures(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the measures of all attacks of ours, for all models and seeds of a dataset."""
+    return of(study, wildcards).measures(study.own_attacks)
+
+
 def compared_measures(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the measures of our compared attacks, then of comparators, for all models and seeds of a dataset."""
     return of(study, wildcards).measures([*study.compared_attacks, *study.comparators])

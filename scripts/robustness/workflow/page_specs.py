@@ -47,14 +47,14 @@ def whole_study(study: Study, command: str) -> Spec:
 
     Also the names of what it shows.
     """
-    shown = ("scale", "seeds", "study", "training", "architectures", "attacks", "sensitivity", "targeted", "trust")
+    shown = ("scale", "seeds", "study", "training", "architectures", "attacks", "autoattack", "sensitivity", "targeted")
     folder = page_template(study.root, "study").parent
     texts = sorted([*folder.glob("*.rst"), *folder.glob("study.*"), folder / "parts.html.j2"])
     return {
         "scale": study.config["scale"],
         "seeds": study.seeds,
         "command": command,
-        "config": {key: study.config[key] for key in shown}
+        "config": {key: study.config[key] for key in (*shown, "trust")}
         | {"datasets": {dataset.name: dataset.entry for dataset in study.studied}}
         | {"sources": {dataset.entry["source"]: dataset.source for dataset in study.studied}},
         "claims": [dataset.name for dataset in study.claimed],

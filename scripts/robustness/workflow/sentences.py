@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from robustness.config.threat_models import attacks_of
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.sweep import Entry
 
@@ -54,6 +55,16 @@ def attacked(dataset: Dataset) -> str:
     return f"{counted(dataset.entry['attacked_images'], 'test image')}, {counted(len(dataset.seeds), 'seed')}."
 
 
+def bounded(dataset: Dataset) -> str:
+    """Return the sentence that says how AutoAttack was used, and on how many images."""
+    entry = dataset.config["autoattack"]
+    attacks, targets = attacks_of(entry)
+    version = "standard version" if entry["version"] == "standard" else "not the standard version"
+    aims = f"; {counted(targets, 'target class', 'target classes')} at most" if {"apgd-t", "fab-t"} & {*attacks} else ""
+    images, seeds = counted(dataset.bound_images, "test image"), counted(len(dataset.seeds), "seed")
+    return f"AutoAttack, {version}: {', '.join(attacks)}{aims}; the first {images}, {seeds}."
+
+
 def swept(dataset: Dataset) -> list[str]:
     """Return the sentences that say how each swept value was judged."""
     sweep = dataset.sweep
@@ -83,6 +94,6 @@ def command(files: Iterable[str | Path], given: Mapping[str, Any], base: Path) -
     return shlex.join(words)
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, nouns: str = "") -> str:
     """Return a number with its noun: `1 seed`, `3 seeds`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from robustness.config.threat_models import attacks_of
 from robustness.data.folder_digest import digest
 from robustness.errors import UserError
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
@@ -105,6 +106,22 @@ def comparator(study: Study, wildcards: Wildcards) -> Spec:
     """Return one attack of a library, and the seed of its random numbers."""
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
     return {"title": title, "attack": study.config["attacks"][wildcards.attack], "seed": int(wildcards.seed)}
+
+
+def bound(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the budgets of each norm, AutoAttack's attacks, and the seed of its random numbers.
+
+    A model that comes with its weights is the same for each seed, and so is what becomes of it.
+    """
+    dataset = of(study, wildcards)
+    attacks, targets = attacks_of(study.config["autoattack"])
+    return {
+        "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}, AutoAttack",
+        "budgets": dataset.budgets,
+        "attacks": attacks,
+        "targets": targets,
+        "seed": int(wildcards.seed) if wildcards.model in dataset.trained else dataset.seeds[0],
+    }
 
 
 def targeted(study: Study, wildcards: Wildcards) -> Spec:

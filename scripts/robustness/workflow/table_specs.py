@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from robustness.config.threat_models import attacks_of
 from robustness.workflow.inputs import of, referenced_attacks, referenced_methods
 from robustness.workflow.params import Wildcards
 from robustness.workflow.specs import Spec, without_title
@@ -31,6 +32,13 @@ def robustness(study: Study, wildcards: Wildcards) -> Spec:
 def rank_agreement(study: Study, wildcards: Wildcards) -> Spec:
     """Return the order of the models."""
     return {"models": of(study, wildcards).models}
+
+
+def robust_accuracy(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the order of the models, our attacks and AutoAttack's, and the budgets of each norm."""
+    dataset = of(study, wildcards)
+    attacks = {"attacks": study.own_attacks, "autoattack": attacks_of(study.config["autoattack"])[0]}
+    return {"models": dataset.models, **attacks, "budgets": dataset.budgets}
 
 
 def comparison(study: Study, wildcards: Wildcards) -> Spec:

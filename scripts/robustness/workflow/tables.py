@@ -67,6 +67,15 @@ TABLES = (
         label="robustness, every measure",
     ),
     Table(
+        "robust_accuracy",
+        "Say for every model and threat model how many images withstand AutoAttack and all attacks of ours.",
+        inputs={"bounds": inputs.bound_records, "measures": inputs.own_measures},
+        spec=table_specs.robust_accuracy,
+        caption="robust_accuracy",
+        label="robust accuracy under AutoAttack",
+        of=lambda study, dataset: bool(dataset.budgets),
+    ),
+    Table(
         "rank_agreement",
         "Say whether confidence levels, and measures of change, rank the models alike.",
         inputs={"measures": inputs.original_measures},

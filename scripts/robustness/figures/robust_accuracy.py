@@ -1,0 +1,136 @@
+"""Robust accuracy over the budget: how the share of right answers falls from the clean accuracy, one line per model.
+
+Takes the table of robust accuracies; reads and writes nothing. A panel for each norm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from robustness.config.threat_models import NORMS, in_words
+from robustness.errors import UserError
+from robustness.figures import style
+from robustness.storage.tables import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DASHES = (3.0, 1.3)
+DODGE = 0.008
+"""How far a model's points are from the next one's, as a share of the axis, so that intervals can be told apart."""
+LABEL_GAP = 0.085
+"""The least distance between the labels of two lines, in shares."""
+
+
+def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
+    """A panel for each of `spec["norms"]`, with a line, intervals and a label for each model of the spec.
+
+    `table` has a row for each model, norm and budget, with `clean`, `robust` and `ours` as `…_accuracy`, `…_low` and
+    `…_high`, and the counts `images` and `seeds`. Lines begin at a budget of 0 with the clean accuracy; the thin dotted
+    ones are what our attacks alone leave. Raises `UserError` for a model that has no rows of a norm.
+    """
+    looks = style.looks(spec)
+    alone = len(spec["norms"]) == 1
+    with style.theme():
+        figure = style.blank(style.COLUMN_WIDTH if alone else style.PAGE_WIDTH, 3.3 if alone else 2.9)
+        panels = figure.subplots(1, len(spec["norms"]), sharey=True, squeeze=False)[0]
+        for axes, norm in zip(panels, spec["norms"], strict=True):
+            rows = {model["name"]: _rows(table, model["name"], norm) for model in spec["models"]}
+            _draw(axes, rows, spec["models"], looks)
+            axes.set_xlabel(style.wrap(f"{NORMS[norm]} norm of the change allowed (pixels in [0, 1])", 2.6, 8))
+        panels[0].set_ylabel("share of test images classified correctly")
+        panels[0].set_ylim(0, 1.02)
+        style.caption(figure, f"{spec['dataset']['title']}: robust accuracy", [_how(table), *spec["footnote"]])
+    return figure
+
+
+def _rows(table: Sequence[Row], model: str, norm: str) -> list[Row]:
+    """The rows of a model and a norm, the smallest budget first."""
+    rows = sorted((row for row in table if (row["model"], row["norm"]) == (model, norm)), key=lambda row: row["budget"])
+    if not rows:
+        raise UserError(
+            f"the table of robust accuracies has no rows of model '{model}' for the norm {norm}: delete it and run the "
+            "workflow again"
+        )
+    return rows
+
+
+def _draw(
+    axes: Axes,
+    models: Mapping[str, Sequence[Row]],
+    entries: Sequence[Mapping[str, Any]],
+    looks: Mapping[str, style.Look],
+) -> None:
+    budgets = sorted({row["budget"] for rows in models.values() for row in rows})
+    reach = budgets[-1]
+    ends = {}
+    for place, entry in enumerate(entries):
+        look, rows = looks[entry["name"]], models[entry["name"]]
+        shift = (place - (len(entries) - 1) / 2) * DODGE * reach
+        where = [shift, *(row["budget"] + shift for row in rows)]
+        shares = {name: _falling(rows, name) for name in ("robust", "ours")}
+        spread = [[centre - low, high - centre] for centre, low, high in shares["robust"]]
+        heights = [centre for centre, *_ in shares["robust"]]
+        (line,) = axes.plot(where, heights, color=look.edge, linewidth=1.5)
+        axes.errorbar(
+            where,
+            heights,
+            yerr=[list(side) for side in zip(*spread, strict=True)],
+            fmt="D" if look.dashed else "o",
+            color=look.edge,
+            markerfacecolor="white" if look.dashed else look.edge,
+            markersize=4,
+            elinewidth=0.9,
+            capsize=2,
+        )
+        axes.plot(where, [centre for centre, *_ in shares["ours"]], ":", color=look.edge, linewidth=1.1)
+        if look.dashed:
+            line.set_dashes(DASHES)
+        ends[entry["name"]] = heights[-1]
+    _label(axes, entries, ends, looks, reach)
+    axes.set_xticks([0, *budgets], ["0", *map(in_words, budgets)])
+    axes.set_xlim(-0.04 * reach, 1.04 * reach)
+    axes.grid(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _falling(rows: Sequence[Row], name: str) -> list[tuple[float, float, float]]:
+    """A share with the bounds of its interval at a budget of 0, where it is the clean accuracy, and at each budget."""
+    first = [tuple(rows[0][f"clean_{part}"] for part in ("accuracy", "low", "high"))]
+    return [*first, *(tuple(row[f"{name}_{part}"] for part in ("accuracy", "low", "high")) for row in rows)]
+
+
+def _label(
+    axes: Axes,
+    entries: Sequence[Mapping[str, Any]],
+    ends: Mapping[str, float],
+    looks: Mapping[str, style.Look],
+    reach: float,
+) -> None:
+    """Write each model's title to the right of its line's end; labels are moved apart where lines end together."""
+    titles = {entry["name"]: style.wrap(entry["title"], 1.5, style.SMALL_SIZE) for entry in entries}
+    height = 0.0
+    for name in sorted(ends, key=lambda each: ends[each]):
+        height = max(height, ends[name])
+        axes.annotate(
+            titles[name],
+            xy=(1.04 * reach, ends[name]),
+            xytext=(1.1 * reach, height),
+            va="center",
+            color=looks[name].edge,
+            fontsize=style.SMALL_SIZE,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": looks[name].edge, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 1},
+        )
+        height += LABEL_GAP * (1 + titles[name].count("\n"))
+
+
+def _how(table: Sequence[Row]) -> str:
+    drawn = "seeds, then images" if max(row["seeds"] for row in table) > 1 else "images"
+    return (
+        "Lines: share of the test images that neither AutoAttack nor any attack of ours fools within the budget; "
+        f"images that are wrong unchanged count as fooled. Bars: 95 % interval, over {drawn}. Dotted: "
+        "our attacks alone. Points are moved apart so that bars can be told from each other."
+    )

@@ -1,0 +1,44 @@
+"""Tabulate the robust accuracy of a dataset's models: the share of images that AutoAttack and our attacks do not fool.
+
+Reads AutoAttack's records of every model, seed and range of images, and the measures of every attack of ours, model and
+seed. The table has one row per model, norm and budget.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+from pathlib import Path
+
+import pandas
+
+from robustness.analysis.robust_accuracy import robust_accuracy
+from robustness.storage.grouping import grouped, identity_of, read_grouped
+from robustness.storage.records import read_records
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files that the table is made from."""
+    parser.add_argument("--bounds", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds × ranges")
+    parser.add_argument(
+        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × models × seeds"
+    )
+
+
+def tabulate(options: argparse.Namespace) -> str:
+    """Read the files and return the table as CSV."""
+    spec = options.spec
+    seeds = list(dict.fromkeys(identity_of(path).seed for path in options.bounds))
+    networks = list(product(spec["models"], seeds))
+    shards = grouped(options.bounds, "model", "seed", expected=networks, shards=True)
+    found = {
+        model: [pandas.concat([read_records(path) for path in shards[model, seed]]) for seed in seeds]
+        for model in spec["models"]
+    }
+    triples = [(attack, *network) for attack in spec["attacks"] for network in networks]
+    measures = read_grouped(options.measures, "attack", "model", "seed", expected=triples)
+    ours = {
+        model: [[table for attack in spec["attacks"] for table in measures[attack, model, seed]] for seed in seeds]
+        for model in spec["models"]
+    }
+    return robust_accuracy(found, ours, spec["budgets"], spec["autoattack"]).to_csv(index=False, float_format="%.6g")
