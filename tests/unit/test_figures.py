@@ -26,6 +26,7 @@ from robustness.figures import (
     believability,
     heatmaps,
     images,
+    robust_accuracy,
     robustness_curves,
     sensitivity,
     style,
@@ -236,6 +237,22 @@ def measures():
     return models
 
 
+@pytest.fixture
+def bounded():
+    """Robust accuracies by two norms, of which the first two models end alike."""
+    rows = []
+    for place, name in enumerate(NAMES):
+        for norm, budgets in (("linf", (2 / 255, 8 / 255)), ("l2", (0.25, 0.5, 1.0))):
+            for number, budget in enumerate(budgets):
+                robust = max(0.0, 0.8 - 0.3 * (number + 1) + 0.1 * (place // 2))
+                shares = {"clean": 0.9, "robust": robust, "ours": robust + 0.05}
+                row = {"model": name, "norm": norm, "budget": budget, "seeds": 1, "images": 50}
+                for share, value in shares.items():
+                    row |= {f"{share}_accuracy": value, f"{share}_low": value - 0.04, f"{share}_high": value + 0.04}
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
 PANELS = {"linf": [("linf", 0.9)], "mean_change": [("mean_change", 0.9)], "confidence": [("l2", 0.0), ("l2", 0.9)]}
 
 
@@ -244,7 +261,7 @@ def with_panels(spec, name):
 
 
 @pytest.fixture
-def every_figure(spec, table, examples, networks, histories, swept, believed, measures):
+def every_figure(spec, table, examples, networks, histories, swept, believed, measures, bounded):
     """A function that draws every figure anew, by name."""
 
     def draw():
@@ -260,6 +277,7 @@ def every_figure(spec, table, examples, networks, histories, swept, believed, me
             "curves": training_curves.training_curves(histories, spec),
             "sensitivity": sensitivity.over_values(rows(swept), spec),
             "believability": believability.judges_answers(rows(believed), spec),
+            "robust_accuracy": robust_accuracy.robust_accuracy(rows(bounded), spec | {"norms": ["linf", "l2"]}),
             "transfer": heatmaps.transfer_matrices(rows(made_up_transfer(NAMES)), spec),
             "targeted": heatmaps.targeted_matrix(rows(made_up_targets(10)), spec | {"model": "resnet-noisy"}),
             **{
@@ -607,6 +625,42 @@ def test_a_model_without_a_judged_image_has_no_answers_and_says_so(believed, spe
     assert low < 0 < 0.1 < high
     with pytest.raises(UserError, match="0 rows for model 'basic-clean' and needs one"):
         believability.judges_answers(rows(believed.iloc[1:]), spec)
+
+
+def test_robust_accuracy_falls_from_the_clean_accuracy_in_each_models_own_colour(bounded, spec):
+    figure = robust_accuracy.robust_accuracy(rows(bounded), spec | {"norms": ["linf", "l2"]})
+    looks = style.looks(spec)
+    for axes, budgets in zip(figure.axes, ((2 / 255, 8 / 255), (0.25, 0.5, 1.0)), strict=True):
+        lines = [line for line in axes.get_lines() if line.get_linewidth() == 1.5 and line.get_marker() == "None"]
+        assert [line.get_color() for line in lines] == [looks[name].edge for name in NAMES]
+        for name, line in zip(NAMES, lines, strict=True):
+            where, heights = line.get_data()
+            assert heights[0] == 0.9
+            assert list(np.diff(where)) == pytest.approx(list(np.diff([0, *budgets])))
+            assert line.is_dashed() == looks[name].dashed
+        dotted = [line for line in axes.get_lines() if line.get_linestyle() == ":"]
+        assert all(line.get_ydata()[-1] > lines[place].get_ydata()[-1] for place, line in enumerate(dotted))
+        assert len(dotted) == len(NAMES)
+    said = words(figure)
+    for expected in ("8/255", "0.25", "L∞ norm of the change allowed", "L2 norm", "over images", *TITLES):
+        assert expected in said
+    alone = robust_accuracy.robust_accuracy(rows(bounded.assign(seeds=2)), spec | {"norms": ["l2"]})
+    assert len(alone.axes) == 1
+    assert "over seeds, then images" in words(alone)
+
+
+def test_labels_of_robust_accuracies_that_end_together_do_not_overlap(bounded, spec):
+    bounded[["robust_accuracy", "robust_low"]] = 0.0
+    figure = robust_accuracy.robust_accuracy(rows(bounded), spec | {"norms": ["linf"]})
+    (axes,) = figure.axes
+    boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
+    assert len(boxes) == len(NAMES)
+    assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+def test_a_model_without_robust_accuracies_is_named(bounded, spec):
+    with pytest.raises(UserError, match="no rows of model 'basic-clean' for the norm linf"):
+        robust_accuracy.robust_accuracy(rows(bounded[bounded["model"] != "basic-clean"]), spec | {"norms": ["linf"]})
 
 
 def test_a_transfer_without_a_change_says_so(spec):

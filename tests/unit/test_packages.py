@@ -18,7 +18,15 @@ ROWS = DRAWING["ROWS"]
 SCRIPTS = LIBRARY.parent
 
 MOST_FLAT, MOST_LINES = 6, 400
-COSTLY = ("prepare_data", "import_model", "train_model", "attack_shard", "attack_targets", "compare_shard")
+COSTLY = (
+    "prepare_data",
+    "import_model",
+    "train_model",
+    "attack_shard",
+    "attack_targets",
+    "compare_shard",
+    "bound_shard",
+)
 """Programs that take most of a study's time, or come before those that do."""
 
 

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 
 import attack_shard
 import attack_targets
+import bound_shard
 import check_trust
 import compare_shard
 import describe_models
@@ -34,7 +35,15 @@ import transfer_attack
 import write_table
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
-from robustness.products.tables import accuracy, believability, comparison, robustness, targets, transfer
+from robustness.products.tables import (
+    accuracy,
+    believability,
+    comparison,
+    robust_accuracy,
+    robustness,
+    targets,
+    transfer,
+)
 from robustness.storage.records import read_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
@@ -543,6 +552,64 @@ def test_a_comparison_has_a_row_for_each_norm(compared: Path) -> None:
     assert (table["both"] > 10).all()
     # Ours goes in whole steps, the last of which goes too far, and so takes more change than the smallest that fools.
     assert (table["ratio"] > 1).all()
+
+
+def bounded(study: Path, folder: Path, *ranges: tuple[int, int]) -> list[Path]:
+    """The records of AutoAttack on each model and range of images."""
+    spec = {"title": "t", "seed": 1, "budgets": {"linf": [0.1, 0.2]}, "attacks": ["apgd-ce", "apgd-t"], "targets": 9}
+    paths = []
+    for model in MODELS:
+        for start, stop in ranges:
+            paths.append(folder / f"{model}-{start}-{stop}.parquet")
+            flags = ["--weights", study / model / "w", "--test", study / "test", "--start", start, "--stop", stop]
+            call(bound_shard, spec, *flags, "--records", paths[-1], *named(model))
+    return paths
+
+
+def test_autoattack_leaves_a_record_for_each_budget_and_image_and_the_same_bytes_each_time(
+    study: Path, tmp_path: Path
+) -> None:
+    (path, _), (again, _) = (bounded(study, tmp_path / name, (0, 30)) for name in "ab")
+    assert path.read_bytes() == again.read_bytes()
+    table = read_records(path)
+    assert table["image"].tolist() == [*range(30)] * 2
+    assert table["budget"].tolist() == [0.1] * 30 + [0.2] * 30
+    assert ((table["decided_by"] == "unchanged") == (table["label"] != table["label_before"])).all()
+    predictions = read_records(study / "basic-clean" / "predictions")
+    assert table["label_before"][:30].tolist() == predictions["prediction"][:30].tolist()
+    fooled = table[table["decided_by"] == "apgd-ce"]  # of two classes it is the only one of the two that can attack
+    assert len(fooled) > 10
+    assert (fooled["distance"] <= fooled["budget"] + 1e-6).all()
+    assert set(table["decided_by"]) <= {"unchanged", "nothing", "apgd-ce"}
+
+
+def test_the_table_of_robust_accuracies_has_the_worst_of_autoattack_and_ours_whatever_the_order_of_files(
+    study: Path, tmp_path: Path
+) -> None:
+    spec = {
+        "models": MODELS,
+        "attacks": ["original"],
+        "autoattack": ["apgd-ce", "apgd-t"],
+        "budgets": {"linf": [0.1, 0.2]},
+    }
+    paths = bounded(study, tmp_path, (0, 12), (12, 30))
+    measures = [study / model / "measures" for model in MODELS]
+    for name, bounds in (("a.csv", paths), ("b.csv", paths[::-1])):
+        flags = ["--bounds", *bounds, "--measures", *measures, "--table", tmp_path / name]
+        make(robust_accuracy, spec, *flags)
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    table = pandas.read_csv(tmp_path / "a.csv")
+    assert list(table[["model", "budget"]].itertuples(index=False, name=None)) == [
+        (model, budget) for model in MODELS for budget in (0.1, 0.2)
+    ]
+    assert (table["images"] == 30).all()
+    assert (table["robust_accuracy"] <= table[["clean_accuracy", "ours_accuracy"]].min(axis=1)).all()
+    assert table["robust_accuracy"][0] > table["robust_accuracy"][1]
+    right = table[["both", "only_autoattack", "only_ours", "neither"]].sum(axis=1)
+    assert (right / 30).tolist() == pytest.approx(table["clean_accuracy"].tolist(), abs=1e-4)
+    assert (table["decided_apgd_ce"] == table["both"] + table["only_autoattack"]).all()
+    with pytest.raises(UserError, match=r"no file of model basic-noisy, seed 1, .* images 12 to 29 is given"):
+        make(robust_accuracy, spec, "--bounds", *paths[:-1], "--measures", *measures, "--table", tmp_path / "c.csv")
 
 
 def shards_of(folder: Path, model: str) -> tuple[str | Path, ...]:

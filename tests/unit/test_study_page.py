@@ -124,6 +124,17 @@ def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str
     assert 'data-sort="0.91337">91.3\u00a0%<span class="interval">90.0\u00a0% to 92.0\u00a0%</span>' in text
 
 
+def test_the_robust_accuracy_comes_first_of_what_is_said_of_robustness(text: str) -> None:
+    start = text.index('id="robustness"')
+    said = words(text[start:])
+    assert said.index("Robust accuracy under AutoAttack and our attacks") < said.index("Change per pixel, median")
+    assert 'data-sort="0.314">31.4\u00a0%<span class="interval">20.0\u00a0% to 40.0\u00a0%</span>' in text
+    assert "L∞ 8/255" in said
+    alts = [str(image["alt"]) for image in Page(text).of("img")]
+    of_robustness = [alt for alt in alts if "no attack fools" in alt or "Bar chart: mean change" in alt]
+    assert "no attack fools" in of_robustness[0]
+
+
 def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
     study: tuple[Path, dict[str, Any]],
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from running import Copy
 
 GPU_RULES = {"train_model", "attack_shard", "judge_attack", "transfer_attack", "attack_targets", "check_trust"}
+GPU_RULES |= {"bound_shard"}
 
 
 @pytest.fixture(scope="module")

@@ -46,4 +46,5 @@ def is_within(distance: Any, budget: float) -> Any:
 def in_words(budget: float) -> str:
     """Return a budget as people write it: `8/255` where it is that, otherwise a decimal."""
     of_255 = budget * 255
-    return f"{round(of_255)}/255" if abs(of_255 - round(of_255)) < 1e-6 and of_255 < 128 else f"{budget:g}"
+    is_decimal = float(f"{budget:.3g}") == budget  # 0.2 is 51/255, too
+    return f"{budget:.3g}" if is_decimal or abs(of_255 - round(of_255)) > 1e-6 else f"{round(of_255)}/255"

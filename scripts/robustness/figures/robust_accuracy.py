@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DASHES = (3.0, 1.3)
-DODGE = 0.008
+DODGE = 0.013
 """How far a model's points are from the next one's, as a share of the axis, so that intervals can be told apart."""
-LABEL_GAP = 0.085
-"""The least distance between the labels of two lines, in shares."""
+LINE_HEIGHT = 0.08
+"""Room for a line of a label, in shares."""
 
 
 def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
@@ -39,9 +39,11 @@ def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         for axes, norm in zip(panels, spec["norms"], strict=True):
             rows = {model["name"]: _rows(table, model["name"], norm) for model in spec["models"]}
             _draw(axes, rows, spec["models"], looks)
-            axes.set_xlabel(style.wrap(f"{NORMS[norm]} norm of the change allowed (pixels in [0, 1])", 2.6, 8))
+            axes.set_xlabel(
+                style.wrap(f"{NORMS[norm]} norm of the change allowed (pixels in [0, 1])", 3.4 if alone else 2.2, 8)
+            )
         panels[0].set_ylabel("share of test images classified correctly")
-        panels[0].set_ylim(0, 1.02)
+        panels[0].set_ylim(-0.02, 1.02)
         style.caption(figure, f"{spec['dataset']['title']}: robust accuracy", [_how(table), *spec["footnote"]])
     return figure
 
@@ -71,7 +73,7 @@ def _draw(
         shift = (place - (len(entries) - 1) / 2) * DODGE * reach
         where = [shift, *(row["budget"] + shift for row in rows)]
         shares = {name: _falling(rows, name) for name in ("robust", "ours")}
-        spread = [[centre - low, high - centre] for centre, low, high in shares["robust"]]
+        spread = [[max(0, centre - low), max(0, high - centre)] for centre, low, high in shares["robust"]]
         heights = [centre for centre, *_ in shares["robust"]]
         (line,) = axes.plot(where, heights, color=look.edge, linewidth=1.5)
         axes.errorbar(
@@ -111,20 +113,14 @@ def _label(
 ) -> None:
     """Write each model's title to the right of its line's end; labels are moved apart where lines end together."""
     titles = {entry["name"]: style.wrap(entry["title"], 1.5, style.SMALL_SIZE) for entry in entries}
-    height = 0.0
+    free = -1.0
     for name in sorted(ends, key=lambda each: ends[each]):
-        height = max(height, ends[name])
-        axes.annotate(
-            titles[name],
-            xy=(1.04 * reach, ends[name]),
-            xytext=(1.1 * reach, height),
-            va="center",
-            color=looks[name].edge,
-            fontsize=style.SMALL_SIZE,
-            annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": looks[name].edge, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 1},
-        )
-        height += LABEL_GAP * (1 + titles[name].count("\n"))
+        room = LINE_HEIGHT * (1 + titles[name].count("\n"))
+        height = max(ends[name], free + room / 2)
+        free = height + room / 2
+        colour = looks[name].edge
+        axes.plot([1.05 * reach, 1.09 * reach], [ends[name], height], color=colour, linewidth=0.6, clip_on=False)
+        axes.text(1.1 * reach, height, titles[name], va="center", color=colour, fontsize=style.SMALL_SIZE)
 
 
 def _how(table: Sequence[Row]) -> str:
