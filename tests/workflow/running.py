@@ -30,7 +30,7 @@ PARTS = (
     "schemas",
     "scales",
     "envs",
-    "original",
+    "report",
     "profiles",
     "slurm",
     "tests/configs",
