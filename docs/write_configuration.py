@@ -1,7 +1,7 @@
 """Write docs/configuration.md: every key of the configuration, from schemas/config.schema.yaml and config.yaml.
 
-`make docs` runs it. Exists so that a key is described in one place only, the schema, which also answers mistakes in the
-configuration. The tests hold the page against what this would write.
+`make docs` runs it. A key is described in one place only, the schema, which messages about mistakes in the
+configuration quote, too. The tests compare the page with what this program would write.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ INTRODUCTION = """\
 
 <!-- Written by docs/write_configuration.py (`make docs`): change schemas/config.schema.yaml instead. -->
 
-[config.yaml](../config.yaml) is the default; `--configfile FILE` lays another file over it, key by key, and several may
-be given. `--config KEY=VALUE` sets one key at the top level. A key that is not listed here is refused by name, and a
-value that is not allowed is answered with a sentence, before anything runs:
+[config.yaml](../config.yaml) is the default; `--configfile FILE` lays another file over it, key by key; several files
+may be given. `--config KEY=VALUE` sets one key at the top level. A key that is not listed here is refused by name. A
+value that is not allowed stops the run with a sentence, before any job starts:
 
     datasets.mnist.alpha is "1e-3", but must be a number above 0 and at most 1: YAML reads 1e-3 as text; write 0.001
 
-`<name>` stands for a name that you choose: small letters, digits, `-` and `_`, a letter first. The last column has the
-values of `config.yaml`. Keys without "(optional)" are needed.
+`<name>` stands for a name that you choose: small letters, digits, `-` and `_`, a letter first. The last column shows
+the values in `config.yaml`. Keys without "(optional)" are required.
 """
 
 LONGEST_VALUE, MOST_NAMES = 60, 4
@@ -51,7 +51,7 @@ class Row:
 
 
 def page(schema: Mapping[str, Any], config: Mapping[str, Any]) -> str:
-    """The whole page, for a schema and the configuration whose values it shows."""
+    """Return the whole page, for a schema and the configuration whose values it shows."""
     sections = [INTRODUCTION]
     for name, node in schema["properties"].items():
         sections.append(f"## `{name}`\n\n{_meaning(node, schema)}\n")
@@ -66,7 +66,7 @@ def page(schema: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 
 def _tables(place: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[tuple[str, list[Row]]]:
-    """The tables of a top-level key: its own keys, then one for each kind that an entry may be of."""
+    """Yield the tables of a top-level key: its own keys, then one table for each kind of entry."""
     rows: list[Row] = []
     kinds: list[tuple[str, list[Row]]] = []
 
@@ -101,7 +101,7 @@ def _has_keys(node: Mapping[str, Any], schema: Mapping[str, Any]) -> bool:
 
 
 def _condition(branch: Mapping[str, Any], branches: list[Mapping[str, Any]], schema: Mapping[str, Any]) -> str:
-    """When a branch holds, by the key that decides: `with kind: idx`, `with factory` or `without library`."""
+    """Say when a branch holds, by the key that decides: `with kind: idx`, `with factory` or `without library`."""
     here = _properties(branch, schema)
     for name in DECIDERS:
         if name in here:
@@ -132,7 +132,7 @@ def _table(rows: list[Row], config: Mapping[str, Any]) -> str:
 
 
 def _shown(place: str, config: Mapping[str, Any]) -> str:
-    """The values of a key in `config`: one, or one for each name where they differ and are few."""
+    """Return the values of a key in `config`: one, or one for each name where they differ and are few."""
     found: dict[str, list[str]] = {}
     for name, value in _values(place.split("."), config, ""):
         found.setdefault(json.dumps(value, ensure_ascii=False), []).append(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import math
@@ -34,8 +35,10 @@ from robustness.figures import (
 )
 from robustness.figures.networks import architecture, operations, skip_connection
 from robustness.pages.trust_page import trust_page
+from robustness.products.figures import training_curves as training_curves_product
 from robustness.storage import code_digest
 from robustness.storage import tables as inputs
+from robustness.storage.format_version import FORMAT
 from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 from robustness.storage.tensors import write_tensors
@@ -919,6 +922,25 @@ def test_robustness_curves_of_one_seed_import_no_slow_package(spec, measures, tm
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "pyarrow" in done.stderr
     assert not slow_packages(done.stderr)
+
+
+def test_training_curves_find_each_history_by_the_card_next_to_it(monkeypatch, spec, tmp_path):
+    spec = spec | {"models": spec["models"][:2]}
+    paths = {}
+    for name in NAMES[:2]:
+        paths[name] = tmp_path / name / "seed0"
+        paths[name].mkdir(parents=True)
+        (paths[name] / "history.csv").write_text(f"model\n{name}\n", encoding="utf-8")
+        card = Identity("mnist", name, seed=0).header({"format": FORMAT})
+        (paths[name] / "model.json").write_text(json.dumps(card), encoding="utf-8")
+    given = [paths[name] / "history.csv" for name in NAMES[:2]]
+    cards = [path.with_name("model.json") for path in reversed(given)]
+    drawn = []
+    monkeypatch.setattr(training_curves, "training_curves", lambda histories, spec: drawn.extend(histories))
+    training_curves_product.draw(argparse.Namespace(spec=spec, histories=given, cards=cards))
+    assert [(model, table["model"].tolist()) for model, table in drawn] == [(name, [name]) for name in NAMES[:2]]
+    with pytest.raises(UserError, match="name different folders: give the two files of each training"):
+        training_curves_product.draw(argparse.Namespace(spec=spec, histories=given, cards=cards[:1]))
 
 
 @pytest.mark.parametrize("package", ["figures", "products/figures"])

@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from robustness.errors import UserError
 from robustness.storage.atomic import write_json
@@ -17,7 +15,6 @@ from robustness.storage.grouping import (
     common_identity,
     grouped,
     identity_of,
-    in_equal_parts,
     one_for_each,
 )
 from robustness.storage.identity import Identity
@@ -175,18 +172,3 @@ def test_files_have_one_identity_or_the_first_other_one_is_named(tmp_path: Path)
     assert common_identity(ours) == Identity("mnist", MODELS[0], "original", 0)
     with pytest.raises(UserError, match=r"sigma=0.25-4.parquet holds .* give files of one alone"):
         common_identity([*ours, shard(tmp_path, MODELS[1], 4)[0]])
-
-
-@given(st.integers(1, 5), st.integers(0, 4))
-def test_files_that_do_not_say_who_they_are_go_to_each_key_in_order(keys: int, seeds: int) -> None:
-    names = [str(key) for key in range(keys)]
-    paths = [Path(f"{key}-{seed}") for key in names for seed in range(seeds)]
-    found = in_equal_parts(paths, names)
-    assert found == {key: [Path(f"{key}-{seed}") for seed in range(seeds)] for key in names}
-    assert in_equal_parts([], []) == {}
-
-
-@pytest.mark.parametrize(("files", "keys"), [(5, 2), (1, 0), (3, 4)])
-def test_files_that_cannot_be_shared_equally_are_refused(files: int, keys: int) -> None:
-    with pytest.raises(UserError, match=f"{files} files cannot be shared equally among {keys}"):
-        in_equal_parts([Path("a")] * files, [str(key) for key in range(keys)])

@@ -7,7 +7,7 @@ the pool and images from the queue take their places, so no evaluation is spent 
 that decides whether an image has ended is the one that gives its next step. Images take turns, so that all advance
 alike: which ones take long shows early, and fewer of them are left alone at the end.
 
-Attacks that differ in the reward alone (`attack_spec.alike`) share an image's steps until their directions differ.
+Attacks that differ in the reward alone (`spec.alike`) share an image's steps until their directions differ.
 
 Results do not depend on how the work was divided, nor on what was shared. Randomness is a function of (seed, image,
 iteration), and on a CPU `models.frozen` makes the network's outputs independent of an image's position in the batch.

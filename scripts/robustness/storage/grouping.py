@@ -103,17 +103,6 @@ def read_grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any]) ->
     return {key: [read_records(path) for path in files] for key, files in files_of.items()}
 
 
-def in_equal_parts(paths: Sequence[Path], keys: Sequence[str]) -> dict[str, list[Path]]:
-    """The files of each key where files do not say who they are (CSV): listed key by key, as many for each.
-
-    Raises `UserError` where they cannot be shared equally.
-    """
-    count, rest = divmod(len(paths), max(1, len(keys)))
-    if rest or (paths and not keys):
-        raise UserError(f"{len(paths)} files cannot be shared equally among {len(keys)}: list as many for each")
-    return {key: list(paths[place * count : (place + 1) * count]) for place, key in enumerate(keys)}
-
-
 def check_pair(records: Path, images: Path) -> None:
     """Return when the records and the images of a shard belong together, row by row; raise `UserError` if not."""
     common_identity([records, images])

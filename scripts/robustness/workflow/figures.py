@@ -112,7 +112,7 @@ FIGURES = (
     Figure(
         "training_curves",
         "Draw loss and accuracy over the epochs of every training.",
-        inputs={"histories": inputs.histories},
+        inputs={"histories": inputs.histories, "cards": inputs.cards},
         spec=figure_specs.training_curves,
         caption="training_curves",
         label="training curves",

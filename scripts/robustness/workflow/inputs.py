@@ -6,6 +6,7 @@ Functions of the study and of a job's wildcards.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from robustness.analysis.references import references_of
 from robustness.workflow.dataset import SMALL, STUDIED_ATTACK, Dataset
@@ -46,6 +47,11 @@ def histories(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the training histories of all models and seeds of a dataset that are trained here."""
     dataset = of(study, wildcards)
     return dataset.of_networks("models/{model}/seed{seed}/history.csv", dataset.trained)
+
+
+def cards(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the cards of the models and seeds that `histories` are of, which name both."""
+    return [str(Path(path).with_name("model.json")) for path in histories(study, wildcards)]
 
 
 def predictions(study: Study, wildcards: Wildcards) -> list[str]:
