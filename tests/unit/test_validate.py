@@ -96,6 +96,28 @@ def test_comparators_can_be_added_to_each_scale(path: Path) -> None:
     assert list(COMPARATORS) == ["attacks"]
 
 
+@pytest.mark.parametrize("budget", ["8/0", "0/255", "8 / 255", "-1/255", 0, -0.1, None])
+def test_a_budget_that_is_no_number_above_0_and_no_fraction_is_refused(budget: Any) -> None:
+    said = only(mnist(threat_models={"linf": [budget]}))
+    assert said.startswith("datasets.mnist.threat_models.linf[0] is ")
+    assert said.endswith("but must be a number above 0, or a fraction such as 8/255")
+
+
+def test_threat_models_are_of_norms_that_autoattack_knows_and_not_empty() -> None:
+    assert mnist(threat_models={"linf": ["8/255", 0.2], "l2": [1]}) == []
+    assert "unknown key 'l0' in datasets.mnist.threat_models" in only(mnist(threat_models={"l0": [3]}))
+    assert "has no entries" in only(mnist(threat_models={"linf": []}))
+
+
+def test_autoattack_is_the_standard_version_a_list_of_its_attacks_or_left_out() -> None:
+    for version in ("standard", ["square"]):
+        assert problems(autoattack={"version": version}) == []
+    assert problems(autoattack=None) == []
+    for version in ("fast", ["pgd"], []):
+        said = only(problems(autoattack={"version": version}))
+        assert "but must be standard, or a list of apgd-ce, apgd-dlr, apgd-t, fab-t and square" in said
+
+
 def test_every_key_that_the_schema_knows_has_a_description() -> None:
     assert [place for place, description in places(SCHEMA).items() if not description.strip()] == []
 
