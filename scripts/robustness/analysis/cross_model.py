@@ -68,9 +68,9 @@ def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Pat
 def noise_like(
     original: NDArray[np.float32], size: ArrayLike, image_ids: NDArray[np.int64], norm: str, seed: int
 ) -> NDArray[np.float32]:
-    """The images plus random signs whose `norm` is `size`, for all images or each; see `rescaling.rescaled`.
+    """Return the images plus random signs whose `norm` is `size`, for all images or each.
 
-    Signs depend on (seed, image, pixel) alone. Where a sign points out of [0, 1], as half of them do on black and on
+    See `clipping_aware_rescaling.rescaled`. Signs depend on (seed, image, pixel) alone. Where a sign points out of [0, 1], as half of them do on black and on
     white, the pixel stays, and the others change by more.
     """
     ids = torch.from_numpy(image_ids)

@@ -104,7 +104,7 @@ def train(
     saved_until = time.monotonic()
     if history or begun:
         within = f" and {begun.steps} of {batches} steps" if begun else ""
-        _LOG.info("%s: going on after epoch %d of %d%s", title, len(history), recipe.epochs, within)
+        _LOG.info("%s: continuing after epoch %d of %d%s", title, len(history), recipe.epochs, within)
     with Progress(title, recipe.epochs * batches, "steps") as progress:
         progress.resume(len(history) * batches + (begun.steps if begun else 0))
         for epoch in range(len(history), recipe.epochs):
