@@ -121,7 +121,7 @@ def sends_something_else(server: DataServer) -> None:
     ("misbehaviour", "words"),
     [
         (answers_404, "answered 404"),
-        (sends_half, "truncated: 100 of"),
+        (sends_half, "truncated: received 100 of"),
         (sends_something_else, "wrong checksum"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_folder_of_images_of_one_class_is_refused(working: Copy) -> None:
         "datasets": {"digits": dataset},
         "attacks": {"original": {"confidence": 0.6}, "strong": {"confidence": 0.6}},
     }
-    failed_with(working.run(PREPARED, overlay=overlay), "pictures has one class only (cat)")
+    failed_with(working.run(PREPARED, overlay=overlay), "pictures has only one class (cat)")
 
 
 def test_a_training_that_diverges_is_named(working: Copy) -> None:
