@@ -83,7 +83,7 @@ def test_idx_files_give_their_images_and_labels() -> None:
         (
             "test_labels",
             gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9, 1])),
-            "holds 1 values, but its header announces 9",
+            "has 1 values, but its header announces 9",
         ),
         ("test_labels", idx(np.zeros(19, np.uint8)), "20 images, but test_labels.gz has 19 labels"),
         ("test_images", idx(random_images(20, 8, 9)), "28x28 pixels, but test_images.gz of 9x8"),

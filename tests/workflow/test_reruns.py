@@ -116,7 +116,7 @@ def test_a_script_that_cannot_be_read_is_named_with_its_line(finished: Copy) -> 
         answer = finished.run("--dry-run", DIGITS)
     assert answer.code == 1
     assert "bars.py, line " in answer.said
-    assert "is no Python" in answer.said
+    assert "is not valid Python" in answer.said
     assert "Traceback" not in answer.said
 
 

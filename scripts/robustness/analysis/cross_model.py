@@ -70,8 +70,8 @@ def noise_like(
 ) -> NDArray[np.float32]:
     """Return the images plus random signs whose `norm` is `size`, for all images or each.
 
-    See `clipping_aware_rescaling.rescaled`. Signs depend on (seed, image, pixel) alone. Where a sign points out of [0, 1], as half of them
-    do on black and on white, the pixel stays, and the others change by more.
+    See `clipping_aware_rescaling.rescaled`. Signs depend only on (seed, image, pixel). Where a sign
+    points out of [0, 1], as half of them do on black and on white, the pixel stays, and the others change by more.
     """
     ids = torch.from_numpy(image_ids)
     signs = random_signs(seed, ids, torch.full_like(ids, _NOISE), torch.Size(original.shape[1:]))

@@ -46,7 +46,7 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def read(files: Mapping[str, VerifiedFile]) -> SourceImages:
-    """Read the images, (N, 3, 32, 32), in the archive of the role `archive`: five training batches and one of test images.
+    """Read the images, (N, 3, 32, 32), in the archive `archive`: five batches for training and one for testing.
 
     Raises `UserError` when the archive is damaged, lacks a batch, or contains a pickle of anything else.
     """

