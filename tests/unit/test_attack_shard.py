@@ -233,7 +233,7 @@ def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_
 
 def test_a_wrong_setting_is_named_with_the_model_the_images_and_the_value(shard: Shard) -> None:
     said = shard.error(attack=ATTACK | {"confidence": 0.2})
-    assert "tiny/small, seed 0, attack original, test images 20 to 69: confidence holds 0.2" in said
+    assert "tiny/small, seed 0, attack original, test images 20 to 69: confidence has 0.2" in said
     assert "target class 9 does not exist" in shard.error(attack=ATTACK | {"target": 9})
     assert "unknown attack setting 'step'" in shard.error(attack=ATTACK | {"step": 1})
 
