@@ -64,7 +64,7 @@ SHARE = Summary(mean_of, "log odds", lambda known: wilson(int(known.sum()), know
 
 
 def interval(summary: Summary, *values: Values, within: tuple[float, float] = ANYWHERE) -> Interval:
-    """Return a statistic's mean over seeds and its 95 % interval: over images with one seed, else over seeds and images.
+    """Return a statistic's mean over seeds and its 95 % interval: over images, or over seeds and images.
 
     `values` has a row for each seed and a column for each image; nan is no value. Two models that were given the same
     images are compared by one array, of their differences or log ratios. Several arrays are sets of different images;
