@@ -3,7 +3,7 @@
 
 
 rule attack_shard:
-    """Attack one model on one range of test images; a shard that was killed goes on from its last saved state.
+    """Attack one model on one range of test images; a killed shard continues from its last saved state.
 
     Attacks that differ in the reward alone share their steps. Whichever job is first computes the others along, and
     leaves their states as its own would be left if it were killed (`checkpoint`); no job waits for another's files.

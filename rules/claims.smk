@@ -3,7 +3,7 @@
 
 
 rule assess_claims:
-    """Say of each claim of the paper whether it holds, and why."""
+    """Say for each claim of the paper whether it holds, and why."""
     input:
         measures=ask(inputs.claim_measures),
         predictions=ask(inputs.claim_predictions),

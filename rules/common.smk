@@ -1,4 +1,4 @@
-# What rules and the Snakefile take of the library: the study (`STUDY`), and ways to ask `robustness.workflow` about it.
+# What rules and the Snakefile use of the library: the study (`STUDY`), and ways to ask `robustness.workflow` about it.
 #
 # Its functions take the study and a job's wildcards: `ask(inputs.predictions)` is one of wildcards alone, as rules want
 # them, and `spec(specs.training)` gives what it returns as one sorted JSON string: the settings that shape a result.
@@ -30,7 +30,7 @@ from snakemake.exceptions import WorkflowError
 
 @contextmanager
 def plain_errors():
-    """Let Snakemake show a mistake of the user's as its sentence, without a traceback."""
+    """Let Snakemake show a user's mistake as one sentence, without a traceback."""
     try:
         yield
     except UserError as error:
@@ -38,7 +38,7 @@ def plain_errors():
 
 
 def checked_study():
-    """The study that a sound configuration describes, in the order of config.yaml."""
+    """Return the study that a sound configuration describes, in the order of config.yaml."""
     root = Path(workflow.basedir)
     checked(config, root / "schemas" / "config.schema.yaml")
     study = Study(in_order(config, read_yaml(root / "config.yaml")), root)
@@ -53,7 +53,7 @@ os.environ.update(start.environment(STUDY))
 
 
 def ask(function):
-    """A function of the study and of wildcards as one of wildcards alone."""
+    """Turn a function of the study and of wildcards into a function of wildcards."""
 
     def asked(wildcards):
         with plain_errors():
@@ -63,25 +63,25 @@ def ask(function):
 
 
 def spec(function):
-    """A function of wildcards that gives what `function` returns as one param."""
+    """Return a function of wildcards that gives what `function` returns as one param."""
     return lambda wildcards: as_param(ask(function)(wildcards))
 
 
 def src(program, *modules):
-    """The params that name a rule's program and change with its code (`robustness.workflow.code_inputs.src`)."""
+    """Return the params that name a rule's program and change with its code (`robustness.workflow.code_inputs.src`)."""
     with plain_errors():
         return code_inputs.src(STUDY.root, program, *modules)
 
 
 def files(named):
-    """What a rule reads, by name, from paths in a dataset's folder and functions that find files."""
+    """Return what a rule reads, by name, from paths in a dataset's folder and functions that find files."""
     return {
         name: f"{RESULTS}/{{dataset}}/{each}" if isinstance(each, str) else ask(each) for name, each in named.items()
     }
 
 
 def as_options(wildcards, input):
-    """Each input of a job as the option of its name, as words of a command line."""
+    """Return each input of a job as the option of its name, as words of a command line."""
     words = []
     for name, paths in input.items():
         words += [f"--{name}", *([paths] if isinstance(paths, str) else paths)]
@@ -89,31 +89,31 @@ def as_options(wildcards, input):
 
 
 def page_template(name):
-    """The path of a page's template."""
+    """Return the path of a page's template."""
     return code_inputs.page_template(STUDY.root, name)
 
 
 def dataset_of(trained):
-    """A regular expression for `dataset` in the path of a model that is trained here, or is not; it looks at the model.
+    """Return a regular expression for `dataset` in the path of a model that is trained here, or is not.
 
-    Two rules make weights, and which one makes a model's is a matter of dataset and model together.
+    Two rules make weights; dataset and model together decide which of them makes a model's, so it looks ahead at the model.
     """
     return f"(?=(?:{one_of(STUDY.places_of_models(trained))})/)(?:{one_of(STUDY.datasets)})"
 
 
 def source_files(wildcards):
-    """What `prepare_data` reads. A folder's own time says nothing of the images in it; the spec does."""
+    """Return what `prepare_data` reads. A folder's own time says nothing about the images in it; the spec does."""
     paths = ask(inputs.source)(wildcards)
     return ancient(paths) if STUDY.datasets[wildcards.dataset].is_folder else paths
 
 
 def every_core(wildcards):
-    """All cores that `--cores` allows, so that a job has the machine to itself; four where there is no limit."""
+    """Return all cores that `--cores` allows, so that a job has the machine to itself; four without a limit."""
     return workflow.resource_settings.cores or 4
 
 
 def study_page_spec(wildcards):
-    """What the study's page says of the configuration, with the command line of this run."""
+    """Return what the study's page says about the configuration, with the command line of this run."""
     given = workflow.config_settings
     command = sentences.command(given.configfiles, given.config, STUDY.root / "config.yaml")
     return as_param(page_specs.whole_study(STUDY, command))

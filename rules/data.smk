@@ -7,7 +7,7 @@ localrules:
 
 
 rule download_data:
-    """Fetch and verify a source's files; what is in the downloads folder already is used as it is."""
+    """Fetch and verify a source's files; files that are already in the downloads folder are used as they are."""
     output:
         f"{RESULTS}/{{dataset}}/data/download.json",
     log:

@@ -31,7 +31,7 @@ rule judge_attack:
 
 
 rule transfer_attack:
-    """Show what fooled one model to all models of the dataset, every change at the same size."""
+    """Show what fooled one model to all models of the dataset, all changes brought to the same size."""
     input:
         test=rules.prepare_data.output.test,
         records=ask(inputs.attack_records),
@@ -59,7 +59,7 @@ rule transfer_attack:
 
 
 rule attack_targets:
-    """Attack a few images of each class toward every other class; a job that was killed goes on where it was."""
+    """Attack a few images of each class toward every other class; a killed job continues where it was."""
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,

@@ -1,4 +1,4 @@
-# How far the verdicts hang on what the paper does not say: the attack's step α, the noise level σ.
+# How far the verdicts depend on what the paper leaves out: the attack's step α, the noise level σ.
 # Reads: results/<dataset>/attacks/, and results/<dataset>/sensitivity/ with the models of other noise levels, which the
 # rules up to the measures make. Writes: results/<dataset>/sensitivity/verdicts/.
 
@@ -28,7 +28,7 @@ rule judge_swept_value:
 for dataset in STUDY.studied:
 
     rule:
-        """How far the verdicts of one dataset hang on α and σ."""
+        """How far the verdicts of one dataset depend on α and σ."""
         name:
             f"{dataset.path}/sensitivity"
         input:

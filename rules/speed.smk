@@ -1,9 +1,9 @@
-# How long the attack takes beside other ways to run it: a table of times, which no other result depends on.
+# How long the attack takes compared with other ways to run it: a table of times, which no other result depends on.
 # Reads: results/<dataset>/models/ and data/test. Writes: results/<dataset>/speed/.
 
 
 rule benchmark_attack:
-    """Time the attack on one model beside other ways to run it, alone on the machine."""
+    """Time the attack on one model and other ways to run it, alone on the machine."""
     input:
         weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{STUDY.seeds[0]}/weights.safetensors",
         test=rules.prepare_data.output.test,

@@ -4,7 +4,7 @@
 
 
 rule fetch:
-    """Every file that comes over a network, verified; the rest of the workflow needs none."""
+    """Every download, verified; the rest of the workflow needs no network."""
     input:
         targets.manifests(STUDY),
     localrule: True
@@ -34,7 +34,7 @@ for dataset in STUDY.studied:
             targets.everything(STUDY, dataset),
 
     rule:
-        """Whether what the attacks found can be trusted; fails where a check did, after its table and its page."""
+        """Whether what the attacks found can be trusted; fails if a check failed, after its table and page."""
         name:
             f"{dataset.path}/trust"
         input:

@@ -31,7 +31,7 @@ rule describe_models:
 
 
 rule train_model:
-    """Train one model with one seed; a training that was killed goes on after its last epoch."""
+    """Train one model with one seed; a killed training continues after its last epoch."""
     input:
         train=rules.prepare_data.output.train,
         validation=rules.prepare_data.output.validation,
@@ -62,7 +62,7 @@ rule train_model:
 
 
 rule import_model:
-    """Check that a model with the user's weights can be attacked, and store it as a trained one; alike for each seed."""
+    """Check that a pretrained model can be attacked, and store it like a trained one; the same for each seed."""
     input:
         given=ask(inputs.given_weights),
         validation=rules.prepare_data.output.validation,

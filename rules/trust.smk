@@ -55,7 +55,7 @@ rule write_trust_page:
 
 
 rule require_trust:
-    """Fail where a check failed, with a sentence that names the models and the checks."""
+    """Fail if a check failed, with a sentence that names the models and the checks."""
     input:
         table=rules.tabulate_trust.output,
         page=rules.write_trust_page.output,

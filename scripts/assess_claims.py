@@ -1,4 +1,4 @@
-"""Say of each claim of the paper whether it holds: about these weights, and about the recipes that they come from.
+"""Say for each claim of the paper whether it holds: for these weights, and for the recipes that they come from.
 
 Reads the measures of the attacks, the predictions and the judges' answers of every dataset, model and seed, and the
 tables of trust checks; writes a CSV with one row per claim.

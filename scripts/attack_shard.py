@@ -1,11 +1,11 @@
 """Attack one model on one range of test images: a shard.
 
 Reads weights and only its rows of the prepared test images; writes one record per image and required confidence (how
-the attack ended) and the images as they then were. A killed shard goes on from the state that it saved last; on
-SIGTERM it saves its state and ends.
+the attack ended) and the images at that point. A killed shard continues from the state that it saved last; on SIGTERM
+it saves its state and ends.
 
-Of attacks that differ in the reward alone, whichever job comes first computes the others along on its range, and leaves
-each one's state where that one's own job looks for it. That job then has nothing to evaluate, and writes its files.
+Where attacks differ only in the reward, the first job computes the other attacks along on its range, and leaves each
+attack's state where its own job looks for it. That job then has nothing to evaluate, and writes its files.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def arguments() -> argparse.ArgumentParser:
         type=json.loads,
         default=[],
         metavar="JSON",
-        help="attacks alike but for the reward: spec, records and checkpoint of each one's job; changes no result",
+        help="attacks that differ only in the reward: spec, records and checkpoint of their jobs; changes no result",
     )
     add_options(result, "dataset", "model", "attack", "seed")
     result.add_argument("--threads", type=int, default=1)
@@ -129,13 +129,13 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _turn(options: argparse.Namespace) -> Path:
-    """The file that stands for the turn of one of the jobs that would compute the same attacks."""
+    """Return the file that gives jobs that would compute the same attacks their turns."""
     files = sorted([str(options.checkpoint), *(job["checkpoint"] for job in options.partners)])
     return Path(f"{files[0]}.lock")
 
 
 def _is_done(job: Mapping[str, Any], options: argparse.Namespace) -> bool:
-    """Whether a partner's records are up to date, as Snakemake sees it: no job would take up its state."""
+    """Return whether a partner's records are up to date, as Snakemake sees it: no job would use its state."""
     records = Path(job["records"])
     try:
         provenance = read_stamp(records)

@@ -1,7 +1,7 @@
 """Attack a few images of each class toward every other class: the targeted attack of the paper's conclusion.
 
 Reads weights, the test images and the model's predictions on them, by which the images are chosen; writes one record
-per image, target and required confidence, with the change that it took. A job that was killed goes on from the state
+per image, target and required confidence, with the change that it took. A killed job continues from the state
 that it saved last; on SIGTERM it saves its state and ends.
 """
 

@@ -1,7 +1,7 @@
-"""Time the attack on one model beside other ways to run it, all on the same test images.
+"""Time the attack on one model and other ways to run it, all on the same test images.
 
-Reads weights and the first test images; writes a CSV with one row per way, which says on what it was measured, and
-logs the same as text. Times are those of this machine: running it again gives other ones.
+Reads weights and the first test images; writes a CSV with one row per way, which names the machine, and logs the same
+as text. Times depend on the machine: running it again gives other times.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def measured_on(device: torch.device) -> dict[str, Any]:
-    """Columns that say what the times were measured on; adv_lib is None where it is not installed."""
+    """Return columns that say what the times were measured on; adv_lib is None where it is not installed."""
     try:
         adv_lib = version("adv-lib")
     except PackageNotFoundError:
@@ -86,7 +86,7 @@ def measured_on(device: torch.device) -> dict[str, Any]:
 
 
 def written(row: dict[str, Any]) -> dict[str, Any]:
-    """A row's values as the table shows them."""
+    """Return a row's values as the table shows them."""
     return {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
 
 

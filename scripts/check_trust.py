@@ -1,6 +1,6 @@
-"""Check whether what the attacks found of one model can be trusted.
+"""Check whether what the attacks found about one model can be trusted.
 
-Reads weights, the test images, and the shards (records and images) of the paper's attack and of the one that it is
+Reads weights, the test images, and the shards (records and images) of the paper's attack and of the attack that it is
 compared with; writes a CSV with one row per check. A check that fails is a result: it does not make the script fail.
 """
 

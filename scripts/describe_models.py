@@ -1,8 +1,8 @@
 """Describe a dataset's models without training them.
 
 Writes a table (model, parameters, layers, skip_connections, gflops per image) and, for the architecture figures, every
-architecture's operations as JSON. The paper's networks live on torch's `meta` device, so even the largest takes no
-memory; the user's own are built as they are, since their code may not know that device.
+architecture's operations as JSON. The paper's networks are built on torch's `meta` device, so even the largest takes no
+memory; the user's own are built normally, since their code may not support that device.
 """
 
 from __future__ import annotations

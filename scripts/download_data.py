@@ -1,4 +1,4 @@
-"""Download the files of a source, or find them in the mirror or among what was placed by hand, and verify them.
+"""Download the files of a source, or take them from the mirror or the downloads folder, and verify them.
 
 Reads `--spec` (`files`: each role's `name` and `sha256`; `addresses`: where they may be found). Writes the files to the
 downloads folder, and a manifest with each role's name, checksum and size. The manifest does not say where the files

@@ -1,4 +1,4 @@
-"""Take over a model whose weights the user gives, after checking that it can be attacked; nothing is trained.
+"""Import a pretrained model after checking that it can be attacked; nothing is trained.
 
 Reads the file of weights and the prepared validation images; writes the weights in the workflow's own format, and a
 card that says what the model is and where it came from. Warns where its accuracy is no better than guessing.
@@ -58,7 +58,7 @@ def main(options: argparse.Namespace) -> None:
     _LOG.info("%s: %s classifies %.3f of the validation images correctly", spec["title"], options.given, accuracy)
     if accuracy < 2 / classes and accuracy < 0.75:
         _LOG.warning(
-            "that is little better than guessing among %d classes: check that the dataset's 'classes' are in the order "
+            "this is little better than guessing among %d classes: check that the dataset's 'classes' are in the order "
             "that the model was trained with, and that its 'normalisation' is the one of its training",
             classes,
         )

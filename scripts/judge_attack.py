@@ -1,7 +1,7 @@
 """Ask the other networks of a dataset what they see in the images that fooled one of them.
 
 Reads the shards of an attack (records and images), the test images and the judges' weights; writes one record per
-judge and image, of the adversarial image and of the original with random signs of the same L2 norm.
+judge and image, for the adversarial image and for the original with random signs of the same L2 norm.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Judge the claims about a dataset at one value of what is swept: the attack's step α or the noise level σ.
+"""Judge the claims about a dataset at one value of a swept parameter: the attack's step α or the noise level σ.
 
 Reads the measures of one attack on each of the dataset's models; writes a CSV with one row per claim. `--spec`:
 dataset, parameter, value, models (each with its name in the files of measures), images, required_confidence.

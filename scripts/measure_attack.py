@@ -48,7 +48,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[Any]]:
-    """The measures of one shard, row by row of its records."""
+    """Compute the measures of one shard, row by row of its records."""
     image, adversarial = read_tensors(shard, "image", "adversarial")
     (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
     return measure(from_bytes(pixels[image - image.min()]), adversarial, threshold)

@@ -3,7 +3,7 @@
 Reads the files that a manifest of `download_data.py` names (their checksums are verified once more), or what an
 installed package or a folder of images holds. Writes three safetensors files with `images` uint8 (N, C, H, W),
 `labels` int64 (N,) and `index` int64 (N,), the images' rows in the source; their headers hold the class names and the
-provenance. Exists so that everything after it knows one format only.
+provenance. Everything after it knows only this format.
 """
 
 from __future__ import annotations

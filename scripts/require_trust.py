@@ -18,7 +18,7 @@ def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
     result.add_argument("--page", type=Path, required=True, metavar="HTML", help="named in the error, not read")
-    result.add_argument("--passed", type=Path, required=True, metavar="FILE", help="written where all checks passed")
+    result.add_argument("--passed", type=Path, required=True, metavar="FILE", help="written if all checks passed")
     return result
 
 

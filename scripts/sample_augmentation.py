@@ -23,7 +23,7 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--train", type=Path, required=True, metavar="FILE")
     result.add_argument("--samples", type=Path, required=True, metavar="FILE")
     result.add_argument("--draws", type=int, default=5, help="how often each image is augmented")
-    result.add_argument("--classes", type=int, default=3, help="of how many classes an image is shown")
+    result.add_argument("--classes", type=int, default=3, help="how many classes to show an image of")
     add_options(result, "dataset")
     return result
 

@@ -1,7 +1,7 @@
 """Select the images that the example figures show: for each example class, one image and every model's result.
 
 Reads the measures (records) and the adversarial images of one attack on all models, and the test images; writes the
-few chosen images with what the models said of them.
+few chosen images with the models' predictions on them.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _adversarial(shards: list[Path], image: int, confidence: float) -> np.ndarra
         images, confidences = read_tensors(path, "image", "required_confidence")
         for row in np.flatnonzero((images == image) & is_level(confidences, confidence)):
             return read_tensors(path, "adversarial", rows=slice(row, row + 1))[0][0]
-    raise UserError(f"neither {shards[0]} nor the shards beside it hold test image {image}: run the workflow again")
+    raise UserError(f"neither {shards[0]} nor the shards next to it contain test image {image}: run the workflow again")
 
 
 if __name__ == "__main__":

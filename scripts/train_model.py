@@ -1,4 +1,4 @@
-"""Train one model on one dataset with one seed, going on from a checkpoint where one is.
+"""Train one model on one dataset with one seed, resuming from a checkpoint if there is one.
 
 Reads the prepared training and validation images; writes the weights, the history of losses and accuracies, and a card
 that says what the model is and where it came from.
@@ -33,7 +33,9 @@ def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--train", type=Path, required=True, metavar="FILE")
     result.add_argument("--validation", type=Path, required=True, metavar="FILE")
-    result.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="where finished steps are kept")
+    result.add_argument(
+        "--checkpoint", type=Path, required=True, metavar="FILE", help="where the state of the training is saved"
+    )
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--history", type=Path, required=True, metavar="CSV")
     result.add_argument("--card", type=Path, required=True, metavar="JSON")

@@ -1,4 +1,4 @@
-"""Show the changes that fooled one model to all models of its dataset, every change at the same size.
+"""Show the changes that fooled one model to all models of its dataset, all brought to the same size.
 
 Reads the shards of an attack on the source model (records and images), the test images, the measures of the attack on
 all models, which decide the size, and all models' weights of the same seed; writes one record per image, norm and
@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
 
 
 def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, float]:
-    """The common size in each norm, from the measures of every model's seeds."""
+    """Return the common size in each norm, from the measures of every model's seeds."""
     needed: dict[str, list[NDArray[np.float64]]] = {norm: [] for norm in NORMS}
     for paths in measures.values():
         of_seeds = [_needed(path, confidence) for path in paths]
@@ -93,7 +93,7 @@ def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, floa
 
 
 def _needed(measures: Path, confidence: float) -> dict[str, NDArray[np.float64]]:
-    """The change that each attacked image needed, in each norm; infinite where the attack failed."""
+    """Return the change that each attacked image needed, in each norm; infinite where the attack failed."""
     level, ended, *values = read_columns(measures, "required_confidence", "ended", *NORMS)
     attacked = is_level(level, confidence) & (ended != Outcome.SKIPPED)
     return {

@@ -1,4 +1,4 @@
-"""Write one page of the study: an HTML file that needs no other.
+"""Write one page of the study: one HTML file that loads nothing else.
 
 `write_page.py NAME OPTION…`; `robustness/products/pages/NAME.py` says what the page shows.
 """

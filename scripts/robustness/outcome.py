@@ -1,4 +1,4 @@
-"""How an attack on an image can end."""
+"""Names how an attack on an image can end."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ class Outcome(StrEnum):
     SUCCESS = "success"
     """The image met the criterion."""
     DEFAULT_STATE = "default_state"
-    """The reward stood still and the prediction was that on random static, so that nothing more was tried."""
+    """The reward stayed the same and the prediction was the one on random static, so nothing more was tried."""
     CAP = "cap"
-    """All iterations that are allowed were taken."""
+    """All allowed iterations were taken."""
     SKIPPED = "skipped"
-    """The image was not attacked: the model gets it wrong as it is, or it has the target's class."""
+    """The image was not attacked: the model already gets it wrong, or it is of the target class."""
 
 
 CENSORED = (Outcome.DEFAULT_STATE, Outcome.CAP)
 """Attacked and not fooled: the change that such an image needs is larger than any that was tried."""
 
 NUMBERED = tuple(Outcome)
-"""The outcomes in the order of the numbers that stand for them in tensors."""
+"""The outcomes in the order of their numbers in tensors."""
 SUCCESS, DEFAULT_STATE, CAP, SKIPPED = map(
     NUMBERED.index, (Outcome.SUCCESS, Outcome.DEFAULT_STATE, Outcome.CAP, Outcome.SKIPPED)
 )

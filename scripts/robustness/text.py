@@ -1,7 +1,7 @@
-"""Numbers and words as people read them: the same in tables, pages, figures and messages.
+"""Writes numbers and words as people read them, in the same way in tables, pages, figures and messages.
 
-Uses the standard library alone. What prepares data, trains or attacks does not import this module, since an edit here
-would repeat it (`tests/unit/test_packages.py`).
+Uses only the standard library. Nothing that prepares data, trains or attacks may import this module, since an edit here
+would repeat that work (`tests/unit/test_packages.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable
 
 DASH = "–"
-"""What stands where there is no number."""
+"""Written where there is no number."""
 
 
 def number(value: float) -> str:

@@ -107,8 +107,8 @@ def test_a_shard_ended_by_scancel_is_submitted_again_and_goes_on(
             until("SIGTERM", lambda: told_to_end(script))
         said = run.succeeded()
     assert "CANCELLED" in said
-    assert "going on after" in log(attacking, "0-10")
-    assert "going on after" not in log(attacking, "10-20")
+    assert "continuing after" in log(attacking, "0-10")
+    assert "continuing after" not in log(attacking, "10-20")
     same(attacking, undisturbed)
 
 
@@ -127,7 +127,7 @@ def test_a_training_over_its_time_goes_on_where_it_was_with_more_time(
         assert "TimeLimit=16:00:00" in slurm.ask("scontrol", "show", "job", job)
         run.succeeded()
     said = copy.path(f"{FEW}/logs/train_model/small-seed0.log").read_text(encoding="utf-8")
-    assert "going on after epoch" in said
+    assert "continuing after epoch" in said
     assert "epoch 1 of 100: train" not in said
     same(copy, undisturbed)
 
@@ -150,7 +150,7 @@ def test_a_preempted_shard_saves_its_state_in_time_and_goes_on(
         for job in slurm.queue("--states=pending"):  # Slurm holds a requeued job back for two minutes
             slurm.ask("scontrol", "update", f"jobid={job.number}", "StartTime=now")
         run.succeeded()
-    assert "going on after" in log(attacking, "0-10")
+    assert "continuing after" in log(attacking, "0-10")
     same(attacking, undisturbed)
 
 
@@ -201,7 +201,7 @@ def test_control_c_ends_all_jobs_and_the_same_command_does_the_rest(
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
         run.succeeded()
     assert attacking.path(SHARDS[1]).stat().st_mtime_ns == before
-    assert "going on after" in log(attacking, "0-10")
+    assert "continuing after" in log(attacking, "0-10")
     same(attacking, undisturbed)
 
 
@@ -224,5 +224,5 @@ def test_after_a_killed_snakemake_unlock_and_the_same_command_repeat_nothing(
     with session(attacking, *SHARDS, overlay=OVERLAY) as again:
         again.succeeded()
     assert attacking.path(SHARDS[1]).stat().st_mtime_ns == before
-    assert "going on after" in log(attacking, "0-10")
+    assert "continuing after" in log(attacking, "0-10")
     same(attacking, undisturbed)

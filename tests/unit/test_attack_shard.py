@@ -124,7 +124,7 @@ def test_a_shard_that_is_killed_goes_on_and_writes_the_bytes_of_an_undisturbed_o
         started.kill()
         started.wait()
     assert not (shard.folder / "killed.parquet").exists()
-    assert "going on after" in shard.run("killed")
+    assert "continuing after" in shard.run("killed")
     assert shard.outputs("killed") == shard.outputs("undisturbed")
     assert not shard.checkpoint.exists()
 
@@ -155,7 +155,7 @@ def test_a_shard_that_is_asked_to_end_saves_its_state_says_so_and_goes_on_with_t
     assert str(shard.checkpoint) in said
     assert "Traceback" not in said
     assert not (shard.folder / "stopped.parquet").exists()
-    assert "going on after" in shard.run("stopped")
+    assert "continuing after" in shard.run("stopped")
     assert shard.outputs("stopped") == shard.outputs("undisturbed")
     assert not shard.checkpoint.exists()
 
@@ -187,7 +187,7 @@ def test_the_job_of_an_attack_that_another_computed_along_takes_what_it_left_and
     alone = shard.outputs("strong")
     (shard.folder / "strong.parquet").unlink()
     shard.run("original", partner=("strong", STRONG))
-    assert "going on after" in shard.run("strong", attack=STRONG, partner=("original", ATTACK))
+    assert "continuing after" in shard.run("strong", attack=STRONG, partner=("original", ATTACK))
     assert shard.outputs("strong") == alone
     assert list((shard.folder / "state").iterdir()) == []
 
@@ -223,7 +223,7 @@ def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_
     leading.kill()
     said += waiting.communicate(timeout=120)[1]
     assert waiting.returncode == 0, said
-    assert "going on after" in said
+    assert "continuing after" in said
     found = shard.outputs("strong")
     shard.run("strong", attack=STRONG)
     assert shard.outputs("strong") == found
@@ -233,7 +233,7 @@ def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_
 
 def test_a_wrong_setting_is_named_with_the_model_the_images_and_the_value(shard: Shard) -> None:
     said = shard.error(attack=ATTACK | {"confidence": 0.2})
-    assert "tiny/small, seed 0, attack original, test images 20 to 69: confidence holds 0.2" in said
+    assert "tiny/small, seed 0, attack original, test images 20 to 69: confidence has 0.2" in said
     assert "target class 9 does not exist" in shard.error(attack=ATTACK | {"target": 9})
     assert "unknown attack setting 'step'" in shard.error(attack=ATTACK | {"step": 1})
 

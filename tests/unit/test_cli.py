@@ -58,7 +58,10 @@ def test_a_defect_has_its_traceback_on_terminal_and_in_the_log(tmp_path: Path) -
     [
         ("OSError(errno.ENOSPC, '', 'weights')", "the disk is full while using weights: free some space"),
         ("OSError(errno.EDQUOT, '', 'weights')", "the disk is full while using weights: free some space"),
-        ("PermissionError(errno.EACCES, '', 'weights')", "no permission while using weights: make it readable if"),
+        (
+            "PermissionError(errno.EACCES, '', 'weights')",
+            "no permission while using weights: if the job reads it, make it readable",
+        ),
         ("OSError(errno.EROFS, '', 'weights')", "if the job writes it, make its folder writable"),
         ("FileNotFoundError(errno.ENOENT, 'No such file', 'weights')", "No such file while using weights"),
     ],

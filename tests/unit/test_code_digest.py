@@ -101,7 +101,7 @@ def test_the_digest_is_the_same_under_every_version_of_python(tmp_path: Path) ->
 
 
 def test_code_that_cannot_be_read_is_named_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"module\.py, line 2 is no Python \(.*\): mend it"):
+    with pytest.raises(UserError, match=r"module\.py, line 2 is not valid Python \(.*\): fix it"):
         of(tmp_path, "x = 1\nx = = 1\n")
 
 

@@ -143,7 +143,7 @@ def test_when_no_place_has_the_file_each_is_named_with_its_reason(tmp_path: Path
         with pytest.raises(UserError) as caught:
             fetch(folder, empty.address, wrong.address, closed, cutting.address, mirror=str(tmp_path / "nowhere"))
     sentence = str(caught.value)
-    for word in ("no such folder", "404", "wrong checksum", "connection refused", "truncated: 30 of 1048576"):
+    for word in ("no such folder", "404", "wrong checksum", "connection refused", "truncated: received 30 of 1048576"):
         assert word in sentence
     for place in (NAME, str(tmp_path / "nowhere"), empty.address, wrong.address, closed, cutting.address):
         assert place in sentence
@@ -179,7 +179,7 @@ def test_other_schemes_are_refused(tmp_path: Path, address: str, word: str) -> N
 
 def test_a_redirect_to_plain_http_is_refused(tmp_path: Path, server: DataServer) -> None:
     server.redirect_to = "http://example.org/images.gz"
-    with pytest.raises(UserError, match=r"sends on to http://example.org/images.gz, refused"):
+    with pytest.raises(UserError, match=r"redirects to http://example.org/images.gz, which is refused"):
         fetch(tmp_path, server.address)
 
 

@@ -839,11 +839,11 @@ def test_the_configured_value_is_marked_and_the_numbers_are_readable(swept, spec
     weights = [label.get_fontweight() for label in figure.axes[0].get_xticklabels()]
     assert weights == ["normal", "bold", "normal"]
     said = words(figure)
-    for expected in ("1.2", "[0.90, ∞]", "The verdict turns for claim 1.", "at most 2 of 100 (claim 1 at α = 0.03)"):
+    for expected in ("1.2", "[0.90, ∞]", "The verdict reverses for claim 1.", "at most 2 of 100 (claim 1 at α = 0.03)"):
         assert expected in said
     assert "a huge margin" not in said  # how it is read stands in the table
     swept["censored"] = 0
-    assert "All images that were attacked were fooled." in words(sensitivity.over_values(rows(swept), spec))
+    assert "Every attacked image was fooled." in words(sensitivity.over_values(rows(swept), spec))
 
 
 def test_a_sweep_of_one_parameter_has_one_panel(swept, spec):

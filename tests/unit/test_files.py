@@ -187,7 +187,7 @@ def test_the_same_input_gives_the_same_bytes_whatever_its_order(tmp_path: Path) 
 
 def test_a_name_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
     write_tensors(tmp_path / "file", ARRAYS, {})
-    with pytest.raises(UserError, match=r"file holds no 'weights' \(it has images, labels, single\)"):
+    with pytest.raises(UserError, match=r"file has no 'weights' \(it has images, labels, single\)"):
         read_tensors(tmp_path / "file", "images", "weights")
 
 

@@ -170,5 +170,5 @@ def test_records_and_images_of_a_shard_belong_together_in_every_row(tmp_path: Pa
 def test_files_have_one_identity_or_the_first_other_one_is_named(tmp_path: Path) -> None:
     ours = [shard(tmp_path, MODELS[0], start)[0] for start in (0, 2)]
     assert common_identity(ours) == Identity("mnist", MODELS[0], "original", 0)
-    with pytest.raises(UserError, match=r"sigma=0.25-4.parquet holds .* give files of one alone"):
+    with pytest.raises(UserError, match=r"sigma=0.25-4.parquet holds .* give files of only one of them"):
         common_identity([*ours, shard(tmp_path, MODELS[1], 4)[0]])

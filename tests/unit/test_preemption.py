@@ -41,5 +41,7 @@ def test_afterwards_the_note_is_gone_and_the_signal_is_what_it_was() -> None:
 
 
 def test_a_stop_says_what_was_stopped_and_where_its_state_is() -> None:
-    with pytest.raises(UserError, match=r"mnist/basic, step 3: stopped by SIGTERM.* results/state holds .* goes on"):
+    with pytest.raises(
+        UserError, match=r"mnist/basic, step 3: stopped by SIGTERM.* what was computed is in results/state"
+    ):
         preemption.stop("mnist/basic, step 3", Path("results/state"))

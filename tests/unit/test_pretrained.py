@@ -63,8 +63,8 @@ MISTAKES = {
         {"epoch": 3, "model": network().state_dict()},
         r"no state dict: epoch, model are no tensor: save the state dict alone, perhaps .*checkpoint\['model'\]",
     ),
-    "list": ([1, 2], "holds a list: it must hold a state dict"),
-    "whole model": (network(), "holds more than tensors, which might run code"),
+    "list": ([1, 2], "contains a list: it must contain a state dict"),
+    "whole model": (network(), "contains more than tensors, which might run code"),
 }
 
 

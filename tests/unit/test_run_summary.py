@@ -107,9 +107,9 @@ def test_a_job_that_takes_all_cores_shares_with_none() -> None:
 
 def test_what_no_earlier_run_tells_is_said() -> None:
     jobs = jobs_of(train_model=1, attack_shard=2)
-    assert duration(jobs, {}, 2) == "How long that takes no earlier run here tells."
+    assert duration(jobs, {}, 2) == "No estimate yet: nothing has run here before."
     partly = duration(jobs, {jobs[0]: 60.0}, 2)
-    assert partly.endswith("about 60 s on 2 cores, and on top 2 attack shards, of which there are no times yet.")
+    assert partly.endswith("about 60 s on 2 cores, plus 2 attack shards, whose times are not known yet.")
 
 
 def test_on_a_cluster_only_the_work_is_known() -> None:
@@ -141,7 +141,7 @@ def test_the_study_comes_first_and_one_of_an_earlier_run_is_said_to_be_old(tmp_p
     page = Job("write_claims_page", output=(f"{tmp_path}/claims.html",))
     assert not any("study.html" in line for line in to_open([page], str(tmp_path)))
     path.touch()
-    assert to_open([page], str(tmp_path))[0] == f"{path}   the study as one page, as an earlier run left it"
+    assert to_open([page], str(tmp_path))[0] == f"{path}   the study as one page (from an earlier run)"
     new = to_open([page, Job("write_study_page", output=(str(path),))], str(tmp_path))
     assert new[0] == f"{path}   the study as one page"
     assert len(new) == 2
@@ -162,7 +162,7 @@ def test_a_run_that_succeeded_says_what_to_open_or_that_no_network_is_needed() -
     table = Job("tabulate_accuracy", output=("results/mnist/tables/accuracy.csv",))
     download = Job("download_data", output=("results/mnist/data/download.json",))
     training = Job("train_model", output=("results/mnist/models/a/weights.safetensors",))
-    fetched = ["Done. What comes over a network is in downloads/; the rest needs none."]
+    fetched = ["Done. All downloads are in downloads/; the other steps need no network."]
     assert done([download, table], "results", "downloads")[0] == "Done. Open first:"
     assert done([download], "results", "downloads") == fetched
     assert done([training], "results", "downloads") == ["Done."]
@@ -186,7 +186,7 @@ def test_a_failed_job_is_named_with_the_end_of_its_log_and_the_next_step(failed:
         "      2026 ERROR alpha is too large: lower it",
     ]
     assert said[8] == "    Next: do what the line with ERROR says, then run the same command again."
-    assert said[-1] == "What is finished stays: the same command does only the rest."
+    assert said[-1] == "Finished files are kept: the same command does only the rest."
 
 
 def test_a_log_of_an_earlier_run_is_not_shown(failed: Job) -> None:
@@ -204,14 +204,12 @@ def test_of_many_failed_jobs_the_first_are_shown_and_the_rest_are_counted(failed
 
 
 def test_a_run_that_was_stopped_is_not_said_to_have_failed() -> None:
-    assert failures([], 0.0) == [
-        "No job failed by itself. Run the same command again: it goes on where this run ended."
-    ]
+    assert failures([], 0.0) == ["No job failed: the run was ended. Run the same command again to continue it."]
 
 
 def test_on_a_cluster_its_own_log_is_named(failed: Job) -> None:
     Path("results/slurm_logs/rule_train_model").mkdir(parents=True)
-    assert "    What Slurm said of it: results/slurm_logs/rule_train_model/" in failures([failed], 0.0)
+    assert "    Slurm's messages about it: results/slurm_logs/rule_train_model/" in failures([failed], 0.0)
 
 
 @pytest.mark.parametrize(
@@ -219,9 +217,9 @@ def test_on_a_cluster_its_own_log_is_named(failed: Job) -> None:
     [
         (None, "make install"),
         ("… ERROR this is a defect of the workflow, not of your input\nTraceback", "report it"),
-        ("… ERROR x: stopped by SIGTERM, as at the end of a job's time", "goes on from where it was stopped"),
+        ("… ERROR x: stopped by SIGTERM, as when a job's time is over", "continues where it was stopped"),
         ("… ERROR the disk is full", "do what the line with ERROR says"),
-        ("… INFO epoch 1 of 4", "fewer --cores if memory was short"),
+        ("… INFO epoch 1 of 4", "if memory ran out, use fewer --cores"),
     ],
 )
 def test_the_next_step_follows_from_the_log(log: str | None, words: str) -> None:

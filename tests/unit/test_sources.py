@@ -83,7 +83,7 @@ def test_idx_files_give_their_images_and_labels() -> None:
         (
             "test_labels",
             gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9, 1])),
-            "holds 1 values, but its header announces 9",
+            "has 1 values, but its header announces 9",
         ),
         ("test_labels", idx(np.zeros(19, np.uint8)), "20 images, but test_labels.gz has 19 labels"),
         ("test_images", idx(random_images(20, 8, 9)), "28x28 pixels, but test_images.gz of 9x8"),
@@ -302,7 +302,7 @@ def without(tree: Mapping[str, bytes], start: str) -> dict[str, bytes]:
     ("tree", "word"),
     [
         ({}, "holds no images in train/<class>/"),
-        (image_tree(("cat",)), "one class only .cat.: at least two"),
+        (image_tree(("cat",)), "only one class .cat.; at least two are needed: add a class"),
         (without(image_tree(), "test/dog"), "no images in test/dog: each class needs"),
         (without(image_tree(), "train/"), "no images in train/cat, train/dog"),
         (image_tree(("cat", "wolf")), "classes cat, wolf, but the dataset's 'classes' are cat, dog"),
@@ -510,5 +510,5 @@ def test_class_names_that_do_not_match_the_labels_are_refused() -> None:
 
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="'hdf5', which is not known; the kinds are idx, "):
+    with pytest.raises(UserError, match="unknown kind 'hdf5': use one of idx, "):
         source.read({"kind": "hdf5"}, DIGITS, {})

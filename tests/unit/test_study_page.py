@@ -153,7 +153,7 @@ def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
 def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path, dict[str, Any]], text: str) -> None:
     said = words(text)
     assert "On MNIST , Plain net needed a median change of 0.0123 per pixel" in said
-    assert f"Not ranked, for a failed trust check: {HOSTILE} † ." in said
+    assert f"Not ranked, because of a failed trust check: {HOSTILE} † ." in said
     results, spec = study
     dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     checks = [replace(row, passed=False) for row in dataset.trust]
@@ -209,7 +209,7 @@ def test_the_summary_tells_networks_that_were_trained_from_those_that_came_with_
 @pytest.mark.parametrize(
     ("medians", "told"),
     [
-        ({"plain": 0.2, "wild": 0.21}, "overlaps that of Plain net, so which of them is ahead stays open"),
+        ({"plain": 0.2, "wild": 0.21}, "Plain net overlap, so it stays open which of them is ahead"),
         ({"plain": math.inf, "wild": 0.2}, "half of its images or more were not fooled"),
         ({"plain": 0.2, "wild": 0.2}, "and <b>"),
         ({"plain": math.nan, "wild": math.nan}, "no image could be attacked"),

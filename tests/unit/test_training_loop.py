@@ -402,7 +402,7 @@ def test_by_default_only_a_long_training_on_a_gpu_is_compiled() -> None:
     assert compilation.mode_for("auto", CPU, long) is None
     assert compilation.mode_for("no", GPU, long) is None
     assert compilation.mode_for("reduce-overhead", CPU, short) == "reduce-overhead"
-    with pytest.raises(UserError, match="'yes' is no way to compile; known are auto, no, default"):
+    with pytest.raises(UserError, match="'yes' is not a way to compile; known are auto, no, default"):
         compilation.mode_for("yes", GPU, long)
 
 
@@ -473,7 +473,7 @@ def test_where_compiling_fails_the_network_is_trained_as_it_is_and_the_log_says_
         *(tried, halves(40), halves(20, seed=1), RECIPE),
         **{"seed": 3, "title": "", "checkpoint": tmp_path / "tried", "key": "", "compile_mode": "default"},
     )
-    assert "torch.compile fails here (no compiler found): the network is trained without it" in caplog.text
+    assert "torch.compile fails here (no compiler found): the network is trained uncompiled" in caplog.text
     assert equal(tried, plain)
 
 

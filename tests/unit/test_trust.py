@@ -458,7 +458,7 @@ def test_failures_are_told_by_model_once() -> None:
 @pytest.mark.parametrize("text", ["model,seed\na,1\n", "<html>", questions.as_csv(ROWS).replace("true", "yes")])
 def test_what_is_no_table_of_checks_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "trust.csv").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"trust\.csv is no table of trust checks"):
+    with pytest.raises(UserError, match=r"trust\.csv is not a table of trust checks"):
         questions.read(tmp_path / "trust.csv")
     with pytest.raises(UserError, match=r"absent\.csv does not exist"):
         questions.read(tmp_path / "absent.csv")

@@ -80,5 +80,5 @@ def test_a_file_with_the_name_of_another_module_is_refused(tmp_path: Path, name:
 
 def test_an_own_file_that_is_no_python_is_named(tmp_path: Path) -> None:
     write_tree(tmp_path, {"broken_net.py": b"def build(:\n"})
-    with pytest.raises(UserError, match=r"broken_net\.py, line 1 is no Python"):
+    with pytest.raises(UserError, match=r"broken_net\.py, line 1 is not valid Python"):
         described("broken_net:build", tmp_path)

@@ -233,7 +233,7 @@ MISTAKES = {
     "Probabilities": "returns probabilities, .* leave out its softmax",
     "Pair": "returns a tuple: it must return one tensor, the logits",
     "AlwaysDropping": "answers the same images differently each time",
-    "Batchy": "answers an image differently beside other images",
+    "Batchy": "answers an image differently next to other images",
     "Stubborn": "stays in training mode",
     "Detached": "gives no gradient by the pixels",
     "Broken": "values that are not finite",

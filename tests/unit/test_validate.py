@@ -256,7 +256,7 @@ def test_a_value_out_of_range_is_answered_with_the_range(overlay: dict[str, Any]
 
 def test_one_seed_from_the_command_line_is_answered_with_a_list() -> None:
     assert only(problems(seeds=3)) == (
-        "seeds is 3, but must be a list: write `seeds: [3]` into a file and name the file with --configfile"
+        "seeds is 3, but must be a list: write `seeds: [3]` in a file and pass the file with --configfile"
     )
 
 
@@ -324,17 +324,17 @@ def test_a_model_cannot_be_named_like_a_command() -> None:
 
 
 def test_a_line_break_in_a_name_is_refused() -> None:
-    assert "holds a line break" in only(problems(attacks={"original\n": {}}))
+    assert "contains a line break" in only(problems(attacks={"original\n": {}}))
 
 
 def test_a_line_break_in_a_name_is_not_repeated_for_what_stands_below_it() -> None:
     assert only(problems(attacks={"x\n": {"target": "\x1f"}})).startswith(
-        "the key 'x\\n' in attacks holds a line break"
+        "the key 'x\\n' in attacks contains a line break"
     )
 
 
 def test_a_line_break_in_a_title_is_refused() -> None:
-    assert "holds a line break" in only(mnist(title="MNIST\n"))
+    assert "contains a line break" in only(mnist(title="MNIST\n"))
 
 
 def test_a_name_that_yaml_reads_as_a_number_is_put_in_quotes() -> None:
@@ -370,7 +370,7 @@ def test_an_example_class_must_be_a_class() -> None:
 
 
 def test_a_class_cannot_be_called_like_a_target_rule() -> None:
-    assert "is a rule for attack targets" in only(mnist(classes=["7", "1", "next"]))
+    assert "is the name of a rule for attack targets" in only(mnist(classes=["7", "1", "next"]))
 
 
 def test_a_studied_dataset_must_exist() -> None:
@@ -418,7 +418,8 @@ def test_attacks_and_models_whose_files_would_have_one_name_are_refused() -> Non
     assert problems(datasets=datasets, attacks={"original_strong": attack}) == []
     assert only(problems(datasets=datasets, attacks={"original-strong": attack})) == (
         "the attack original on datasets.mnist.models.strong-basic and the attack original-strong on "
-        "datasets.mnist.models.basic would write files of one name, original-strong-basic: rename an attack or a model"
+        "datasets.mnist.models.basic would write the same files, named original-strong-basic: rename an attack or a "
+        "model"
     )
 
 
@@ -442,13 +443,13 @@ def two_classes(**original: Any) -> list[str]:
 def test_confidence_must_exceed_what_a_guess_reaches() -> None:
     sentence = only(two_classes(confidence=0.5))
     assert sentence.startswith("attacks.original.confidence is 0.5, but with the 2 classes of datasets.mnist")
-    assert sentence.endswith("every guess reaches 0.5: set it above that")
+    assert sentence.endswith("every prediction has at least 0.5: set it above that")
 
 
 def test_every_other_confidence_must_exceed_what_a_guess_reaches() -> None:
     sentence = only(two_classes(other_confidences=["argmax", 0.7, 0.5]))
     assert sentence.startswith("attacks.original.other_confidences has 0.5, but with the 2 classes of datasets.mnist")
-    assert sentence.endswith("every guess reaches 0.5: set it above that, or to argmax")
+    assert sentence.endswith("every prediction has at least 0.5: set it above that, or to argmax")
     assert len(two_classes(confidence=0.4, other_confidences=[0.3, 0.45])) == 3
 
 
@@ -477,18 +478,18 @@ def test_an_attack_may_aim_at_a_rule_or_a_class_of_every_studied_dataset(study: 
 
 def test_an_attack_cannot_aim_at_a_class_that_a_studied_dataset_lacks() -> None:
     assert only(problems(study=["mnist"], attacks={"strong": {"target": "dog"}})) == (
-        'attacks.strong.target is "dog", which is no class of mnist: '
+        'attacks.strong.target is "dog", which is not a class of mnist: '
         "use null, next, random, least_likely, or one of its classes"
     )
     assert only(problems(attacks={"strong": {"target": "7"}})) == (
-        'attacks.strong.target is "7", which is no class of cifar: '
+        'attacks.strong.target is "7", which is not a class of cifar: '
         "use null, next, random, least_likely, or a class that mnist and cifar have"
     )
 
 
 def test_a_configuration_cannot_give_a_class_for_each_image() -> None:
     sentence = only(problems(attacks={"strong": {"target": "given"}}))
-    assert sentence.startswith('attacks.strong.target is "given", which is no class of mnist or cifar')
+    assert sentence.startswith('attacks.strong.target is "given", which is not a class of mnist or cifar')
 
 
 def test_the_targeted_attack_takes_its_settings_from_an_attack_of_ours() -> None:
@@ -538,7 +539,7 @@ def test_an_attack_of_ours_takes_no_key_of_a_comparator() -> None:
 def test_an_attack_of_ours_is_not_turned_into_a_comparator_by_an_overlay() -> None:
     sentence = only(problems(attacks={"original": FMN}))
     assert sentence.startswith("attacks.original of library 'adv-lib' takes library, method and steps, not reward")
-    assert "add one under a new name" in sentence
+    assert "add an entry under a new name" in sentence
 
 
 def test_the_attack_that_the_figures_show_is_no_comparator() -> None:
@@ -699,17 +700,18 @@ def test_gray_images_may_be_normalised_to_three_channels_and_colour_to_no_other_
 
 def test_models_that_figures_could_not_tell_apart_are_named() -> None:
     assert only(own(OWN)).endswith(
-        "mine1 and mine0 are both titled 'resnet18', and figures could not tell them apart: give one another title, "
-        "with the key 'title'"
+        "mine1 and mine0 are both titled 'resnet18' in figures: give one of them another title, with the key 'title'"
     )
     assert "resnet-clean are both titled 'ResNet'" in only(own(title="ResNet"))
-    assert "mine1 and mine0 have one factory, but other kwargs" in only(own(OWN | {"data": "noisy", "kwargs": {}}))
+    assert "mine1 and mine0 have the same factory, but different kwargs" in only(
+        own(OWN | {"data": "noisy", "kwargs": {}})
+    )
     assert own(OWN | {"data": "noisy", "kwargs": {}, "title": "Another"}) == []
 
 
 def test_two_trainings_of_one_architecture_are_told_apart_by_a_title() -> None:
     longer = {"architecture": "resnet", "data": "clean", "training": {"epochs": 20}}
-    assert "give one another title" in only(mnist(models={"resnet-longer": longer}))
+    assert "give one of them another title" in only(mnist(models={"resnet-longer": longer}))
     assert mnist(models={"resnet-longer": longer | {"title": "ResNet, 20 epochs"}}) == []
 
 
@@ -744,7 +746,7 @@ def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:
         ),
         (
             {"pets": {"attacked_images": 9, "alpha": [], "sigma": None}},
-            "sensitivity.pets cannot be judged: the paper makes claims about mnist and cifar only; remove it",
+            "sensitivity.pets cannot be judged, because the paper makes claims about mnist and cifar only: remove it",
         ),
         ({"mnist": {"alpha": [0]}}, "sensitivity.mnist.alpha[0] is 0, but must be a number above 0 and at most 1"),
         ({"mnist": {"alpha": [0.1, 0.1]}}, "sensitivity.mnist.alpha lists 0.1 more than once: keep one of each"),

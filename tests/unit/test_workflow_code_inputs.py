@@ -56,7 +56,7 @@ def test_only_the_module_that_is_named_is_tracked() -> None:
 def test_code_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "broken.py").write_text("x = = 1\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"broken\.py, line 1 is no Python"):
+    with pytest.raises(UserError, match=r"broken\.py, line 1 is not valid Python"):
         src(tmp_path, "broken")
 
 

@@ -70,10 +70,10 @@ def test_a_run_says_what_it_does_and_where_results_go() -> None:
 
 def test_a_run_says_what_a_dataset_lacks_for_want_of_another_network() -> None:
     alone = of_models({"mine": GIVEN})
-    assert "mnist has one network, and none to judge" in hooks.announcement(alone, [], 1)
+    assert "mnist has only one network, so believability and transfer" in hooks.announcement(alone, [], 1)
     one = of_models({"basic": {"architecture": "basic", "data": "clean"}})
     seeds = Study({**one.config, "seeds": [0, 1]}, one.root)
-    assert "mnist has one model, and no other to fool" in hooks.announcement(seeds, [], 1)
+    assert "mnist has only one model, so transfer" in hooks.announcement(seeds, [], 1)
     assert "mnist has" not in hooks.announcement(made_study(), [], 1)
 
 
@@ -119,7 +119,7 @@ def test_what_a_job_runs_are_the_paths_after_the_first_and_before_any_digest() -
 
 def test_missing_weights_are_named_with_their_key(tmp_path: Path) -> None:
     start.check_given_weights(made_study())
-    with pytest.raises(UserError, match=r"datasets\.mnist\.models\.mine\.weights is mine\.pt, which is no file"):
+    with pytest.raises(UserError, match=r"datasets\.mnist\.models\.mine\.weights is mine\.pt, which does not exist"):
         start.check_given_weights(of_models({"mine": GIVEN}))
     weights = tmp_path / "mine.pt"
     weights.write_bytes(b"")

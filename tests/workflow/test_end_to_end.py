@@ -258,10 +258,10 @@ def test_one_network_alone_has_no_judges_and_says_so(fresh: Copy, tmp_path: Path
     assert other_seed["judge_attack"] == 4
     assert "transfer_attack" not in other_seed
     said = copy.run(f"{DIGITS}/figures/architecture.svg").succeeded().said
-    assert "digits has one network, and none to judge or to fool with its images" in said
+    assert "digits has only one network, so believability and transfer, which need a second one, are left out" in said
     said = copy.run("--force", f"{DIGITS}/figures/architecture.svg", overlay={"seeds": [0, 1]}).succeeded().said
-    assert "digits has one model, and no other to fool with its images: no transfer." in said
-    assert "has one network" not in said
+    assert "digits has only one model, so transfer, which needs a second one, is left out." in said
+    assert "has only one network" not in said
 
 
 def test_the_times_of_a_run_are_summed_up_only_when_asked_and_need_no_job_to_run_again(

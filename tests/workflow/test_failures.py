@@ -121,7 +121,7 @@ def sends_something_else(server: DataServer) -> None:
     ("misbehaviour", "words"),
     [
         (answers_404, "answered 404"),
-        (sends_half, "truncated: 100 of"),
+        (sends_half, "truncated: received 100 of"),
         (sends_something_else, "wrong checksum"),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_folder_of_images_of_one_class_is_refused(working: Copy) -> None:
         "datasets": {"digits": dataset},
         "attacks": {"original": {"confidence": 0.6}, "strong": {"confidence": 0.6}},
     }
-    failed_with(working.run(PREPARED, overlay=overlay), "pictures has one class only (cat)")
+    failed_with(working.run(PREPARED, overlay=overlay), "pictures has only one class (cat)")
 
 
 def test_a_training_that_diverges_is_named(working: Copy) -> None:
@@ -207,7 +207,7 @@ def test_after_control_c_the_same_command_finishes(
     assert process.returncode != 0
     assert not copy.path(f"{MODEL}/weights.safetensors").exists()
     copy.run(ACCURACY, overlay=LONGER).succeeded()
-    assert "going on after epoch" in copy.path(LOG).read_text(encoding="utf-8")
+    assert "continuing after epoch" in copy.path(LOG).read_text(encoding="utf-8")
     same_as(undisturbed[1], copy)
 
 
@@ -221,7 +221,7 @@ def test_a_killed_training_goes_on_after_its_last_epoch(
     process.communicate(timeout=60)
     assert process.returncode == 1
     copy.run(ACCURACY, overlay=LONGER).succeeded()
-    assert "going on after epoch" in copy.path(LOG).read_text(encoding="utf-8")
+    assert "continuing after epoch" in copy.path(LOG).read_text(encoding="utf-8")
     same_as(undisturbed[1], copy)
 
 
@@ -237,7 +237,7 @@ def test_after_a_power_cut_unlock_and_the_same_command_finish(
     assert "--unlock" in locked.said
     copy.run("--unlock", overlay=LONGER).succeeded()
     copy.run(ACCURACY, overlay=LONGER).succeeded()
-    assert "going on after epoch" in copy.path(LOG).read_text(encoding="utf-8")
+    assert "continuing after epoch" in copy.path(LOG).read_text(encoding="utf-8")
     same_as(undisturbed[1], copy)
 
 

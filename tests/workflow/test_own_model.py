@@ -190,7 +190,10 @@ def test_a_model_with_weights_is_one_network_whatever_the_seeds_and_is_no_judge_
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"weights": "results/none.pt"}, "small-cnn.weights is results/none.pt, which is no file: set it to the file"),
+        (
+            {"weights": "results/none.pt"},
+            "small-cnn.weights is results/none.pt, which does not exist: set it to the file",
+        ),
         ({"factory": "nowhere:Net"}, "models.small-cnn: the factory 'nowhere:Net' names the module 'nowhere'"),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_script_that_cannot_be_read_is_named_with_its_line(finished: Copy) -> 
         answer = finished.run("--dry-run", DIGITS)
     assert answer.code == 1
     assert "bars.py, line " in answer.said
-    assert "is no Python" in answer.said
+    assert "is not valid Python" in answer.said
     assert "Traceback" not in answer.said
 
 
@@ -174,7 +174,7 @@ def test_attacks_that_share_their_steps_are_computed_once_with_the_bytes_that_ea
             copy.path(name).unlink()
         assert counts(copy.plan(*names)) == {"attack_shard": len(names)}
         copy.run("--cores", "1", *names).succeeded()
-        assert ("going on after" in log.read_text(encoding="utf-8")) is taken
+        assert ("continuing after" in log.read_text(encoding="utf-8")) is taken
         assert [copy.path(name).read_bytes() for name in records] == before
         assert list(copy.path(f"{DIGITS}/checkpoints").iterdir()) == []
     assert copy.plan() == []

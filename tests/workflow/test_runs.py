@@ -34,7 +34,7 @@ def words_of(answer: Answer) -> str:
 def test_a_run_says_what_it_will_do_for_how_long_and_what_to_open(working: Copy) -> None:
     first = words_of(working.run(MODELS).succeeded())
     assert "Scale tiny: two models" in first
-    assert "To do: 1 other (describe_models). How long that takes no earlier run here tells." in first
+    assert "To do: 1 other (describe_models). No estimate yet: nothing has run here before." in first
     assert f"Done. Open first: {MODELS}" in first
     again = words_of(working.run("--forcerun", "describe_models", MODELS).succeeded())
     assert re.search(r"An estimate from earlier runs: about \d+ (s|min) on 2 cores\.", again), again
@@ -124,7 +124,7 @@ def test_after_fetch_the_experiment_runs_without_a_network(working: Copy) -> Non
         overlay = from_server(server)
         fetched = working.run("fetch", overlay=overlay).succeeded()
         assert sorted(path for path, _ in server.requests) == sorted(f"/{name}" for name in server.files)
-    assert "Done. What comes over a network is in results/tiny-downloads/; the rest needs none." in fetched.said
+    assert "Done. All downloads are in results/tiny-downloads/; the other steps need no network." in fetched.said
     answer = without_network(
         working, f"{DIGITS}/tables/accuracy.csv", f"{DIGITS}/figures/mean_change.svg", overlay=overlay
     )

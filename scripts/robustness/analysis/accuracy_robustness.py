@@ -1,6 +1,6 @@
-"""The study's tables, from per-image records: accuracy beside the paper's, and robustness with intervals.
+"""Makes the study's tables from per-image records: accuracy next to the paper's, and robustness with intervals.
 
-Pure functions on pandas tables. Intervals are those of `stats.seeds`: over images with one seed, over seeds and images
+Pure functions on pandas tables. Intervals come from `stats.seeds`: over images with one seed, over seeds and images
 with several.
 """
 
@@ -19,13 +19,13 @@ MEASURES = ("mean_change", "pixels_changed", "pixels_changed_any", "l0", "l1", "
 """Columns of the records whose mean over attacked images is reported with an interval."""
 
 MEDIANS = ("mean_change", "l2", "linf")
-"""Measures whose median is reported too, an image that was not fooled counting as larger than all that were."""
+"""Measures whose median is reported too; an image that was not fooled counts as larger than all fooled images."""
 
 ENDS = (Outcome.SUCCESS, *CENSORED)
 
 
 def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str, float | None]) -> pandas.DataFrame:
-    """Test accuracy per model with a 95 % interval: Wilson's of one seed, else over seeds (paper, Tables 1 and 2).
+    """Tabulate test accuracy per model with a 95 % interval: Wilson's, or over several seeds (paper, Tables 1 and 2).
 
     `predictions` holds, per model, a table for each seed with columns label and prediction, of the same test images in
     the same order; accuracy is over all predictions of all seeds.
@@ -49,13 +49,13 @@ def accuracy(predictions: dict[str, list[pandas.DataFrame]], published: dict[str
 
 
 def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas.DataFrame:
-    """One row per (attack, model, required confidence): how attacks ended, and each measure's mean.
+    """Tabulate how attacks ended, and each measure's mean: one row per (attack, model, required confidence).
 
     Intervals are of 95 %. Each value holds a table of measures for each seed; a required confidence of 0 stands for
     any wrong prediction. Means are over all attacked images, those included whose attack failed (with the change they
     had reached), as in the paper's figures 6, 7, 12 and 13; `skipped` images, which the model gets wrong unchanged,
-    are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so that its means are
-    over the images that it fooled. With several seeds, means and medians are means over seeds of those over images.
+    are counted apart. Where a library's attack found nothing there is no change to measure (NaN), so its means are over
+    the images that it fooled. With several seeds, each seed's mean or median is averaged over seeds.
 
     `censored` counts the attacked images that were not fooled. In medians (`median_<measure>`, of `MEDIANS`) these are
     larger than all others, so that a median, or with one seed a bound of its interval, is infinite where half of the
@@ -94,7 +94,7 @@ def robustness(attacks: dict[tuple[str, str], list[pandas.DataFrame]]) -> pandas
 
 
 def _by_seed_and_image(attacked: pandas.DataFrame) -> Values:
-    """`MEASURES` and `fooled` × seeds × images; nan where one was not attacked. The index begins with `seed`."""
+    """Return `MEASURES` and `fooled` × seeds × images; nan where one was not attacked. The index begins with `seed`."""
     columns = [*MEASURES, "fooled"]
     if attacked.empty:
         return np.full((len(columns), 1, 0), math.nan)

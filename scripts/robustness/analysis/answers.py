@@ -1,4 +1,4 @@
-"""What a judge can answer when it sees a changed image: the new label, the original one, or neither."""
+"""Names what a judge can answer about a changed image: the new label, the original one, or neither."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ ANSWERS = ("new", "original", "neither")
 
 
 def answers(predictions: NDArray[np.int64], new: NDArray[np.int64], original: NDArray[np.int64]) -> NDArray[np.str_]:
-    """Each prediction (N,) as one of `ANSWERS`; `new` and `original` (N,) are each image's two labels, which differ."""
+    """Return each prediction (N,) as one of `ANSWERS`; `new` and `original` (N,) are an image's two labels."""
     return np.select([predictions == new, predictions == original], ANSWERS[:2], ANSWERS[2])

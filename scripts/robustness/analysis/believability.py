@@ -1,7 +1,7 @@
-"""Believability: do networks that took no part in an attack see the new class in its images? One index per model.
+"""Computes believability: do networks that took no part in an attack see the new class in its images?
 
 Pure functions on pandas tables. The paper saw that adversarial images of one model "look like another number" and had
-no measure for it (section 2.2, caveats); the answers of judges are one.
+no measure for it (section 2.2, caveats); the answers of judges are such a measure: one index per model.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def believability(
     measures: Mapping[str, Sequence[pandas.DataFrame]],
     required_confidence: float,
 ) -> pandas.DataFrame:
-    """One row for each model; each has a table of judges' answers and one of measures for every seed.
+    """Tabulate one row for each model; each has a table of judges' answers and one of measures for every seed.
 
     `new_label`, `original` and `neither` are shares of the judges' answers on adversarial images, `new_label_noise`
     and `original_noise` on the same images with noise of the same L2 norm. `index` = `new_label` − `new_label_noise`,
     from −1 to 1, with its 95 % interval (`stats.seeds.interval` of its mean over images).
-    `p` is that of a one-sided Wilcoxon signed-rank test of the index above zero, paired over images (of an image that
-    several seeds have, the mean over seeds counts), so it speaks of these networks; `p_holm` is corrected over the
+    `p` belongs to a one-sided Wilcoxon signed-rank test that the index is above zero, paired over images (an image of
+    several seeds counts with its mean), so it is about these networks; `p_holm` is corrected over the
     models. `ssim` is the mean over the judged images. `images` (judged) and `censored` (attacked, not fooled, and so
     without a new label) count images of all seeds; `judges` is the number of judges of each. Where no image was fooled
     all but the counts is nan.
@@ -74,21 +74,21 @@ def _row(judged: Sequence[pandas.DataFrame], measures: Sequence[pandas.DataFrame
 
 
 def _shares(judged: Sequence[pandas.DataFrame], kind: str) -> pandas.Series:
-    """The share of each answer on images of one kind: the mean over seeds; nan where no seed has images."""
+    """Return the share of each answer on images of one kind: the mean over seeds; nan where no seed has images."""
     answered = [table.loc[table["kind"] == kind, "answer"] for table in judged if len(table)]
     shares = [answer.value_counts(normalize=True).reindex(list(ANSWERS), fill_value=0.0) for answer in answered]
     return pandas.DataFrame(shares, columns=list(ANSWERS), dtype=float).mean()
 
 
 def judges_of(judged: pandas.DataFrame) -> set[tuple[str, int]]:
-    """The networks that answered: their model and seed."""
+    """Return the networks that answered: their model and seed."""
     return set(judged[["judge", "judge_seed"]].drop_duplicates().itertuples(index=False, name=None))
 
 
 def gain(judged: pandas.DataFrame, judges: AbstractSet[tuple[str, int]] | None = None) -> pandas.Series:
-    """For each image, the share of judges who choose the new label on it minus the same on its noise.
+    """Return for each image the share of judges who choose the new label on it, minus the share on its noise.
 
-    `judges` are those who count, model and seed of each; all of them where there is no such set.
+    `judges` are the judges who count, with model and seed; by default all of them.
     """
     if judges is not None:
         names = pandas.MultiIndex.from_frame(judged[["judge", "judge_seed"]])

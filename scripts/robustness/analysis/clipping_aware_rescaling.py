@@ -1,7 +1,7 @@
-"""Changes of an image brought to a common size: the same direction, another length, pixels kept in [0, 1].
+"""Brings changes of images to a common size: the same direction, another length, pixels kept in [0, 1].
 
-Pure functions on arrays (N, C, H, W). Exists because two changes can be compared only at the same size, whether the
-other one is random noise (believability) or another model's (transfer).
+Pure functions on arrays (N, C, H, W). Two changes can be compared only at the same size, whether the other change is
+random noise (believability) or another model's (transfer).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ NORMS = ("linf", "l2")
 
 
 _CHUNK = 1024
-"""Images at a time, so that memory holds float64 copies of no more."""
+"""Images at a time, which bounds the memory for float64 copies."""
 
 
 def rescaled(original: NDArray[np.float32], direction: NDArray[Any], size: ArrayLike, norm: str) -> NDArray[np.float32]:
     """x′ = clip(x + s·d, 0, 1) for images x in [0, 1] and directions d, with the s that gives x′ − x its `size`.
 
     `size` (one for all, or one for each of the N images) is the L∞ or L2 norm *after* clipping: where pixels can go no
-    further, the others go further instead. Where even the largest possible change along d is smaller, it is taken.
+    further, the others go further instead. Where the largest possible change along d is smaller, that change is used.
     Exact up to the rounding of x′ to float32. Raises `ValueError` for another norm.
     """
     sizes = np.broadcast_to(np.asarray(size, dtype=np.float64), len(original))
@@ -61,9 +61,9 @@ def _scale_linf(length: NDArray[Any], room: NDArray[Any], size: NDArray[Any]) ->
 def _scale_l2(length: NDArray[Any], room: NDArray[Any], size: NDArray[Any]) -> NDArray[np.float64]:
     """The s (N,) with Σᵢ min(s·|dᵢ|, roomᵢ)² = size².
 
-    Pixel i stops at s = roomᵢ / |dᵢ|. In the order of these stops, the sum is that of the rooms of those which stopped
-    plus s² times the squared lengths of those that still move, so the stretch that holds the solution is found by a
-    sort, and the solution on it by a root.
+    Pixel i stops at s = roomᵢ / |dᵢ|. In the order of these stops, the sum is the squared rooms of the stopped pixels
+    plus s² times the squared lengths of the moving ones. So a sort finds the stretch that contains the solution, and a
+    root finds the solution on it.
     """
     stops = np.where(length > 0, room / np.where(length > 0, length, 1), 0.0)
     order = np.argsort(stops, axis=1, kind="stable")

@@ -1,4 +1,4 @@
-"""How near our attacks come to the smallest change that a library's attacks find, image by image.
+"""Compares our attacks with the smallest change that a library's attacks find, image by image.
 
 Pure functions on pandas tables of measures. An attack that takes more change than another would have needed makes a
 model look more robust than it is; the ratio of the two, per image, says by how much.
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> pandas.DataFrame:
-    """One row for each of our attacks, model and norm that a comparator looks for.
+    """Tabulate one row for each of our attacks, model and norm that a comparator looks for.
 
     `methods` gives the method of each comparator, by its name. Of our attacks, which go on to a confident wrong
     answer, the change at which any wrong class was reached is taken (`required_confidence` 0), as comparators stop
@@ -39,9 +39,9 @@ def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> 
 
     - `attacked`, and of these `both` (fooled by our attack and by at least one comparator), `only_ours`,
       `only_comparators` and `neither`;
-    - `success`, `median`: the share that our attack fooled and the median norm of its change, an image that it did not
-      fool having needed infinitely much; `success_<name>`, `median_<name>`: the same of each comparator of this norm,
-      empty for those of the other norm;
+    - `success`, `median`: the share that our attack fooled and the median norm of its change, where an image that it
+      did not fool counts as infinite; `success_<name>`, `median_<name>`: the same for each comparator of this norm,
+      empty for comparators of the other norm;
     - `ratio`: the median over images, where both succeeded, of our norm divided by the smallest norm that any
       comparator succeeded with, with its 95 % interval (`ratio_low`, `ratio_high`; `stats.seeds.interval`) and its
       quartiles (`ratio_quarter`, `ratio_three_quarters`). With several seeds it is the geometric mean of their medians,
@@ -76,7 +76,7 @@ def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> 
 
 
 def _distances(names: list[str], tables: tuple[pandas.DataFrame, ...], norm: str) -> pandas.DataFrame:
-    """The norm of each attack's change, a column for each attack, a row for each image that none of them skipped.
+    """Return the norm of each attack's change, a column for each attack, a row for each image that none skipped.
 
     It is infinite where the attack failed.
     """
@@ -88,9 +88,9 @@ def _distances(names: list[str], tables: tuple[pandas.DataFrame, ...], norm: str
 
 
 def _compared(ours: pandas.Series, theirs: pandas.DataFrame, names: Iterable[str]) -> dict[str, float]:
-    """A row of the table from the norms of our attack and of its comparators, by seed and image.
+    """Return a row of the table from the norms of our attack and of its comparators, by seed and image.
 
-    `names` are those of the comparators with columns.
+    `names` are the comparators with columns.
     """
     best = theirs.min(axis=1)
     we, they = np.isfinite(ours), np.isfinite(best)
@@ -119,5 +119,5 @@ def _compared(ours: pandas.Series, theirs: pandas.DataFrame, names: Iterable[str
 
 
 def _median(distances: pandas.Series) -> float:
-    """The median of norms of which some may be infinite; nan where there are none."""
+    """Return the median of norms, some of which may be infinite; nan where there are none."""
     return float(np.median(distances)) if len(distances) else math.nan

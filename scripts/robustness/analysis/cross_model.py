@@ -1,7 +1,6 @@
-"""The images that fooled a network, the noise that these are held against, and what other networks see in both.
+"""Reads the images that fooled a network, makes noise to compare them with, and asks other networks about both.
 
-Reads the shards of an attack; writes nothing. Exists so that believability and transfer ask in the same way, and that a
-network's answer does not depend on the batch that an image is in.
+So believability and transfer ask in the same way, and a network's answer does not depend on the batch of an image.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from robustness.storage.tensors import read_tensors
 
 _BATCH = 256
 _NOISE = -1
-"""Stands for the iteration in the random numbers of noise; the attack's own random signs count from 0."""
+"""Takes the place of the iteration in the random numbers of noise; the attack's own random signs count from 0."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Fooled:
 
 
 def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Path], confidence: float) -> Fooled:
-    """Those of an attack at one required confidence, from its shards: records and images, in the same order.
+    """Read the images that an attack fooled at one required confidence, from the records and images of its shards.
 
     Raises `UserError` where the two files of a shard do not belong together.
     """
@@ -68,10 +67,10 @@ def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Pat
 def noise_like(
     original: NDArray[np.float32], size: ArrayLike, image_ids: NDArray[np.int64], norm: str, seed: int
 ) -> NDArray[np.float32]:
-    """The images plus random signs whose `norm` is `size`, for all images or each; see `rescaling.rescaled`.
+    """Return the images plus random signs whose `norm` is `size`, for all images or each.
 
-    Signs depend on (seed, image, pixel) alone. Where a sign points out of [0, 1], as half of them do on black and on
-    white, the pixel stays, and the others change by more.
+    See `clipping_aware_rescaling.rescaled`. Signs depend only on (seed, image, pixel). Where a sign
+    points out of [0, 1], as half of them do on black and on white, the pixel stays, and the others change by more.
     """
     ids = torch.from_numpy(image_ids)
     signs = random_signs(seed, ids, torch.full_like(ids, _NOISE), torch.Size(original.shape[1:]))
@@ -79,12 +78,12 @@ def noise_like(
 
 
 def loaded(weights: Path, device: torch.device) -> nn.Module:
-    """The network in a file, ready to be asked."""
+    """Load the network in a file, ready to be asked."""
     return frozen(load(weights), device)
 
 
 def classified(network: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:
-    """The class (N,) that a network from `loaded` sees in each of the images (N, C, H, W) in [0, 1]."""
+    """Return the class (N,) that a network from `loaded` sees in each of the images (N, C, H, W) in [0, 1]."""
     form = memory_format(network)
     parts = [
         log_probabilities(network, part.to(device).contiguous(memory_format=form)).argmax(1)

@@ -1,7 +1,4 @@
-"""Choosing the images that the example figures show (paper, Fig. 4, 5, 8 to 11): by rule, not by eye.
-
-Pure functions on records.
-"""
+"""Chooses the images that the example figures show (paper, Fig. 4, 5, 8 to 11): by rule, not by eye."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from robustness.outcome import Outcome
 
 
 def first_example(records: list[pandas.DataFrame], label: int) -> int:
-    """The number of the first test image of class `label` that the most models attack rather than skip.
+    """Return the number of the first test image of class `label` that the most models attack rather than skip.
 
     `records` holds one table per model, with the same images in the same order. So the image is one that every model
     classifies correctly, where there is one. Raises `ValueError` when no attacked image has that class.

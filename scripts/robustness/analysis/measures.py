@@ -1,4 +1,4 @@
-"""How much an image was changed: the paper's two measures (section 2.1), the L norms and SSIM.
+"""Measures how much an image was changed: the paper's two measures (section 2.1), the L norms and SSIM.
 
 Pure functions on float32 arrays (N, C, H, W) in [0, 1]: `original` and `adversarial`; each returns one value per image.
 """
@@ -18,17 +18,17 @@ WINDOW = 11
 
 
 def pixel_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
-    """Σ over channels of |x′ − x|, for every pixel: (N, H, W), from 0 to the number of channels."""
+    """Return Σ over channels of |x′ − x|, for every pixel: (N, H, W), from 0 to the number of channels."""
     return np.abs(adversarial.astype(np.float64) - original.astype(np.float64)).sum(axis=1)
 
 
 def mean_change(original: Images, adversarial: Images) -> NDArray[np.float64]:
-    """The paper's average change per pixel: the mean over pixels of `pixel_change`."""
+    """Return the paper's average change per pixel: the mean over pixels of `pixel_change`."""
     return pixel_change(original, adversarial).mean(axis=(1, 2))
 
 
 def pixels_changed(original: Images, adversarial: Images, threshold: float) -> NDArray[np.int64]:
-    """The paper's number of pixels whose `pixel_change` exceeds `threshold`, from 0 to H·W.
+    """Return the paper's number of pixels whose `pixel_change` exceeds `threshold`, from 0 to H·W.
 
     A change is taken to six decimals: twenty float32 steps of 0.005 lead from black to a little more than 0.1, and from
     gray sometimes to a little less, which must not decide whether a pixel counts.
@@ -37,7 +37,7 @@ def pixels_changed(original: Images, adversarial: Images, threshold: float) -> N
 
 
 def norms(original: Images, adversarial: Images) -> dict[str, NDArray[np.float64]]:
-    """L0 (values that differ), L1, L2 and L∞ of x′ − x, over all pixels and channels."""
+    """Return L0 (values that differ), L1, L2 and L∞ of x′ − x, over all pixels and channels."""
     difference = np.abs(adversarial.astype(np.float64) - original.astype(np.float64))
     difference = difference.reshape(len(original), math.prod(original.shape[1:]))
     return {
@@ -49,7 +49,7 @@ def norms(original: Images, adversarial: Images) -> dict[str, NDArray[np.float64
 
 
 def structural_similarity(original: Images, adversarial: Images) -> NDArray[np.float64]:
-    """SSIM of each pair of images, 1 where they are equal: Gaussian window of σ 1.5, as in Wang et al. (2004).
+    """Return the SSIM of each pair of images, 1 where they are equal: Gaussian window, σ = 1.5 (Wang et al., 2004).
 
     NaN for images with fewer pixels a side than the window has.
 
@@ -65,9 +65,9 @@ def structural_similarity(original: Images, adversarial: Images) -> NDArray[np.f
 
 
 def measure(original: Images, adversarial: Images, threshold: float) -> dict[str, NDArray[Any]]:
-    """Every measure of the study, by name; `threshold` is the dataset's `changed_pixel_threshold`.
+    """Return every measure of the study, by name; `threshold` is the dataset's `changed_pixel_threshold`.
 
-    Where an adversarial image is NaN, so that there is none, every measure of it is NaN.
+    An adversarial image of NaN means that there is none: every measure of it is NaN.
     """
     exists: NDArray[np.bool_] = np.logical_not(np.isnan(adversarial).any(axis=(1, 2, 3)))
     original, adversarial = original[exists], adversarial[exists]
@@ -82,7 +82,7 @@ def measure(original: Images, adversarial: Images, threshold: float) -> dict[str
 
 
 def _spread(values: NDArray[Any], exists: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """`values` where `exists`, NaN elsewhere."""
+    """Return `values` where `exists`, NaN elsewhere."""
     spread = np.full(exists.shape, np.nan)
     spread[exists] = values
     return spread

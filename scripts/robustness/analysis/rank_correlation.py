@@ -1,7 +1,7 @@
-"""Do confidence levels, and measures of change, rank the models alike? Kendall's rank correlation, with intervals.
+"""Computes with Kendall's τ whether required confidences, and measures of change, rank the models alike.
 
 Pure functions on tables of measures. The stop at 90 % measures how sure of itself a network is as well as how robust
-(docs/limits.md): where its ranking of the models differs from that of any wrong class, the two are not the same thing.
+(docs/limits.md): where it ranks the models differently from any wrong class, the two are not the same thing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Setting = tuple[float, str]
 
 
 def kendall(first: Values, second: Values) -> Values:
-    """Kendall's τ-b along the last axis; infinite values tie with each other; nan where either side is all ties.
+    """Return Kendall's τ-b along the last axis; infinite values tie with each other; nan where either side is all ties.
 
     scipy's `kendalltau`, against which this is tested, takes one pair of rankings at a time; there are thousands here.
     """
@@ -44,15 +44,14 @@ def _order(left: Values, right: Values) -> Values:
 
 
 def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.DataFrame:
-    """One row for each two required confidences (of one measure) and each two measures (at one confidence).
+    """Tabulate one row for each pair of confidences (of one measure) and each pair of measures (at one confidence).
 
     `models` has, for each model, a table of one attack's measures for every seed. `tau` is Kendall's τ-b between the
     two rankings of the models by their median change (the mean over seeds of each seed's median), with its 95 %
-    interval (`tau_low`, `tau_high`; `stats.seeds.of_resamples`), which few models make coarse. `tau_images` is the mean
-    of the same of each image that all models classify correctly, with its interval (`stats.seeds.interval`). Images
-    that were not fooled rank highest, and equal.
-    `images` is the number of such images, over seeds; `censored` of how many of them a model was not fooled at either
-    setting.
+    interval (`tau_low`, `tau_high`; `stats.seeds.of_resamples`), which few models make coarse. `tau_images` is τ-b for
+    each image that all models classify correctly, averaged over these, with its interval (`stats.seeds.interval`).
+    Images that were not fooled rank highest, and equal. `images` is the number of such images, over seeds; `censored`
+    of how many of them a model was not fooled at either setting.
     """
     levels = sorted(set.union(*(set(table["required_confidence"]) for tables in models.values() for table in tables)))
     needed = {
@@ -91,7 +90,7 @@ def _at(tables: Sequence[pandas.DataFrame], level: float) -> list[pandas.DataFra
 
 
 def _rounded(values: Values) -> Values:
-    """Without the last digits, in which equally many steps of an attack may differ."""
+    """Round off the last digits, in which equally many steps of an attack may differ."""
     return np.round(values, 6)
 
 

@@ -1,7 +1,7 @@
-"""Outside references: how much change others needed on undefended models, and ours beside theirs.
+"""Compares the change that others needed on undefended models with ours.
 
-Pure data and functions on pandas tables of measures. Exists because a number that agrees with nothing known outside of
-this workflow is suspect, and because a number that looks alike need not be comparable: each pair says what it is.
+Pure data and functions on pandas tables of measures. A number that agrees with nothing known outside of this workflow
+is suspect, and a number that looks alike need not be comparable: each pair says whether it is.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ PERCEPTRON = {"family": "perceptron", "hidden": 50}
 
 @dataclass(frozen=True)
 class Reference:
-    """What someone measured on an undefended model, with what of ours stands beside it.
+    """What someone measured on an undefended model, and which of our models it is compared with.
 
     `norm` is a column of the measures, `statistic` what was taken of it over images, `value` the result, for pixels in
-    [0, 1]. `beside` are the settings that an architecture of ours must have to stand beside it; only clean models do,
-    with any wrong class as the goal. `method` is the comparator that is their attack, and `expected` the range in which
-    the median over images of our change divided by its change, on one model, should lie, where one is known.
+    [0, 1]. `beside` are the settings that an architecture of ours must have to be compared with it; only clean models
+    are, with any wrong class as the goal. `method` is the comparator that is their attack, and `expected` the range in
+    which the median over images of our change divided by its change, on one model, should lie, where one is known.
     """
 
     source: str
@@ -75,7 +75,7 @@ class Reference:
 
 
 def _best_case(dataset: str, norm: Literal["l2", "linf"], value: float) -> Reference:
-    """One of Carlini and Wagner's means over images of the change that the easiest target class needed."""
+    """Return one of Carlini and Wagner's means over images of the change that the easiest target class needed."""
     kind = "L∞" if norm == "linf" else "L2"
     return Reference(
         source=CARLINI_WAGNER,
@@ -141,7 +141,7 @@ Measures = Mapping[tuple[str, str], Sequence["pandas.DataFrame"]]
 
 
 def references_of(dataset: str) -> list[Reference]:
-    """The references for a dataset, by its name in the configuration."""
+    """Return the references for a dataset, by its name in the configuration."""
     return [reference for reference in REFERENCES if reference.dataset == dataset]
 
 
@@ -151,7 +151,7 @@ def beside(
     measures: Measures,
     comparators: Mapping[str, str],
 ) -> pandas.DataFrame:
-    """One row for each reference, clean model of ours that stands beside it, and attack of ours.
+    """Tabulate one row for each reference, clean model of ours that it is compared with, and attack of ours.
 
     `models` are the clean ones, with `name` and `architecture` (its settings); `comparators` gives the method of each
     attack in the measures that is not ours. Where one is the reference's own method, a row says what it found on our
@@ -229,7 +229,7 @@ def _rows(
 
 
 def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[Interval, dict[str, object]]:
-    """The reference's statistic of one attack's change to one model's images, and what was counted."""
+    """Return the reference's statistic of one attack's change to one model's images, and what was counted."""
     import pandas
 
     from robustness.stats.seeds import MEAN, MEDIAN, by_seed, interval
@@ -250,7 +250,7 @@ def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[In
 
 
 def _image_by_image(norm: str, ours: Sequence[pandas.DataFrame], theirs: Sequence[pandas.DataFrame]) -> Interval:
-    """The median over images of our change divided by theirs."""
+    """Return the median over images of our change divided by theirs."""
     import numpy as np
 
     from robustness.stats.censoring import changes

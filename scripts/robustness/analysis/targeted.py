@@ -1,6 +1,6 @@
-"""The attack toward each class, as the paper's conclusion asks: what it took.
+"""Tabulates the change that the attack toward each class needed, as the paper's conclusion asks.
 
-Pure functions on pandas tables; `attacks.targets` says of which images.
+Pure functions on pandas tables; `attacks.targets` chooses the images.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ CHANGES = ("mean_change", "l2", "linf")
 
 
 def targeted(records: Mapping[str, Sequence[pandas.DataFrame]], classes: Sequence[str]) -> pandas.DataFrame:
-    """One row for each model, true class, target class and required confidence; each model has records per seed.
+    """Tabulate one row for each model, true class, target and required confidence; each model has records per seed.
 
     `images` and `success` count images and those of them that came to be seen as the target with the required
-    confidence, over all seeds. `median_<measure>` is the median change that this took, an image for which it failed
-    having needed infinitely much: it is infinite where half or more failed. A pair without images has no row.
+    confidence, over all seeds. `median_<measure>` is the median change that this took, where a failed image counts as
+    infinite: it is infinite where half or more failed. A pair without images has no row.
     """
     import pandas
 

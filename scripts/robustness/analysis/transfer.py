@@ -1,4 +1,4 @@
-"""Transfer: does a change that fools one model fool another, and into the same mistake? Models × models.
+"""Computes transfer: does a change that fools one model fool another, and into the same mistake? Models × models.
 
 Pure functions on arrays and pandas tables. Every change is brought to the same size first, since larger ones fool more.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def common_size(sizes: Iterable[NDArray[np.float64]]) -> float:
-    """The size that all changes are brought to: the largest of the models' medians, where it is finite.
+    """Return the size that all changes are brought to: the largest of the models' medians, where it is finite.
 
     `sizes` has, for each model, the norm of the change that each attacked image needed, infinite where the attack
     failed. So the most robust model is fooled by half of its own images' changes, and every other one by more. Where
@@ -34,10 +34,10 @@ def common_size(sizes: Iterable[NDArray[np.float64]]) -> float:
 
 
 def transfer(transferred: Mapping[str, Sequence[pandas.DataFrame]], censored: Mapping[str, int]) -> pandas.DataFrame:
-    """One row for each source, target and norm, from one table of transferred images per source and seed.
+    """Tabulate one row for each source, target and norm, from one table of transferred images per source and seed.
 
-    Source and target of an image are of the same seed. Counted are the `images` (of all seeds) that the attack fooled
-    the source with and that the target classifies correctly unchanged. Shares of these: `not_fooled`, `same_mistake`
+    Source and target of an image have the same seed. `images` counts the images (of all seeds) that fooled the source
+    and that the target classifies correctly unchanged. Shares of these: `not_fooled`, `same_mistake`
     (the target chooses the wrong class that the source chooses on the same rescaled image), `other_mistake`; `fooled`
     is the sum of the last two, with its 95 % interval (`stats.seeds.interval`). `fooled_by_noise` is the share of the
     same images that random signs of the same size fool. `censored` are the source's attacked images that were not
@@ -60,7 +60,7 @@ def transfer(transferred: Mapping[str, Sequence[pandas.DataFrame]], censored: Ma
 
 
 def _row(transferred: pandas.DataFrame) -> dict[str, Any]:
-    """What became of the changes; the index is of seeds and images."""
+    """Return what became of the changes; the index is of seeds and images."""
     from robustness.stats.seeds import SHARE, by_seed, interval
 
     table = transferred[transferred["target_before"] == transferred["label"]]

@@ -1,7 +1,7 @@
-"""Attacks of the library adv-lib (0.2.8), to hold ours against: FMN, APGD, DDN and DeepFool.
+"""Runs attacks of the library adv-lib (0.2.8), which ours are compared with: FMN, APGD, DDN and DeepFool.
 
-Pure functions on tensors. Each attack looks for the smallest change, by one norm, that makes a model choose any wrong
-class. What the library returns is believed only where a forward pass of our own confirms it.
+Each attack looks for the smallest change, by one norm, that makes a model choose any wrong class. What the library
+returns counts only where a forward pass of our own confirms it.
 
 FMN: Pintor et al. (2021), arXiv 2102.12827. APGD: Croce and Hein (2020), arXiv 2003.01690. DDN: Rony et al. (2019),
 arXiv 1811.09600. DeepFool: Moosavi-Dezfooli et al. (2016), arXiv 1511.04599.
@@ -25,21 +25,21 @@ from robustness.outcome import Outcome
 
 APGD_RUNS = 10
 APGD_SMALLEST = 2.0**-14
-"""APGD needs a size of change ε: bisecting the logarithm of [2⁻¹⁴, 1] ten times finds an image's to 1 %."""
+"""APGD needs a size of change ε: bisecting the logarithm of [2⁻¹⁴, 1] ten times finds an image's ε to 1 %."""
 
 _FEWEST_CLASSES_FOR_RATIO = 3
 
 
 @dataclass(frozen=True)
 class Compared:
-    """What a library's attack made of each of N images; tensors on the CPU, rows in the order of the input.
+    """The result of a library's attack on N images; tensors on the CPU, rows in the order of the input.
 
     `outcome` is SUCCESS, CAP (the library found nothing, or nothing that our forward pass confirms) or SKIPPED (the
     model gets the unchanged image wrong). `adversarial` float32 (N, C, H, W) in [0, 1] is the changed image; where
-    skipped it is the original. Where nothing was found it is NaN throughout, since the original would pass for an
-    attack that needed no change. `iterations` int64 is the number of gradient steps spent. `label_before`,
-    `label_after` int64 and `confidence_after` float32 are the prediction on the original and on the result, the
-    original standing in for a result that there is none of.
+    skipped it is the original. Where nothing was found all its pixels are NaN, since the original would look like
+    an attack that needed no change. `iterations` int64 is the number of gradient steps spent. `label_before`,
+    `label_after` int64 and `confidence_after` float32 are the prediction on the original and on the result; where there
+    is no result, the original takes its place.
     """
 
     adversarial: Tensor
@@ -71,7 +71,7 @@ def compare(
     batch, not for an image: they are seeded for each batch, so the same batches give the same result, but unlike ours
     a result may depend on which images share a batch, and so on shards.
 
-    Raises `UserError` when adv-lib is not installed, and one naming `title` when the model returns NaN for an image.
+    Raises `UserError` when adv-lib is not installed, or one that names `title` when the model returns NaN for an image.
     """
     attacks = adv_lib_attacks()
     parts = []
@@ -89,12 +89,12 @@ def compare(
 
 
 def installed() -> bool:
-    """Whether adv-lib is there to be imported."""
+    """Return whether adv-lib is installed."""
     return importlib.util.find_spec("adv_lib") is not None
 
 
 def adv_lib_attacks() -> ModuleType:
-    """The module `adv_lib.attacks`; raises `UserError` when the library is not installed."""
+    """Import the module `adv_lib.attacks`; raises `UserError` when the library is not installed."""
     if not installed():
         raise UserError(
             "adv-lib, which the attack comes from, is not installed: run `make comparators`, or start Snakemake with "
@@ -110,7 +110,7 @@ def _stand_in_for_visdom() -> None:
     """Put an empty module in place of visdom where that is not installed.
 
     adv-lib can draw the progress of an attack with visdom, a web server with many dependencies. We never ask it to, and
-    install it without (`pip install --no-deps`), but its modules import visdom all the same.
+    install it without visdom (`pip install --no-deps`), but its modules import visdom all the same.
     """
     try:
         importlib.import_module("visdom")
@@ -154,9 +154,9 @@ def _compare_batch(
 
 
 def _confirmed(model: nn.Module, images: Tensor, changed: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where `changed` differs from `images` and fools the model, and the predicted class and its probability.
+    """Return where `changed` differs from `images` and fools the model, and the predicted class and its probability.
 
-    The prediction is that on the changed image where it does, and that on the original elsewhere.
+    The prediction is on the changed image where it fools the model, and on the original elsewhere.
     """
     real = torch.isfinite(changed).flatten(1).all(1) & (changed != images).flatten(1).any(1)
     label, confidence = _predicted(model, changed)
@@ -167,7 +167,7 @@ def _confirmed(model: nn.Module, images: Tensor, changed: Tensor, labels: Tensor
 
 @torch.no_grad()
 def _predicted(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """The class (B,) that the model chooses and its probability, NaN where a logit is not finite."""
+    """Return the class (B,) that the model chooses and its probability, NaN where a logit is not finite."""
     confidence, label = model(images).float().softmax(1).max(1)
     return label, confidence
 
@@ -189,7 +189,7 @@ def _ddn(attacks: Any, model: nn.Module, images: Tensor, labels: Tensor, steps: 
 
 
 def _deepfool(attacks: Any, model: nn.Module, images: Tensor, labels: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """DeepFool drops images as they are fooled, so the steps of each are counted from what the model is asked."""
+    """Run DeepFool, which drops images once fooled: the steps of each are counted from what the model is asked."""
     rows, spent = torch.arange(len(labels), device=labels.device), torch.zeros_like(labels)
 
     def counting(x: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ def _deepfool(attacks: Any, model: nn.Module, images: Tensor, labels: Tensor, st
 
 
 def _apgd(attacks: Any, model: nn.Module, images: Tensor, labels: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """The smallest ε at which APGD fools each image, by bisection; the loss is APGD's own where it is defined."""
+    """Find the smallest ε at which APGD fools each image, by bisection; the loss is APGD's own where it is defined."""
     with torch.no_grad():
         classes = model(images[:1]).shape[1]
     loss = "dlr" if classes >= _FEWEST_CLASSES_FOR_RATIO else "ce"

@@ -1,4 +1,4 @@
-"""How many images of an attack fit into the memory of the device at once."""
+"""Finds how many images of an attack fit into the device's memory at once."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHARE = 0.8
 
 
 def fitting_batch_size(model: nn.Module, shape: Sequence[int], spec: AttackSpec, device: torch.device) -> int:
-    """The images of `shape` (C, H, W) that `device` can attack at a time: a power of two, at most `LARGEST_BATCH`.
+    """Return how many images of `shape` (C, H, W) fit on `device` at a time: a power of two, at most `LARGEST_BATCH`.
 
-    On a GPU two small batches tell how the memory of a forward and backward pass grows with the batch; four fifths of
-    what is free are used. An estimate that is too high costs one halving (see `attack.attack`).
+    On a GPU two small batches show how the memory of a forward and backward pass grows with the batch; four fifths of
+    the free memory are used. An estimate that is too high costs one halving (see `iterated_sign.attack`).
     """
     if device.type != "cuda":
         return CPU_BATCH
@@ -37,6 +37,6 @@ def fitting_batch_size(model: nn.Module, shape: Sequence[int], spec: AttackSpec,
 
 
 def batch_size_for(free: float, per_image: float) -> int:
-    """The largest power of two, at most `LARGEST_BATCH`, whose images of so many bytes fit into the `free` ones."""
+    """Return the largest power of two, at most `LARGEST_BATCH`, whose images fit into `free` bytes."""
     fitting = max(1.0, min(LARGEST_BATCH, _SHARE * free / max(1.0, per_image)))
     return 2 ** int(np.log2(fitting))

@@ -1,6 +1,6 @@
-"""The smallest change that still meets the criterion, on the straight line from an image to what an attack made of it.
+"""Finds the smallest change that meets the criterion on the straight line from an image to its attacked image.
 
-Exists because a trajectory of steps passes the criterion by up to a step, and may have curved.
+Steps overshoot the criterion by up to one step, and their path may have curved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HALVINGS = 10
 def tightened(
     model: nn.Module, images: Tensor, adversarial: Tensor, criterion: Criterion
 ) -> tuple[Tensor, NDArray[np.float64], NDArray[np.floating]]:
-    """Bisect between `images` x and `adversarial` x′, both (M, C, H, W), for the smallest change that will do.
+    """Bisect between `images` x and `adversarial` x′, both (M, C, H, W), for the smallest change that suffices.
 
     Returns x + s·(x′ − x), the scales s (M,) in (0, 1], and its log-probabilities (M, K). Where the criterion is met
     in several stretches of the line, the end of one of them is found, not always the one nearest to x. Every x′

@@ -1,7 +1,7 @@
-"""Whether an attack on an image has ended, and what is recorded of it: from log-probabilities, for one attack alone.
+"""Decides from log-probabilities whether an attack on an image has ended, and records it; for one attack alone.
 
-Decisions are taken on the host, on the few log-probabilities of each image: there each costs a microsecond, a fifth of
-the same on tensors, and is the same on every device.
+Decisions are taken on the host, on the few log-probabilities of each image: there a decision costs a microsecond, a
+fifth of its cost on tensors, and is the same on every device.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from robustness.errors import UserError
 from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 
 UNCHANGED_ITERATIONS = 20
-"""Paper, section 2: so many iterations without a change of the reward are the default state."""
+"""Paper, section 2: this many iterations without a change of the reward are the default state."""
 UNCHANGED_TOLERANCE = 1e-6
 """A reward that moves less than this counts as unchanged."""
 
 _NEAR = {"tf32": 0.25, "bfloat16": 1.0}
-"""How far below the next required confidence, in log-odds, each precision is checked in float32 from.
+"""Distance below the next required confidence, in log-odds, from which each precision is checked in float32.
 
-TF32 keeps three bits more than bfloat16, so that it errs an eighth as much.
+TF32 keeps three bits more than bfloat16, so its error is an eighth.
 """
 
 _AT_REST = 3
-"""Steps for which a reward in reduced precision, which cannot tell small changes apart, may stand still by chance."""
+"""Steps for which a reward in reduced precision may stay the same by chance, as it cannot tell small changes apart."""
 
 
 class Decisions:
@@ -59,7 +59,7 @@ class Decisions:
         self._places = np.arange(len(truth))
 
     def needing_float32(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which images (B,) reduced precision may decide wrongly: near a confidence or the default state, at both ends.
+        """Return which images (B,) reduced precision may decide wrongly: near a confidence or the default state.
 
         An image that was near the default state keeps float32, since the two precisions' rewards are never the same.
         """
@@ -70,7 +70,7 @@ class Decisions:
         return state.exact[rows] | ends | self._near(rows, log_p)
 
     def decide(self, rows: Rows, log_p: NDArray[np.floating], x: Tensor, places: Rows) -> NDArray[np.bool_]:
-        """Record what each image meets for the first time, and how its attack ended if it did: for whom it did (B,).
+        """Record what each image meets for the first time, and how its attack ended; return whose attack ended (B,).
 
         The pixels of the images in `rows` (B,) are at `places` (B,) in `x`.
         """
@@ -105,7 +105,7 @@ class Decisions:
         return over
 
     def _near(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Which images (B,) are at most `_NEAR` below the next level that they have to reach, or beyond it."""
+        """Return which images (B,) are at most `_NEAR` below the next level that they have to reach, or beyond it."""
         near = _NEAR[self.spec.gradients]
         columns = self._places[: len(rows)]
         if self.spec.target is None:
@@ -125,10 +125,10 @@ class Decisions:
         return likeliest & (odds >= needed - near)
 
     def _watched(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.floating]:
-        """What stands still in the default state (B,): the probability, or for the cross-entropy the log-odds.
+        """Return what stays the same in the default state (B,): the probability, or for the cross-entropy the log-odds.
 
-        Where a network is very sure of a class, p and log p stand still to six digits while its logits move. The
-        paper's rule, which is about p, takes that for the default state; that of the cross-entropy does not.
+        Where a network is very sure of a class, p and log p stay the same to six digits while its logits move. The
+        paper's rule, which is about p, takes that for the default state; the rule for the cross-entropy does not.
         """
         columns = self._places[: len(rows)]
         own = log_p[columns, self.aimed[rows]]
@@ -140,7 +140,7 @@ class Decisions:
         return own - likeliest - np.log(np.exp(others - likeliest[:, None]).sum(1))
 
     def _stuck(self, rows: Rows, log_p: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-        """Which images are in the default state: `_watched` still for long, prediction as on static; None: not one."""
+        """Return which images are in the default state: `_watched` unchanged, static's prediction; None if none is."""
         state = self.state
         watched = self._watched(rows, log_p)
         still = np.abs(watched - state.watched[rows]) <= UNCHANGED_TOLERANCE

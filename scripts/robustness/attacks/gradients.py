@@ -1,7 +1,7 @@
-"""What an attack asks of a model: log-probabilities, and the gradient of the reward by the pixels.
+"""Computes what an attack needs from a model: log-probabilities, and the gradient of the reward by the pixels.
 
-Pure functions on a frozen model (`models.frozen`) and a batch. Exists apart from the attack so that there is one place
-where the precision of the passes through the network is decided, and how large the smallest batch is.
+Pure functions on a frozen model (`models.frozen`) and a batch. This is the one place that decides the precision of the
+passes through the network, and the size of the smallest batch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from robustness.models.placement import memory_format
 from robustness.models.wrapper import OwnModel
 
 SMALLEST_BATCH, SMALLEST_OWN_BATCH = 8, 16
-"""On a CPU smaller batches are filled up to this many images: convolutions of tiny ones round differently.
+"""On a CPU smaller batches are filled up to this many images, because convolutions of tiny batches round differently.
 
 Where images have become a single pixel, as in own networks, a convolution is a product of matrices (`models.frozen`).
 """
@@ -40,22 +40,22 @@ def _tensor_cores(allowed: bool) -> Iterator[None]:
 
 
 def _float32_products(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context in which products of float32 have this precision (see `AttackSpec.gradients`).
+    """Enter a context in which products of float32 have this precision (see `AttackSpec.gradients`).
 
-    A backward pass looks at it when it is made, not when its forward pass was.
+    A backward pass uses the precision that is set when it runs, not the precision of its forward pass.
     """
     return _tensor_cores(precision != "float32") if device.type == "cuda" else nullcontext()
 
 
 def _cast(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context of a forward pass in this precision; the backward pass follows it."""
+    """Enter the context of a forward pass in this precision; the backward pass follows it."""
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 def reward_gradient(
     model: nn.Module, x: Tensor, aimed: NDArray[np.int64], spec: AttackSpec
 ) -> tuple[NDArray[np.floating], Tensor]:
-    """Log-probabilities (B, K) on the host, and the gradient (B, C, H, W) of each image's reward by its pixels.
+    """Return log-probabilities (B, K) on the host, and the gradient (B, C, H, W) of each image's reward by its pixels.
 
     `aimed` (B,) is the class whose probability the reward is made of: the true class y, or the target t. Untargeted,
     R = −p_y or −log p_y (paper, section 2: Σ M(X) − M(X′) reduced to it); targeted, R = p_t or log p_t.
@@ -67,7 +67,7 @@ def reward_gradient(
 def log_gradient(
     model: nn.Module, x: Tensor, aimed: NDArray[np.int64], spec: AttackSpec
 ) -> tuple[NDArray[np.floating], Tensor]:
-    """What `reward_gradient` returns for the reward `cross_entropy`, whichever the spec's is.
+    """Return what `reward_gradient` returns for the reward `cross_entropy`, whatever the spec's reward is.
 
     The gradient by the logits is written down rather than derived, which saves the passes through the softmax: for
     −log p_y it is p_k for the other classes and −Σ p_k for y. The sum over the other classes does not cancel, where
@@ -88,17 +88,17 @@ def log_gradient(
 
 
 def of_probability(gradient: Tensor, log_p: NDArray[np.floating], aimed: NDArray[np.int64]) -> Tensor:
-    """The gradient (B, C, H, W) of p by the pixels, from that of log p: p times it.
+    """Return the gradient (B, C, H, W) of p by the pixels: p times the gradient of log p.
 
-    By definition, and not only up to rounding, so that one backward pass serves both rewards. In float32 the product
-    of a small p and a small gradient is exactly zero: the paper's vanishing gradient.
+    This is its definition here, not only equal up to rounding, so that one backward pass serves both rewards. In
+    float32 the product of a small p and a small gradient is exactly zero: the paper's vanishing gradient.
     """
     p = np.exp(log_p[np.arange(len(aimed)), aimed])
     return gradient * torch.from_numpy(p).to(gradient).view(-1, 1, 1, 1)
 
 
 def _by_logits(log_p: NDArray[np.floating], aimed: NDArray[np.int64], spec: AttackSpec) -> NDArray[np.floating]:
-    """The gradient (B, K) of log p, or of −log p, by the logits; see `log_gradient`."""
+    """Return the gradient (B, K) of log p, or of −log p, by the logits; see `log_gradient`."""
     rows = np.arange(len(log_p))
     p = np.exp(log_p)
     p[rows, aimed] = 0
@@ -109,33 +109,33 @@ def _by_logits(log_p: NDArray[np.floating], aimed: NDArray[np.int64], spec: Atta
 
 
 def _log_softmax(logits: Tensor) -> NDArray[np.floating]:
-    """Log-probabilities (B, K) on the host, where what follows costs a fraction of what it does on small tensors."""
+    """Return log-probabilities (B, K) on the host, where what follows costs much less than on small tensors."""
     exact = logits.detach() if logits.dtype == torch.float64 else logits.detach().float()
     return exact.log_softmax(1).cpu().numpy()
 
 
 def smallest_batch(model: nn.Module, device: torch.device) -> int:
-    """The number of images that smaller batches are filled up to."""
+    """Return the number of images that smaller batches are filled up to."""
     if device.type != "cpu":
         return 1
     return SMALLEST_OWN_BATCH if isinstance(model, OwnModel) else SMALLEST_BATCH
 
 
 def _filled(model: nn.Module, x: Tensor) -> Tensor:
-    """A tiny batch on a CPU, repeated until it has an ordinary size."""
+    """Repeat a tiny batch on a CPU until it has an ordinary size."""
     size = smallest_batch(model, x.device)
     return x if len(x) >= size else x[torch.arange(size) % len(x)]
 
 
 @torch.no_grad()
 def log_probabilities(model: nn.Module, x: Tensor) -> NDArray[np.floating]:
-    """Log-probabilities (B, K) of images x (B, C, H, W), from float32 logits whatever precision gradients have."""
+    """Return log-probabilities (B, K) of images x (B, C, H, W), always from float32 logits."""
     with _float32_products(x.device, "float32"):
         return _log_softmax(model(_filled(model, x))[: len(x)])
 
 
 def static_prediction(model: nn.Module, shape: torch.Size, seed: int, device: torch.device) -> int:
-    """The class that `model` most often sees in random static (uniform pixels), the paper's "random state"."""
+    """Return the class that `model` most often sees in random static (uniform pixels), the paper's "random state"."""
     generator = torch.Generator().manual_seed(seed)
     static = torch.rand((_STATIC_IMAGES, *shape), generator=generator).to(device, memory_format=memory_format(model))
     return int(np.bincount(log_probabilities(model, static).argmax(1)).argmax())

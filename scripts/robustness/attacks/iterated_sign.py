@@ -1,16 +1,17 @@
-"""The paper's iterated gradient-sign attack (section 2), run on a pool of images that is kept full.
+"""Runs the paper's iterated gradient-sign attack (section 2) on a pool of images that is kept full.
 
     x₀ = x,   xₜ₊₁ = clip(xₜ + α·d(∇R(xₜ)), 0, 1)
 
 Each step is one forward and one backward pass over the images that are still being attacked. Images that ended leave
 the pool and images from the queue take their places, so no evaluation is spent on a finished image. The gradient call
 that decides whether an image has ended is the one that gives its next step. Images take turns, so that all advance
-alike: which ones take long shows early, and fewer of them are left alone at the end.
+alike: slow images show early, and fewer are left alone at the end.
 
 Attacks that differ in the reward alone (`spec.alike`) share an image's steps until their directions differ.
 
-Results do not depend on how the work was divided, nor on what was shared. Randomness is a function of (seed, image,
-iteration), and on a CPU `models.frozen` makes the network's outputs independent of an image's position in the batch.
+Results depend neither on how the work was divided nor on which steps were shared. Randomness is a function of (seed,
+image, iteration), and on a CPU `models.frozen` makes the network's outputs independent of an image's position in the
+batch.
 """
 
 from __future__ import annotations
@@ -50,18 +51,18 @@ _TURN = 16
 
 @dataclass(frozen=True)
 class AttackResult:
-    """What happened to each of N attacked images at each of L required confidences; on the CPU, in the input's order.
+    """The result for each of N attacked images at each of L required confidences; on the CPU, in the input's order.
 
     `adversarial` float32 (N, L, C, H, W) in [0, 1] is the first iterate that met the level, or the last one where none
     did (the original where skipped); `outcome` int64 (N, L) indexes `outcome.NUMBERED`; `iterations` (N, L) is the
     number of steps taken up to there; `label_after` int64 and `confidence_after` float32 (N, L) are the prediction on
     it, and `zero_gradients` (N, L) the steps at which the gradient was exactly zero. Where the spec asks to `tighten`,
-    results are those on the shortened way, and `scale` float64 (N, L) is what is left of the change (else 1).
+    results are for the shortened change, and `scale` float64 (N, L) is the share of the change that is left (else 1).
     `label_before` (N,) is the prediction on the original, `target` (N,) the class aimed at, or −1.
 
-    `evaluations` is the number of forward and backward passes per image, padding included; `needed` the same less
-    padding; `batches` the number of images in each step's batch, where steps were shared of this attack's images.
-    Forward passes alone, which tightening and the checks of a reduced precision make, are not among them.
+    `evaluations` is the number of forward and backward passes per image, padding included; `needed` is the same
+    without padding; `batches` is the number of images in each step's batch (of this attack, where steps were shared).
+    Mere forward passes, as of tightening and of checks of a reduced precision, are not counted.
     """
 
     adversarial: Tensor
@@ -80,7 +81,7 @@ class AttackResult:
 
 @dataclass(frozen=True)
 class Partner:
-    """An attack to compute along with another one that it is `alike` to, and where its state is left."""
+    """An attack to compute along with another one that it is `alike` to, and the store of its state."""
 
     spec: AttackSpec
     store: Store
@@ -106,15 +107,15 @@ def attack(
     `images` float32 (N, C, H, W) in [0, 1] and int64 `labels` (N,) are on the model's device. `image_ids` (N,) name the
     images for their random numbers, whatever shard they are in; an image may come several times. `targets` int64 (N,)
     are the classes to reach, where the spec's target is `given`. `progress` is called with the numbers of the
-    outcomes, at the highest level, of images as they end. `store` keeps the state at intervals and gives back one that
-    was kept.
+    outcomes, at the highest level, of images as they end. `store` saves the state at intervals and returns a saved
+    one.
 
-    `partners` are attacked along, and share the steps of each image as long as their directions are the same. Their
-    states go on from their stores, are kept together with this attack's, and are left there, all images over: called
-    with such a store, `attack` evaluates nothing, and returns what it would have computed alone. `progress` hears of
-    their images, too.
+    `partners` are computed along, and share the steps of each image as long as their directions are the same. Their
+    states continue from their stores, are saved together with this attack's, and are left there when all images have
+    ended: called with such a store, `attack` evaluates nothing, and returns what it would have computed alone.
+    `progress` is told about their images, too.
 
-    Where the device's memory does not suffice for a batch, half of it is put back and the batches stay that small.
+    Where a batch does not fit into the device's memory, half of it is put back and later batches stay that small.
     Raises `UserError` naming `title` and the images when the model returns NaN, or when no batch fits into memory;
     `Interrupted`, with the states in their stores, when the script was asked to end.
     """
@@ -138,7 +139,7 @@ def attack(
 def _begun(
     images: Tensor, spec: AttackSpec, store: Store | None, progress: Callable[[Tensor], None] | None
 ) -> Trajectories:
-    """The state of an attack from its store, or before the first step."""
+    """Return the state of an attack from its store, or before the first step."""
     state = store.load(images.device) if store is not None else None
     if state is None:
         return Trajectories.start(images, len(spec.levels))
@@ -203,7 +204,7 @@ def _step_until_all_ended(run: _Run, batch_size: int, stores: Sequence[Store | N
 
 
 def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) -> NDArray[np.float64]:
-    """Shorten every successful result in place; the scales (N, L)."""
+    """Shorten every successful result in place; return the scales (N, L)."""
     state = own.state
     scale = np.ones(state.outcome.shape)
     rows, levels = np.nonzero(state.outcome == SUCCESS)
@@ -220,7 +221,7 @@ def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) 
 
 @dataclass(frozen=True)
 class _Direction:
-    """Where a reward rises (B, C, H, W), and which images (B,) move at random instead; None: not one."""
+    """Where a reward rises (B, C, H, W), and which images (B,) move at random instead; None if none does."""
 
     by_pixel: Tensor
     vanished: NDArray[np.bool_] | None
@@ -259,7 +260,7 @@ class _Run:
         self._memory: dict[str, Tensor] = {}
 
     def halved(self, batch_size: int) -> int:
-        """Half of a batch size that did not fit into memory."""
+        """Return half of a batch size that did not fit into memory."""
         if batch_size == 1:
             raise UserError(f"{self.title}: the device's memory does not hold a batch of one image")
         torch.cuda.empty_cache()
@@ -268,7 +269,7 @@ class _Run:
     def step(self, pool: Entries, x: Tensor) -> tuple[Entries, Entries | None]:
         """Evaluate the images `x` (B, …) of the pool for all attacks, record what they met, and move `x` in place.
 
-        Returns the pool with the attacks that go on (itself, where all do), and the entries that parted from it, if
+        Returns the pool with the attacks that continue (the same pool where all do), and the entries that left it, if
         any, whose pixels are in their attacks' states.
         """
         log_p, gradient = log_gradient(self.model, x, self.aimed[pool.image], self.spec)
@@ -289,7 +290,7 @@ class _Run:
         return self._moved(left, x, directions)
 
     def _seen(self, pool: Entries, x: Tensor, log_p: NDArray[np.floating]) -> list[NDArray[np.floating]]:
-        """The log-probabilities that each attack decides on: those of its images, in float32 where that may matter."""
+        """Return the log-probabilities that each attack decides on, in float32 where the precision may matter."""
         if self.spec.gradients == "float32":
             return [log_p if len(places) == len(log_p) else log_p[places] for places in pool.places]
         seen = [log_p[places] for places in pool.places]
@@ -305,7 +306,7 @@ class _Run:
         return seen
 
     def _directions(self, pool: Entries, log_p: NDArray[np.floating], gradient: Tensor) -> dict[str, _Direction]:
-        """The direction of each reward that an attack in the pool follows."""
+        """Return the direction of each reward that an attack in the pool follows."""
         rewards = {each.spec.reward for each, rows in zip(self.attacks, pool.rows, strict=True) if len(rows)}
         found = {}
         if "cross_entropy" in rewards:
@@ -316,7 +317,7 @@ class _Run:
         return found
 
     def _direction(self, reward: str, pool: Entries, gradient: Tensor) -> _Direction:
-        """The direction along a gradient; one of zero is replaced by random signs (paper, section 2)."""
+        """Return the direction along a gradient; random signs replace a gradient of zero (paper, section 2)."""
         spec = self.spec
         if spec.direction == "sign":
             memory = self._memory.get(reward)
@@ -343,14 +344,14 @@ class _Run:
         return _Direction(direction, vanished)
 
     def _iteration(self, pool: Entries) -> NDArray[np.int64]:
-        """The steps that the images of the pool have taken (B,), the same in all attacks that are on them."""
+        """Return the steps that the pool's images have taken (B,), the same in all attacks on an image."""
         iteration = np.zeros(len(pool), np.int64)
         for each, places, rows in zip(self.attacks, pool.places, pool.rows, strict=True):
             iteration[places] = each.state.iteration[rows]
         return iteration
 
     def _moved(self, pool: Entries, x: Tensor, directions: dict[str, _Direction]) -> tuple[Entries, Entries | None]:
-        """Move every image along its attacks' direction; the pool without attacks that part here, and those entries."""
+        """Move every image along its attacks' direction; return the pool without parting attacks, and their entries."""
         if len(directions) == 1:
             (direction,) = directions.values()
             self._move(x, direction.by_pixel)

@@ -1,7 +1,7 @@
-"""Steps along the gradient of the reward from where images are, within a ball around the originals if need be.
+"""Steps images along the gradient of the reward, within a ball around the originals if asked.
 
-Pure functions on tensors, for the trust checks. Next to `attacks.iterated_sign`, which has no budget: an attack at
-several budgets, one that may change everything, one that goes on where another gave up.
+For the trust checks, which need what `attacks.iterated_sign`, without a budget, is not: an attack at several budgets,
+an attack that may change everything, and an attack that continues where another gave up.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from robustness.compute.counter_random import random_signs
 class PGD:
     """Projected gradient descent on a model (from `models.frozen`), with a seed for steps where gradients are zero.
 
-    Of `spec`, reward, direction, target and the precision of gradients count; the step and its number are arguments.
+    It uses the reward, direction, target and precision of gradients of `spec`; the step and the number of steps are
+    arguments.
     """
 
     model: nn.Module
@@ -40,11 +41,11 @@ class PGD:
         steps: int,
         radius: float | Tensor = 1.0,
     ) -> NDArray[np.bool_]:
-        """Whether images meet `criterion` (N,) after 0 to `steps` steps of length `alpha` from `start` (N, C, H, W).
+        """Return whether images meet `criterion` (N,) within `steps` steps of length `alpha` from `start` (N, C, H, W).
 
         Each step is projected onto the L∞ ball of `radius` around the start, and onto [0, 1]: for a `radius` below 1
         this is projected gradient descent (Madry et al., 2018, section 2.1), without its random start. `alpha` and
-        `radius` are those of all images, or one for each (N,). Images that met the criterion leave the batch.
+        `radius` are one number for all images, or one for each (N,). Images that met the criterion leave the batch.
         """
         alpha, radius = (
             torch.as_tensor(each).to(start).expand(len(start)).view(-1, 1, 1, 1) for each in (alpha, radius)
@@ -68,13 +69,13 @@ class PGD:
         return met
 
     def single_step(self, images: Tensor, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
-        """Whether one signed step of each length in `radii` meets `criterion` (radii, N) (Goodfellow et al., 2015)."""
+        """Return whether one signed step of each length meets `criterion` (radii, N) (Goodfellow et al., 2015)."""
         _, gradient = reward_gradient(self.model, images, criterion.aimed, self.spec)
         moved = ((images + radius * gradient.sign()).clamp(0, 1) for radius in radii)
         return np.array([criterion.met(log_probabilities(self.model, x)) for x in moved])
 
     def _directions(self, gradient: Tensor, image_ids: Tensor, step: int) -> Tensor:
-        """The directions (N, C, H, W) of `AttackSpec.direction`; random where a gradient is zero."""
+        """Return the directions (N, C, H, W) of `AttackSpec.direction`; random where a gradient is zero."""
         steps = torch.full_like(image_ids, step)
         zero = ~gradient.flatten(1).any(1)
         gradient = torch.where(

@@ -1,7 +1,7 @@
-"""Which images an attack steps at a time, and which attacks share each image's steps.
+"""Keeps the images that an attack steps at a time, and which attacks share each image's steps.
 
-Attacks that differ in the reward alone go the same way until their directions differ somewhere. An image that several
-are still together on is one entry here, and is evaluated once for all of them; where they part, it becomes several.
+Attacks that differ only in the reward take the same steps until their directions differ. An image on which several
+attacks are still together is one entry here, evaluated once for all of them; where they part, it becomes several.
 """
 
 from __future__ import annotations
@@ -37,37 +37,37 @@ class Entries:
         return Entries(self.image[which], self.attacks[which])
 
     def without(self, places: Rows, which: int | NDArray[np.bool_]) -> Entries:
-        """These entries, less one attack, or those of a mask (A,), at some places."""
+        """Return these entries without one attack, or without those of a mask (A,), at some places."""
         attacks = self.attacks.copy()
         attacks[np.ix_(places, which) if isinstance(which, np.ndarray) else (places, which)] = False
         return Entries(self.image, attacks)
 
     def replaced(self, places: Rows, others: Entries) -> Entries:
-        """These entries, with others at some places."""
+        """Return these entries, with others at some places."""
         image, attacks = self.image.copy(), self.attacks.copy()
         image[places], attacks[places] = others.image, others.attacks
         return Entries(image, attacks)
 
     def then(self, others: Entries) -> Entries:
-        """These entries, and others after them."""
+        """Return these entries, and others after them."""
         return Entries(np.concatenate([self.image, others.image]), np.concatenate([self.attacks, others.attacks]))
 
     @cached_property
     def places(self) -> list[Rows]:
-        """For each attack the positions of its entries."""
+        """Return for each attack the positions of its entries."""
         return [among.nonzero()[0] for among in self.attacks.T]
 
     @cached_property
     def rows(self) -> list[Rows]:
-        """For each attack the images of its entries."""
+        """Return for each attack the images of its entries."""
         return [self.image[places] for places in self.places]
 
 
 def left_of(states: Sequence[Trajectories]) -> Entries:
-    """All images that are still being attacked, those of the fewest steps first.
+    """Return all images that are still being attacked, those with the fewest steps first.
 
-    Attacks are together on an image where their pixels and numbers of steps are equal, so that states which were saved
-    at different times fit together, too.
+    Attacks share an image where their pixels and numbers of steps are equal, so states that were saved at different
+    times fit together, too.
     """
     parts: list[Entries] = []
     alone = [~state.over for state in states]
@@ -88,7 +88,7 @@ def left_of(states: Sequence[Trajectories]) -> Entries:
 
 
 def take(x: Tensor, rows: Rows) -> Tensor:
-    """A copy of `rows`, in the memory format of `x`."""
+    """Return a copy of `rows`, in the memory format of `x`."""
     channels_last = x.is_contiguous(memory_format=torch.channels_last)
     form = torch.channels_last if channels_last else torch.contiguous_format
     return x.index_select(0, torch.from_numpy(rows).to(x.device)).contiguous(memory_format=form)
@@ -100,7 +100,7 @@ def put(x: Tensor, rows: Rows, values: Tensor) -> None:
 
 
 def pixels_of(states: Sequence[Trajectories], entries: Entries) -> Tensor:
-    """The current pixels (B, C, H, W) of some entries, a copy."""
+    """Return a copy of the current pixels (B, C, H, W) of some entries."""
     first = entries.attacks.argmax(1)
     x = take(states[0].x, entries.image)
     for attack in range(1, len(states)):
@@ -119,9 +119,9 @@ def put_back(states: Sequence[Trajectories], entries: Entries, x: Tensor) -> Non
 def refilled(
     states: Sequence[Trajectories], pool: Entries, x: Tensor, waiting: Entries, size: int
 ) -> tuple[Entries, Tensor, Entries]:
-    """The pool with waiting entries in the places of those that no attack is on; without enough of them it shrinks.
+    """Return the pool with waiting entries in place of those that no attack is on; without enough of them it shrinks.
 
-    One that has become smaller than `size` takes in what waits.
+    A pool smaller than `size` takes in waiting entries.
     """
     places = np.flatnonzero(~pool.attacks.any(1))
     filled, emptied = places[: len(waiting)], places[len(waiting) :]

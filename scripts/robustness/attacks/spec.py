@@ -1,6 +1,6 @@
-"""What an attack is: its settings, checked.
+"""Holds the settings of an attack, checked; mistakes are named in sentences.
 
-Needs nothing but the settings, so that everything that reads them can; mistakes are named in sentences.
+Needs only the settings, so that everything that reads them can use it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class AttackSpec:
     trajectory, which goes on until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
     `random`, `least_likely`, the number of a class, or `given` (with each image). `tighten` looks between the original
     and the result for the smallest change that still meets the criterion. `gradients` is the precision of the
-    gradients; whether an image has ended is decided in float32 in any case.
+    gradients; whether an image's attack has ended is always decided in float32.
     """
 
     reward: Reward
@@ -48,16 +48,16 @@ class AttackSpec:
 
 
 def alike(settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Whether two attacks may share steps: they follow signs, and differ in the reward alone, if at all.
+    """Return whether two attacks may share steps: they follow signs, and differ at most in the reward.
 
-    Given as settings or as `vars` of specs. The gradient of p is p times that of log p: as long as that product is
-    nowhere rounded to zero, their signs are the same.
+    They are given as settings or as `vars` of specs. The gradient of p is p times the gradient of log p: as long as
+    that product is nowhere rounded to zero, their signs are the same.
     """
     return settings["direction"] == "sign" and {**settings, "reward": None} == {**others, "reward": None}
 
 
 def read_spec(settings: Mapping[str, Any], classes: int, title: str) -> AttackSpec:
-    """The spec that `settings` describe, for a model of so many `classes`.
+    """Return the spec that `settings` describe, for a model with `classes` classes.
 
     Raises `UserError` naming `title`, the key and its value for an unknown or missing key, a value outside its range,
     a target class that does not exist, or a confidence that every prediction reaches.
@@ -82,7 +82,7 @@ def read_spec(settings: Mapping[str, Any], classes: int, title: str) -> AttackSp
         if isinstance(values[key], bool) or not isinstance(values[key], kinds):
             raise UserError(f"{title}: {key} is {values[key]!r}; use {words}")
     if not 0 < values["alpha"] <= 1:
-        raise UserError(f"{title}: alpha is {values['alpha']}; a step must lie between 0 and 1")
+        raise UserError(f"{title}: alpha is {values['alpha']}; a step must be between 0 and 1")
     if values["max_iterations"] < 1:
         raise UserError(f"{title}: max_iterations is {values['max_iterations']}; use 1 or more")
     others = [_level(value, title) for value in values.get("other_confidences", ())]
@@ -96,7 +96,7 @@ def _level(value: Any, title: str) -> float:
     if value == "argmax":
         return ARGMAX
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise UserError(f"{title}: other_confidences holds {value!r}; use numbers or 'argmax'")
+        raise UserError(f"{title}: other_confidences has {value!r}; use numbers or 'argmax'")
     return float(value)
 
 
@@ -104,10 +104,10 @@ def _check_confidence(level: float, key: str, classes: int, title: str) -> None:
     if key == "other_confidences" and is_level(level, ARGMAX):
         return
     if not level < 1:
-        raise UserError(f"{title}: {key} holds {level}, which no probability exceeds; use a value below 1")
+        raise UserError(f"{title}: {key} has {level}, which no probability exceeds; use a value below 1")
     if level <= 1 / classes:
         raise UserError(
-            f"{title}: {key} holds {level}, but with {classes} classes every prediction has a probability of at least "
+            f"{title}: {key} has {level}, but with {classes} classes every prediction has a probability of at least "
             f"{1 / classes:.3g}; use more, or 'argmax' in other_confidences for any wrong prediction"
         )
 

@@ -1,7 +1,7 @@
-"""Where each image of an attack stands: what is carried from step to step, saved at intervals, and found in the end.
+"""Holds the state of an attack on each image: what is carried from step to step, saved at intervals, and found.
 
-Arrays with one row per image, so that an attack can be put aside at any step and taken up again, in this process or in
-another. Reads and writes one safetensors file, keyed by everything that shapes the result.
+Arrays with one row per image, so that an attack can stop at any step and continue, in this process or in another. Reads
+and writes one safetensors file, keyed by everything that shapes the result.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Trajectories:
     """The state of an attack on N images with L required confidences (`levels`).
 
     Carried from step to step: `x` float32 (N, C, H, W) on the model's device, the current pixels; `iteration`, the
-    steps taken; `watched` float64, what stands still in the default state; `unchanged`, for how many steps it has;
+    steps taken; `watched` float64, what stays the same in the default state; `unchanged`, for how many steps it has;
     `zero_gradients`, steps with a gradient of exactly zero; `met`, how many levels were reached; `over`, whether the
-    attack has ended; `exact`, whether decisions need a pass in float32 beside the one for the gradient. Each (N,) on
-    the CPU.
+    attack has ended; `exact`, whether decisions need a pass in float32 in addition to the one for the gradient. Each
+    (N,) on the CPU.
 
     Found: `label_before` (N,), and for each level (N, L): `adversarial` float32 (N, L, C, H, W), `outcome` (index
     into `outcome.NUMBERED`, −1 before), `iterations`, `label_after`, `confidence_after` float32, `zero_gradients_then`.
@@ -62,7 +62,7 @@ class Trajectories:
 
     @classmethod
     def start(cls, images: Tensor, levels: int) -> Trajectories:
-        """The state before the first step, for `images` float32 (N, C, H, W) in [0, 1]."""
+        """Return the state before the first step, for `images` float32 (N, C, H, W) in [0, 1]."""
         count = len(images)
 
         def zeros(*shape: int) -> NDArray[np.int64]:
@@ -90,8 +90,8 @@ class Trajectories:
 class Store:
     """A file that holds the state of one attack, written at intervals of `interval` seconds or more.
 
-    `key` stands for all that shapes the result: a file with another key is left unread, so that a changed attack
-    starts afresh. A save never takes more than a fiftieth of the time.
+    `key` is a digest of all that shapes the result: a file with another key is not read, so a changed attack starts
+    anew. Saving never takes more than a fiftieth of the time.
     """
 
     def __init__(self, path: Path, key: str, interval: float) -> None:
@@ -99,7 +99,7 @@ class Store:
         self._next = time.monotonic() + interval
 
     def due(self) -> bool:
-        """Whether it is time for the next save: the interval is over, or the script was asked to end."""
+        """Return whether it is time for the next save: the interval is over, or the script was asked to end."""
         return preemption.requested() or time.monotonic() >= self._next
 
     def save(self, state: Trajectories) -> None:
@@ -113,18 +113,18 @@ class Store:
         self._next = finished + max(self.interval, 50 * (finished - started))
 
     def load(self, device: torch.device) -> Trajectories | None:
-        """The state that was saved under the same key, or None."""
+        """Return the state that was saved under the same key, or None."""
         if not self.path.exists():
             return None
         try:
             if read_metadata(self.path).get("key") != self.key:
-                _LOG.info("%s belongs to another attack: this one starts afresh", self.path)
+                _LOG.info("%s belongs to another attack: this attack starts afresh", self.path)
                 return None
             x, batches, *arrays = read_tensors(self.path, "x", "batches", *_ARRAYS)
         except UserError as error:
             _LOG.warning("%s: the attack starts afresh", error)
             return None
-        _LOG.info("going on after %d steps with the state in %s", len(batches), self.path)
+        _LOG.info("continuing after %d steps with the state in %s", len(batches), self.path)
         state = dict(zip(_ARRAYS, arrays, strict=True))
         return Trajectories(x=torch.from_numpy(x).to(device), batches=batches.tolist(), **state)
 

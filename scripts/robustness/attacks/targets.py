@@ -1,4 +1,4 @@
-"""Which class an attack aims at: by the rule that its spec names, or every other class for a few images of each."""
+"""Chooses the class that an attack aims at: by its spec's rule, or every other class for a few images of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from robustness.errors import UserError
 def targets_of(
     model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, target: str | int | None, seed: int
 ) -> NDArray[np.int64]:
-    """The class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
+    """Return the class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
     truth = labels.cpu().numpy()
     if target is None or not len(truth):
         return np.full_like(truth, -1)
@@ -41,9 +41,9 @@ class Pairs(NamedTuple):
 
 
 def pairs(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, each: int) -> Pairs:
-    """The first `each` test images of each class that the model classifies correctly, toward every other class.
+    """Return the first `each` test images of each class that the model gets right, toward every other class.
 
-    `labels` and `predictions` are those of all test images, in order. A class that has fewer gives what it has.
+    `labels` and `predictions` cover all test images, in order. A class that has fewer images gives those.
     """
     right = np.flatnonzero(labels == predictions)
     chosen = [right[labels[right] == label][:each] for label in range(classes)]

@@ -1,9 +1,9 @@
-"""Other ways to do the attack's work, for timing ours beside them.
+"""Does the attack's work in other ways, to compare their times with ours.
 
 Pure functions on tensors; none of them is used for a result of the study. Two are the same attack as in
 `attacks.iterated_sign` (untargeted, sign steps), written the way that attack libraries and notebooks write it, and must
-agree with it on how each image ends and after how many steps. One is another library's nearest attack, and one no
-attack at all: the gradient calls alone. All use the model as `plain` hands it over.
+agree with it on how each image ends and after how many steps. One is another library's nearest attack, and one is no
+attack at all: only the gradient calls. All use the model as `plain` returns it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Attacked:
 
 
 def plain(model: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of `model` in evaluation mode on `device`, channels last, without gradients for its weights."""
+    """Return a copy of `model` in evaluation mode on `device`, channels last, without gradients for its weights."""
     return placed(copy.deepcopy(model), device).eval().requires_grad_(False)
 
 
@@ -86,7 +86,7 @@ def _until_last(
     seed: int,
     static_label: int,
 ) -> Attacked:
-    """One batch. Images that have ended take steps of length zero, so that nothing is copied to keep them as they are.
+    """Attack one batch. Images that have ended take steps of length zero, so nothing is copied to keep them.
 
     The device is asked once per step, whether to go on and whether there are zero gradients.
     """

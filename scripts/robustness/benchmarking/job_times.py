@@ -1,6 +1,6 @@
-"""How long the jobs of a run took, from the `benchmark:` files that Snakemake wrote beside the results.
+"""Tabulates how long the jobs of a run took, from the `benchmark:` files that Snakemake wrote.
 
-Reads those files, what each job wrote beside its log about its computing and waiting (`runtime.usage`), and the
+Reads those files, what each job wrote next to its log about its computing and waiting (`runtime.usage`), and the
 cards of the trained models, which name the device; returns a table. Times are wall seconds of single jobs: side by side
 they overlap.
 """
@@ -61,7 +61,7 @@ def run_times(
 
 
 def devices_of(cards: Sequence[Path]) -> str:
-    """The devices that the models with these cards were trained on, as words; empty where there is no card."""
+    """Return the devices that the models with these cards were trained on, as words; empty where there is no card."""
     names: dict[str, None] = {}
     for path in cards:
         try:
@@ -74,13 +74,13 @@ def devices_of(cards: Sequence[Path]) -> str:
 
 
 def _named(stem: str, known: Sequence[str]) -> str | None:
-    """Which of the `known` names stands in a file's name between hyphens; the longest where several do."""
+    """Find which of the `known` names is in a file's name between hyphens; the longest where several are."""
     found = [name for name in known if re.search(rf"(?:^|[-/]){re.escape(name)}(?:[-/]|$)", stem)]
     return max(found, key=len, default=None)
 
 
 def _usage(log: Path) -> dict[str, float] | None:
-    """What the job with this log used: `cpu_seconds`, `max_rss_mb`, `waited_seconds`; None where it did not say."""
+    """Read what the job with this log used: `cpu_seconds`, `max_rss_mb`, `waited_seconds`; None if it did not say."""
     path = usage.path_beside(log)
     try:
         account = json.loads(path.read_text(encoding="utf-8"))
@@ -92,7 +92,7 @@ def _usage(log: Path) -> dict[str, float] | None:
 
 
 def _times(path: Path) -> tuple[float, float]:
-    """Wall and CPU seconds of a job, summed over its repetitions; Snakemake writes `NA` where it saw too little."""
+    """Read wall and CPU seconds of a job, summed over its repetitions; Snakemake writes `NA` if it saw too little."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))

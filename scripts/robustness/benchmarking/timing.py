@@ -1,4 +1,4 @@
-"""How long the attack takes beside other ways to run it: alternating runs, and their summary.
+"""Times the attack and other ways to run it in alternating runs, and summarises them.
 
 `measure` runs every method of `benchmarking.baselines` on the same model and images, one after another and round by
 round, so that whatever slows a machine for a while slows them all. `summarise` is arithmetic on what was measured, and
@@ -29,7 +29,7 @@ from robustness.runtime.progress import Progress
 OURS = "ours"
 
 ALONE_IMAGES = 100
-"""So many images are attacked one at a time, which takes long; their time is scaled per image."""
+"""Number of images that are attacked one at a time, which takes long; their time is scaled per image."""
 
 SAME_ENDS = 0.95
 SAME_WORK = 0.05

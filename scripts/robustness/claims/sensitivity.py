@@ -1,7 +1,7 @@
-"""How far verdicts hang on what the paper does not say: the attack's step α and the noise level σ.
+"""Tabulates how far verdicts depend on what the paper leaves out: the attack's step α and the noise level σ.
 
-Pure functions on pandas tables of verdicts. Exists because a verdict that another step or another level would turn is a
-verdict about our choice of it.
+Pure functions on pandas tables of verdicts. A verdict that another step or level would reverse is a verdict about our
+choice of that value.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ PARAMETERS = ("alpha", "sigma")
 
 
 def over_values(judged: Sequence[pandas.DataFrame], configured: Mapping[str, float]) -> pandas.DataFrame:
-    """The verdicts at single values as one table, by parameter, claim and value, with two columns added.
+    """Join the verdicts at single values into one table, by parameter, claim and value, with two columns added.
 
     `configured` says whether the value is the one that everything else was computed with; `changes` whether the verdict
-    is the opposite of that at the nearest lower value with one: what is undecided contradicts nothing.
+    is the opposite of the verdict at the next lower value that has one: undecided contradicts nothing.
     """
     table = pandas.concat(judged, ignore_index=True)
     order = table["parameter"].map(PARAMETERS.index)

@@ -1,7 +1,4 @@
-"""What was measured of the paper's models, as claims are answered from it: one table for each model and seed.
-
-Pure functions on pandas tables.
-"""
+"""Holds what was measured on the paper's models, which answers the claims: one table for each model and seed."""
 
 from __future__ import annotations
 
@@ -47,25 +44,25 @@ class Study:
         return max(map(len, self.measures.values()), default=0)
 
     def values(self, dataset: str, model: str, measure: str) -> Values:
-        """A measure of each seed and image: inf where the image was not fooled, nan where it was not attacked."""
+        """Return a measure of each seed and image: inf where an image was not fooled, nan where not attacked."""
         return changes(self.measures[dataset, model], measure)
 
     def ended(self, dataset: str, model: str, how: str) -> Values:
-        """Whether the attack on each seed's image ended in that way: 1 or 0; nan where it was not attacked."""
+        """Return whether the attack on each seed's image ended in that way: 1 or 0; nan where it was not attacked."""
         tables = [table.sort_values("image")["ended"] for table in self.measures[dataset, model]]
         return np.stack([np.where(ended == Outcome.SKIPPED, math.nan, ended == how) for ended in tables])
 
     def right(self, dataset: str, model: str) -> Values:
-        """Whether the model is right about each seed's test image: 1 or 0."""
+        """Return whether the model is right about each seed's test image: 1 or 0."""
         tables = [table.sort_values("image") for table in self.predictions[dataset, model]]
         return np.stack([(table["label"] == table["prediction"]).to_numpy(float) for table in tables])
 
     def censored(self, models: Sequence[Model]) -> int:
-        """How often an image was attacked and not fooled, over models and seeds."""
+        """Count how often an image was attacked and not fooled, over models and seeds."""
         return sum(censored(self.measures[model]) for model in models)
 
     def distrusted(self, models: Sequence[Model]) -> dict[Model, list[str]]:
-        """Of those models the ones that failed checks, with the sentences of the checks that they failed."""
+        """Return the models among these that failed checks, with the sentences of the failed checks."""
         found = {}
         for dataset, model in models:
             if dataset in self.trust:

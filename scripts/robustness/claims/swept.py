@@ -1,7 +1,7 @@
-"""The paper's claims about one dataset, judged about one set of trained models and one attack on them.
+"""Judges the paper's claims about one dataset for one set of trained models and one attack on them.
 
-Pure functions on pandas tables of measures. Exists because `results/claims.csv` answers for the study as it is
-configured, and the sweep asks the same of its models under other settings.
+Pure functions on pandas tables of measures. `results/claims.csv` answers for the study as it is configured; the sweep
+asks the same about models under other settings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from robustness.storage.levels import at_level
 
 
 def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """A row for each claim of which the measures of the dataset's models (a table for each, by name) can tell.
+    """Return a row for each claim that the measures of the dataset's models (a table for each, by name) can judge.
 
     The columns are those of `claims.verdicts.claims` as far as they are about the weights, with `attacked` and
     `censored` counted over images and models; Holm's correction is for the claims of the table. `asks` says what is
@@ -39,12 +39,12 @@ def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.Dat
 
 
 def first_images(measures: pandas.DataFrame, images: int, required_confidence: float) -> pandas.DataFrame:
-    """The rows of the first so many test images at one required confidence."""
+    """Return the rows of the first `images` test images at one required confidence."""
     return at_level(measures[measures["image"] < images], required_confidence).reset_index(drop=True)
 
 
 def _told_by(study: Study, dataset: str) -> Iterator[Claim]:
-    """The claims with those of their comparisons that rest on attacks on the dataset's models and on nothing else."""
+    """Return the claims with only those comparisons that rest on attacks on the dataset's models alone."""
     for claim in CLAIMS:
         comparisons = tuple(
             each

@@ -1,4 +1,4 @@
-"""What a study says of each of the paper's claims: about these weights, and about the recipes.
+"""Judges each of the paper's claims: for these weights, and for the recipes.
 
 Pure functions on pandas tables. A claim is a conjunction of comparisons. It holds when each of them does
 (intersection-union: the largest p-value counts) and does not hold when one of them is reversed (the smallest, times
@@ -48,7 +48,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Answer:
-    """What a study says of one claim before it is corrected for the number of claims."""
+    """What a study says about one claim before the correction for the number of claims."""
 
     claim: Claim
     found: tuple[Evidence, ...]

@@ -1,7 +1,7 @@
-"""`torch.compile` for the passes through a network in training: where it pays, and where the machine can.
+"""Compiles a network for training with `torch.compile`, where it saves time and the machine can.
 
-A choice of the machine, like its device or its threads: no part of a spec, and on a CPU off unless it is asked for,
-since compiled sums round differently. A machine that cannot compile trains as it is, with a line in the log.
+This belongs to the machine, like its device or its threads: it is no part of a spec, and on a CPU it is off unless it
+is asked for, since compiled sums round differently. A machine that cannot compile trains without, and logs it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ Compiling a network of these depths is known to take about that long and to save
 
 
 def mode_for(choice: str, device: torch.device, flop: float) -> str | None:
-    """The mode of `torch.compile` for a training of so many `flop`, or None where nothing is compiled.
+    """Return the mode of `torch.compile` for a training of `flop` FLOP, or None where nothing is compiled.
 
     `choice` is one of `CHOICES`; raises `UserError` for another.
     """
     if choice not in CHOICES:
-        raise UserError(f"'{choice}' is no way to compile; known are {', '.join(CHOICES)}")
+        raise UserError(f"'{choice}' is not a way to compile; known are {', '.join(CHOICES)}")
     if choice == "auto":
         return "default" if device.type == "cuda" and flop >= PAYS_FROM else None
     return None if choice == "no" else choice
 
 
 def compiled(model: nn.Module, pixels: Tensor, precision: torch.autocast, mode: str) -> Callable[[Tensor], Tensor]:
-    """`model` compiled for batches like `pixels` under `precision`, in training mode; itself where that fails.
+    """Compile `model` for batches like `pixels` under `precision`, in training mode; return it as it is if that fails.
 
-    Tries a forward and a backward pass; the model's buffers (batch norm's averages) are as before afterwards, and its
+    Tries a forward and a backward pass. Afterwards the model's buffers (batch norm's averages) are as before, and its
     parameters have no gradients.
     """
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
@@ -54,7 +54,7 @@ def compiled(model: nn.Module, pixels: Tensor, precision: torch.autocast, mode: 
         logits.float().sum().backward()
     except Exception as error:  # a missing compiler, a driver, an operation: each backend has errors of its own
         reason = (str(error) or type(error).__name__).strip().splitlines()[0]
-        _LOG.warning("torch.compile fails here (%s): the network is trained without it", reason)
+        _LOG.warning("torch.compile fails here (%s): the network is trained uncompiled", reason)
         result = model
     else:
         _LOG.info("the network is compiled (mode %s)", mode)

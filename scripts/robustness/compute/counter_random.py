@@ -1,7 +1,7 @@
-"""Random numbers that are a function of what they are for: seed, image, iteration, pixel.
+"""Computes random numbers as a function of what they are for: seed, image, iteration, pixel.
 
-Pure functions on integer tensors, with the same values on every device and for every batch. Exists because a generator
-would make an image's attack depend on which images were attacked before it.
+The values are the same on every device and for every batch. A generator would make an image's attack depend on the
+images that were attacked before it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 
 
 def random_signs(seed: int, image_ids: Tensor, iterations: Tensor, shape: torch.Size) -> Tensor:
-    """A pattern of ±1 (B, *shape) that depends on (seed, image, iteration, pixel) alone, the same on every device.
+    """Return a pattern of ±1 (B, *shape) that depends only on (seed, image, iteration, pixel), on every device.
 
     The bits are those of the SplitMix64 finaliser (Steele et al., 2014) over the combined counters.
     """
@@ -24,7 +24,7 @@ def random_signs(seed: int, image_ids: Tensor, iterations: Tensor, shape: torch.
 
 
 def random_offset(seed: int, image_ids: Tensor, limit: int) -> Tensor:
-    """A whole number from 0 to `limit` − 1 for each image (B,), that depends on (seed, image) alone."""
+    """Return a whole number from 0 to `limit` − 1 for each image (B,), which depends only on (seed, image)."""
     return _mixed(image_ids.long() + _wrapped(seed)).remainder(limit)
 
 
@@ -33,7 +33,7 @@ def _wrapped(seed: int) -> int:
 
 
 def _mixed(z: Tensor) -> Tensor:
-    """The finaliser of SplitMix64 on int64 tensors, whose products wrap; `&` makes the right shifts logical."""
+    """Apply the finaliser of SplitMix64 to int64 tensors, whose products wrap; `&` makes the right shifts logical."""
     z = z * _GOLDEN
     z = (z ^ ((z >> 30) & (2**34 - 1))) * -4658895280553007687
     z = (z ^ ((z >> 27) & (2**37 - 1))) * -7723592293110705685

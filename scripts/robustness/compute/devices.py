@@ -1,4 +1,4 @@
-"""Which processor a job computes on: a GPU that no other local job holds, or the CPU.
+"""Chooses the processor that a job computes on: a GPU that no other local job holds, or the CPU.
 
 Snakemake counts GPUs but does not say which one a local job may use, so concurrent jobs on one machine lease one each,
 by a lock file per device in the machine's temporary folder. On a cluster the scheduler has already chosen a job's GPUs,
@@ -28,7 +28,7 @@ def leased(threads: int) -> Iterator[torch.device]:
     """Yield the device to compute on, held until the block ends; the CPU runs with `threads` threads.
 
     Waits while all visible GPUs are held by other jobs. On a GPU float32 means float32: PyTorch's own default is TF32
-    for convolutions, and that of some vendors' containers is TF32 for all. What may be coarser asks for it.
+    for convolutions, and and some vendors' containers use TF32 for everything. Code that may be coarser asks for it.
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():
@@ -43,13 +43,13 @@ def leased(threads: int) -> Iterator[torch.device]:
 
 
 def _emptied(device: torch.device) -> None:
-    """Give memory back that PyTorch keeps for later; the next job measures how much is free when its lease begins."""
+    """Free the memory that PyTorch keeps for later; the next job measures what is free when its lease begins."""
     torch.cuda.synchronize(device)
     torch.cuda.empty_cache()
 
 
 def visible_gpus() -> list[str]:
-    """The unique identifier of each GPU that this process sees, in PyTorch's order.
+    """Return the unique identifier of each GPU that this process sees, in PyTorch's order.
 
     Numbers would not do: a scheduler may show every job on a machine its own GPU as number 0.
     """
@@ -79,5 +79,5 @@ def _lease(names: list[str], held: ExitStack) -> int:
 
 
 def describe(device: torch.device) -> str:
-    """The device's name for provenance: the GPU's model, or `cpu`."""
+    """Return the device's name for provenance: the GPU's model, or `cpu`."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"

@@ -1,4 +1,4 @@
-"""What a machine is called and how fast it multiplies, to say beside a time what it was measured on.
+"""Finds what a machine is called and how fast it multiplies, so that a time can say what it was measured on.
 
 Reads /proc/cpuinfo where there is one. Kept apart from `robustness.compute.devices`, which every job uses.
 """
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def cpu_name() -> str:
-    """The processor's model as the operating system names it."""
+    """Return the processor's model as the operating system names it."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     except OSError:
@@ -27,7 +27,7 @@ def cpu_name() -> str:
 
 
 def timed(device: torch.device, work: Callable[[], T]) -> tuple[float, T]:
-    """Wall seconds of `work` until `device` has done all that it was given, and what `work` returned."""
+    """Return the wall seconds of `work` until `device` has done all that it was given, and what `work` returned."""
     _wait(device)
     started = time.perf_counter()
     result = work()
@@ -41,7 +41,7 @@ def _wait(device: torch.device) -> None:
 
 
 def matmul_peaks(device: torch.device) -> dict[str, float | None]:
-    """FLOP per second of products of large matrices by type; bfloat16 on a GPU alone, since many CPUs only emulate it.
+    """Measure FLOP per second of products of large matrices by type; bfloat16 only on a GPU, as many CPUs emulate it.
 
     float32 products do not use TF32 (see `devices.leased`), so that gradients in TF32 can pass the peak of float32.
     """
@@ -54,7 +54,7 @@ def matmul_peaks(device: torch.device) -> dict[str, float | None]:
 
 
 def matmul_peak(device: torch.device, dtype: torch.dtype, size: int, repeats: int = 5) -> float:
-    """FLOP per second of the product of two `size` × `size` matrices, a multiply-add as two; the fastest product."""
+    """Measure FLOP per second of the fastest product of two `size` × `size` matrices, a multiply-add as two."""
     left, right = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     left @ right  # the first product loads libraries
     return 2 * size**3 / min(timed(device, lambda: left @ right)[0] for _ in range(repeats))

@@ -1,6 +1,6 @@
-"""What the keys of a configuration say about each other, which no schema can say: a dataset names a source that exists.
+"""Checks keys of a configuration against each other, which no schema can do: a dataset's source must exist.
 
-Looks only at keys in which the schema has found nothing wrong, so that one mistake is reported once.
+Looks only at keys in which the schema found nothing wrong, so that one mistake is reported once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TARGET_RULES = ("next", "random", "least_likely")
 CLAIMED = ("mnist", "cifar")
 """Datasets that the paper makes claims about; robustness.claims.study says which."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
-"""Folders beside those of the datasets in the folder for results."""
+"""Folders in the folder for results that are not datasets."""
 RESNET_PIXELS = range(25, 33)
 """Heights and widths that three halvings bring to 4, as robustness.models.architectures needs."""
 
@@ -30,13 +30,13 @@ class Sound:
         self._broken = broken
 
     def get(self, *key: str) -> Any:
-        """The value at `key`; None where it is absent, or a problem stands at it, above it or below it."""
+        """Return the value at `key`; None where it is absent, or has a problem at, above or below it."""
         if any(each[: len(key)] == key for each in self._broken):
             return None
         return self._at(key)
 
     def names(self, *key: str) -> list[str] | None:
-        """The names in the mapping at `key`, whatever stands below them; None where the mapping itself is broken."""
+        """Return the names in the mapping at `key`, whatever is wrong below them; None where the mapping is broken."""
         value = self._at(key)
         return list(value) if isinstance(value, Mapping) else None
 
@@ -59,6 +59,7 @@ def renamed(config: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def reference_problems(sound: Sound) -> Iterator[Problem]:
+    """Yield the problems between keys."""
     datasets = sound.names("datasets")
     study = sound.get("study")
     if study is not None and datasets is not None:
@@ -75,7 +76,7 @@ def reference_problems(sound: Sound) -> Iterator[Problem]:
 
 
 def _reference(key: Key, name: str | None, what: str, names: list[str] | None, table: str) -> Iterator[Problem]:
-    """A problem when `name` is not one of the `names` of `table`."""
+    """Yield a problem when `name` is not one of the `names` of `table`."""
     if name is None or names is None or name in names:
         return
     guess = difflib.get_close_matches(name, names, n=1)
@@ -86,7 +87,9 @@ def _reference(key: Key, name: str | None, what: str, names: list[str] | None, t
 def _dataset_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
     here = ("datasets", dataset)
     if dataset in TAKEN:
-        yield Problem(here, f"{dotted(here)} cannot have that name, which is a folder of its own: rename the dataset")
+        yield Problem(
+            here, f"{dotted(here)} cannot have that name, which the folder for results already uses: rename the dataset"
+        )
     yield from _file_name_problems(sound, here)
     yield from _reference((*here, "source"), sound.get(*here, "source"), "source", sound.names("sources"), "sources")
     size = sound.get(*here, "image_size")
@@ -109,7 +112,11 @@ def _dataset_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
     for index, example in enumerate(sound.get(*here, "example_classes") or []):
         yield from _reference((*here, "example_classes", index), example, "class", classes, f"{dotted(here)}.classes")
     for name in set(classes or []) & set(TARGET_RULES):
-        yield Problem(here, f"datasets.{dataset}.classes has '{name}', which is a rule for attack targets: rename it")
+        yield Problem(
+            here,
+            f"datasets.{dataset}.classes has '{name}', which is the name of a rule for attack targets: "
+            "rename the class",
+        )
 
     attacked, test = sound.get(*here, "attacked_images"), sound.get(*here, "split", "test")
     if attacked is not None and test is not None and attacked > test:
@@ -121,7 +128,7 @@ def _dataset_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
 
 
 def _file_name_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
-    """Models of a dataset whose attacks could not be told apart by the names of their logs and saved states."""
+    """Yield a problem for each model whose attacks would share the names of logs and saved states with another's."""
     pairs: dict[str, tuple[str, str]] = {}
     for attack in sound.names("attacks") or []:
         for model in sound.names(*here, "models") or []:
@@ -130,19 +137,19 @@ def _file_name_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem
             if other != attack:
                 yield Problem(
                     key,
-                    f"the attack {other} on {others} and the attack {attack} on {dotted(key)} would write files of "
-                    f"one name, {name}: rename an attack or a model",
+                    f"the attack {other} on {others} and the attack {attack} on {dotted(key)} would write the "
+                    f"same files, named {name}: rename an attack or a model",
                 )
 
 
 def _model_problems(sound: Sound, here: tuple[str, ...], size: list[int] | None) -> Iterator[Problem]:
-    """What does not fit together in one model."""
+    """Yield the settings of one model that contradict each other."""
     augmentation = (*here[:2], "augmentation")
     if sound.get(*here, "data") == "noisy" and "augmentation" not in (sound.names(*here[:2]) or augmentation):
         yield Problem(
             augmentation,
             f"{dotted(here)}.data is noisy, but {dotted(here[:2])} lacks the key 'augmentation', which says what "
-            "noisy images are: add it, or train on clean ones",
+            "noisy images are: add it, or set data to clean",
         )
     normalisation = sound.get(*here, "normalisation")
     if normalisation is None:
@@ -150,17 +157,19 @@ def _model_problems(sound: Sound, here: tuple[str, ...], size: list[int] | None)
     key = (*here, "normalisation")
     mean, std = len(normalisation["mean"]), len(normalisation["std"])
     if mean != std:
-        yield Problem(key, f"{dotted(key)} has {mean} values in mean and {std} in std: give one of each for a channel")
+        yield Problem(
+            key, f"{dotted(key)} has {mean} values in mean and {std} in std: give one of each for every channel"
+        )
     elif size is not None and size[0] not in (1, mean):
         yield Problem(
             key,
             f"{dotted(key)} has {mean} values in mean and std, but {dotted(here[:2])}.image_size has {size[0]} "
-            "channels: give one for each",
+            "channels: give one value for each channel",
         )
 
 
 def _title_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
-    """Models of a dataset that figures could not tell apart."""
+    """Yield a problem for each model that figures could not tell from another."""
     entries = sound.get(*here, "models")
     architectures = sound.get("architectures")
     if entries is None or architectures is None:
@@ -178,14 +187,14 @@ def _title_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
         if title in titles:
             yield Problem(
                 key,
-                f"{dotted(key)} and {titles[title]} are both titled '{title}', and figures could not tell them apart: "
-                "give one another title, with the key 'title'",
+                f"{dotted(key)} and {titles[title]} are both titled '{title}' in figures: give one of them "
+                "another title, with the key 'title'",
             )
         elif network != other:
             yield Problem(
                 key,
-                f"{dotted(key)} and {first} have one factory, but other kwargs or another normalisation: tell them "
-                "apart with the key 'title'",
+                f"{dotted(key)} and {first} have the same factory, but different kwargs or normalisation: give each "
+                "its own 'title'",
             )
         titles.setdefault(title, name)
 
@@ -194,7 +203,8 @@ def _sweep_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
     if sound.get("sensitivity", dataset) is not None and dataset not in CLAIMED:
         yield Problem(
             ("sensitivity", dataset),
-            f"sensitivity.{dataset} cannot be judged: the paper makes claims about {listed(CLAIMED)} only; remove it",
+            f"sensitivity.{dataset} cannot be judged, because the paper makes claims about {listed(CLAIMED)} only: "
+            "remove it",
         )
     key = ("sensitivity", dataset, "sigma")
     if sound.get(*key) is None:
@@ -221,8 +231,8 @@ def _targeted_problems(sound: Sound) -> Iterator[Problem]:
     if attack is not None and sound.get("attacks", attack, "library") is not None:
         yield Problem(
             key,
-            f"{dotted(key)} is '{attack}', which comes from a library and has no target: name an attack of ours, such "
-            "as original",
+            f"{dotted(key)} is '{attack}', which comes from a library and has no target: name one of the "
+            "workflow's own attacks, such as original",
         )
 
 
@@ -243,8 +253,8 @@ def _attack_problems(sound: Sound, attack: str, studied: list[str]) -> Iterator[
                 yield Problem(
                     (*here, key),
                     f"attacks.{attack}.{key} {'is' if key == 'confidence' else 'has'} {level}, but with the "
-                    f"{len(names)} classes of datasets.{dataset} every guess reaches {1 / len(names):.3g}: set it "
-                    "above that" + (", or to argmax" if key == "other_confidences" else ""),
+                    f"{len(names)} classes of datasets.{dataset} every prediction has at least {1 / len(names):.3g}: "
+                    "set it above that" + (", or to argmax" if key == "other_confidences" else ""),
                 )
     target = sound.get(*here, "target")
     if target is None or target in TARGET_RULES:
@@ -253,6 +263,6 @@ def _attack_problems(sound: Sound, attack: str, studied: list[str]) -> Iterator[
         theirs = "one of its classes" if len(studied) == 1 else f"a class that {listed(studied)} have"
         yield Problem(
             (*here, "target"),
-            f'attacks.{attack}.target is "{target}", which is no class of {listed(lacking, "or")}: '
+            f'attacks.{attack}.target is "{target}", which is not a class of {listed(lacking, "or")}: '
             f"use null, {', '.join(TARGET_RULES)}, or {theirs}",
         )

@@ -1,7 +1,6 @@
-"""What the entry of a model in the configuration stands for: its architecture, its title, what it was trained on.
+"""Reads the entry of a model in the configuration: its architecture, its title, what it is trained on.
 
-Pure functions on a checked configuration. Exists because a model names one of `architectures:` or brings its own, and
-everything else treats the two alike.
+A model names one of `architectures:` or brings its own; these functions let everything else treat the two alike.
 """
 
 from __future__ import annotations
@@ -15,22 +14,22 @@ Entry = Mapping[str, Any]
 
 
 def is_own(model: Entry) -> bool:
-    """Whether a model is the user's own, from a function of theirs or of a library."""
+    """Return whether a model is the user's own, from a function of theirs or of a library."""
     return "factory" in model
 
 
 def is_given(model: Entry) -> bool:
-    """Whether a model comes with its weights, so that it is not trained here."""
+    """Return whether a model is pretrained, so that it is not trained here."""
     return "weights" in model
 
 
 def data(model: Entry) -> str:
-    """What a model is trained on here, `clean` or `noisy`; given weights count as clean."""
+    """Return what a model is trained on here, `clean` or `noisy`; pretrained models count as clean."""
     return "clean" if is_given(model) else model["data"]
 
 
 def architecture(config: Config, model: Entry) -> tuple[str, dict[str, Any]]:
-    """The name and the entry of a model's architecture.
+    """Return the name and the entry of a model's architecture.
 
     Own models of the same title and factory share one. Its name holds a colon, which no name in `architectures:` does.
     """
@@ -48,23 +47,23 @@ def architecture(config: Config, model: Entry) -> tuple[str, dict[str, Any]]:
 
 
 def title(config: Config, model: Entry) -> str:
-    """A model's name in figures."""
+    """Return a model's name in figures."""
     noisy = ", noisy" if data(model) == "noisy" else ""
     return f"{model.get('title', architecture(config, model)[1]['title'])}{noisy}"
 
 
 def architectures(config: Config) -> list[str]:
-    """The names of all architectures: those of `architectures:`, then those of own models; colours follow the order."""
+    """Return the names of all architectures, `architectures:` first, then own models'; colours follow this order."""
     entries = [model for dataset in config["datasets"].values() for model in dataset["models"].values()]
     return list(dict.fromkeys([*config["architectures"], *(architecture(config, entry)[0] for entry in entries)]))
 
 
 def networks(config: Config) -> list[str]:
-    """What builds each own model of the configuration, as sorted JSON: no file of weights may name anything else."""
+    """Return what builds each own model, as sorted JSON: no file of weights may name anything else."""
     entries = [model for dataset in config["datasets"].values() for model in dataset["models"].values()]
     return sorted({network(architecture(config, model)[1]) for model in entries if is_own(model)})
 
 
 def network(architecture: Entry) -> str:
-    """What builds the network of an own architecture, as sorted JSON: the factory, its arguments, the normalisation."""
+    """Return what builds an own architecture's network, as sorted JSON: factory, arguments, normalisation."""
     return json.dumps({key: architecture[key] for key in ("factory", "kwargs", "normalisation")}, sort_keys=True)

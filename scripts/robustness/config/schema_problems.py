@@ -1,7 +1,7 @@
-"""What the schema says against a configuration: a sentence for each problem, with its key, value and what is allowed.
+"""Finds where a configuration breaks the schema: a sentence for each problem, with its key, value and what is allowed.
 
 jsonschema, which takes most of the time of a check, is imported only inside the function that uses it. What a schema
-cannot be asked about is checked first: keys that are not text, and control characters.
+cannot check comes first: keys that are not text, and control characters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Problem:
 
 
 def places(schema: Mapping[str, Any]) -> dict[str, str]:
-    """Every key that the schema knows, dotted and in its order, with its description.
+    """Return every key that the schema knows, dotted and in its order, with its description.
 
     A key that a user names is written `<name>`, so an example is `datasets.<name>.alpha`.
     """
@@ -54,14 +54,14 @@ def places(schema: Mapping[str, Any]) -> dict[str, str]:
 
 
 def parts(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A node of the schema and the definition that it refers to."""
+    """Yield a node of the schema and the definition that it refers to."""
     yield node
     if "$ref" in node:
         yield from parts(schema["$defs"][node["$ref"].removeprefix("#/$defs/")], schema)
 
 
 def allowed(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """What the value at a node must be, in words: `a number above 0 and at most 1`."""
+    """Say what the value at a node must be: `a number above 0 and at most 1`."""
     merged: dict[str, Any] = {}
     for part in parts(node, schema):
         merged = {**part, **merged}
@@ -78,7 +78,7 @@ def allowed(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The definitions that a node leads to by one of the `DECIDERS`."""
+    """Yield the definitions that apply to a node because of one of the `DECIDERS`."""
     for part in parts(node, schema):
         for branch in part.get("allOf", []):
             yield from parts(branch["then"], schema)
@@ -89,7 +89,7 @@ def _branches(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Ma
 
 
 def unreadable(value: Any, key: Key = ()) -> Iterator[Problem]:
-    """Keys that are not text, on which jsonschema fails, and control characters, which its patterns let through."""
+    """Yield keys that are not text, on which jsonschema fails, and control characters, which its patterns allow."""
     if isinstance(value, Mapping):
         for name, child in value.items():
             if isinstance(name, str):
@@ -106,7 +106,7 @@ def unreadable(value: Any, key: Key = ()) -> Iterator[Problem]:
 
 def _control_characters(text: str, key: Key, what: str) -> Iterator[Problem]:
     if any(ord(character) < 32 or ord(character) == 127 for character in text):
-        yield Problem(key, f"{what} holds a line break or a control character: write it on one line, without them")
+        yield Problem(key, f"{what} contains a line break or a control character: write it on one line, without them")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -114,6 +114,7 @@ def _control_characters(text: str, key: Key, what: str) -> Iterator[Problem]:
 
 
 def schema_problems(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what jsonschema finds wrong, each in our own words."""
     from jsonschema import Draft202012Validator, validators
 
     checker = Draft202012Validator.TYPE_CHECKER.redefine_many(
@@ -166,7 +167,7 @@ def _unknown(
         if name in properties or any(re.search(pattern, name) for pattern in patterns):
             continue
         if patterns:
-            rule = "starts with a small letter and goes on with small letters, digits, '-' and '_'"
+            rule = "starts with a small letter, followed by small letters, digits, '-' and '_'"
             sentence = f"{name!r} in {dotted(key)} is not allowed as a name: rename it; a name {rule}"
         elif guess := difflib.get_close_matches(name, properties, n=1, cutoff=0.6):
             sentence = f"unknown key {name!r} {_where(key)}; did you mean '{guess[0]}'?"
@@ -182,18 +183,18 @@ def _unknown(
         yield Problem(
             key,
             f"{dotted(key)} of {decider} '{instance[decider]}' takes {listed(properties)}, not "
-            f"{listed(other_kind, 'or')}: remove what it does not take; an overlay is merged into config.yaml key by "
-            f"key, so to change a {decider}, edit the entry in config.yaml or add one under a new name",
+            f"{listed(other_kind, 'or')}: remove these keys; an overlay is merged into config.yaml key by key, so "
+            f"to change a {decider}, edit the entry in config.yaml or add an entry under a new name",
         )
 
 
 def _elsewhere(key: Key, places: Iterable[str]) -> list[str]:
-    """The places, in quotes, that end like `key` but are not its own."""
+    """Return the places, in quotes, that end like `key` but are elsewhere."""
     return [f"'{place}'" for place in places if place.split(".")[-1] == key[-1] and not _is_known(key, [place])]
 
 
 def _is_known(key: Key, places: Iterable[str]) -> bool:
-    """Whether the schema knows `key` for one of the kinds that its entry can have."""
+    """Return whether the schema knows `key` for one of the kinds that its entry can have."""
     dotted = ".".join(map(str, key))
     return any(re.fullmatch(re.escape(place).replace("<name>", r"[^.]+"), dotted) for place in places)
 
@@ -214,7 +215,7 @@ def _wrong_value(value: Any, schema: Mapping[str, Any], key: Key) -> Problem:
 
 
 def _words(schema: Mapping[str, Any]) -> str:
-    """What a value must be, in words."""
+    """Say what a value must be."""
     if "x-words" in schema:
         return str(schema["x-words"])
     if "enum" in schema or "const" in schema:
@@ -244,7 +245,7 @@ def _words(schema: Mapping[str, Any]) -> str:
 
 
 def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
-    """What to write instead, where the mistake is a known one."""
+    """Say what to write instead, where the mistake is a known one."""
     types = schema.get("type", [])
     types = types if isinstance(types, list) else [types]
     if isinstance(value, str) and {"integer", "number"} & set(types):
@@ -252,9 +253,9 @@ def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"write {int(value)}"
     if isinstance(value, str | int | float) and "array" in types:
-        return f"write `{key[-1]}: [{value}]` into a file and name the file with --configfile"
+        return f"write `{key[-1]}: [{value}]` in a file and pass the file with --configfile"
     if isinstance(value, bool) and "string" in types:
-        return "put it in quotes; without them YAML reads yes, no, on and off as true or false"
+        return "put it in quotes, because YAML reads yes, no, on and off as true or false"
     if isinstance(value, int | float) and "string" in types:
         return f'write "{value}" in quotes'
     if isinstance(value, str) and (guess := difflib.get_close_matches(value, map(str, schema.get("enum", [])), n=1)):
@@ -263,7 +264,7 @@ def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
 
 
 def _as_number(text: str) -> str | None:
-    """How to write text that was meant as a number."""
+    """Say how to write text that was meant as a number."""
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -272,11 +273,13 @@ def _as_number(text: str) -> str | None:
         return None
     if "e" in text.lower():
         return f"YAML reads {text} as text; write {number:f}"
-    return f"write {number:f} without quotes; lists on the command line hold only text, so use a file and --configfile"
+    return (
+        f"write {number:f} without quotes; lists on the command line can hold only text, so use a file and --configfile"
+    )
 
 
 def dotted(key: Key) -> str:
-    """A key as a person writes it: `datasets.mnist.classes[0]`."""
+    """Return a key as a person writes it: `datasets.mnist.classes[0]`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
 
 
@@ -289,7 +292,7 @@ def _kind(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value for a sentence: text in quotes, null as empty, nothing longer than a line can hold."""
+    """Return a value for a sentence: text in quotes, null as empty, nothing longer than a line can hold."""
     if value is None:
         return "empty (null)"
     if isinstance(value, Mapping):

@@ -1,7 +1,6 @@
-"""Is the configuration sound? Every problem in one sentence that names the key, the value and what is allowed.
+"""Checks a configuration: each problem is one sentence that names the key, the value and what is allowed.
 
-Reads schemas/config.schema.yaml, and runs at each start of Snakemake: a configuration that was found sound is noted,
-and not checked again.
+Runs at each start of Snakemake: a configuration that was found sound is noted, and not checked again.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from robustness.storage.code_digest import described
 def checked(config: Mapping[str, Any], schema_path: Path) -> None:
     """Return when `config` is sound under the schema at `schema_path`.
 
-    Raises `UserError` with one line for each problem, or when the schema itself is missing or is no YAML. A sound
+    Raises `UserError` with one line for each problem, or when the schema itself is missing or is not YAML. A sound
     configuration is noted in `.snakemake`, and is not checked again while schema and checks stay the same.
     """
     key = _key(config, schema_path)
@@ -42,7 +41,7 @@ _MOST_NOTED = 20
 
 
 def _key(config: Mapping[str, Any], schema_path: Path) -> str | None:
-    """What stands for a configuration, the schema and the code that checks; None for what JSON cannot say."""
+    """Return a digest of a configuration, the schema and the checking code; None for what JSON cannot express."""
     try:
         content = json.dumps(config, sort_keys=True) + schema_path.read_text(encoding="utf-8")
     except (OSError, TypeError, ValueError):
@@ -58,7 +57,7 @@ def _noted() -> list[str]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in one of the repository's own YAML files; raises `UserError` when it is missing or is none."""
+    """Return the mapping in one of the repository's own YAML files; raises `UserError` when it cannot."""
     import yaml
 
     try:
@@ -66,15 +65,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, yaml.YAMLError) as error:
         raise UserError(f"{path} cannot be read ({error}): restore it from the repository") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds no keys and values: restore it from the repository")
+        raise UserError(f"{path} contains no keys and values: restore it from the repository")
     return content
 
 
 def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """All problems of a configuration, one sentence each; an empty list when it is sound.
+    """Return all problems of a configuration, one sentence each; an empty list when it is sound.
 
     A reference between two keys is checked where both keys are sound by themselves, so that one mistake is reported
-    once. Raises `jsonschema.SchemaError` when the schema itself is no schema.
+    once. Raises `jsonschema.SchemaError` when the schema itself is invalid.
     """
     problems = [*unreadable(config), *renamed(config)]
     if not problems:

@@ -1,7 +1,7 @@
-"""Read CIFAR-10 from its "python version", a tar.gz archive of pickled batches.
+"""Reads CIFAR-10 from its "python version", a tar.gz archive of pickled batches.
 
-A pickle can run any code, so two things stand before it: the archive's bytes were verified (a `VerifiedFile` is all
-that is accepted), and the unpickler knows arrays and plain containers only. Members are read in memory, so no path of
+A pickle can run any code, so two things protect from it: the archive's bytes were verified (only a `VerifiedFile` is
+accepted), and the unpickler knows only arrays and plain containers. Members are read in memory, so no path of
 the archive ever reaches the disk.
 """
 
@@ -31,7 +31,7 @@ class RestrictedUnpickler(pickle.Unpickler):
     """An unpickler that builds NumPy arrays and plain containers and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The class or function that a pickle asks for, if it is one of the three that arrays need."""
+        """Return the class or function that a pickle asks for, if it is one of the three that arrays need."""
         # Asked of an array, because the module that holds the function was renamed in NumPy 2.
         rebuild_array = np.empty(0).__reduce__()[0]
         allowed = {
@@ -46,9 +46,9 @@ class RestrictedUnpickler(pickle.Unpickler):
 
 
 def read(files: Mapping[str, VerifiedFile]) -> SourceImages:
-    """The images, (N, 3, 32, 32), of the archive in the role `archive`: five training batches and one of test images.
+    """Read the images, (N, 3, 32, 32), in the archive `archive`: five batches for training and one for testing.
 
-    Raises `UserError` when the archive is damaged, lacks a batch, or holds a pickle of anything else.
+    Raises `UserError` when the archive is damaged, lacks a batch, or contains a pickle of anything else.
     """
     archive = files["archive"]
     members = _members(archive)
@@ -63,7 +63,7 @@ def read(files: Mapping[str, VerifiedFile]) -> SourceImages:
 
 
 def _members(archive: VerifiedFile) -> dict[str, bytes]:
-    """The contents of the batches in the archive, by their file names."""
+    """Return the contents of the batches in the archive, by their file names."""
     wanted = {*TRAIN_BATCHES, TEST_BATCH}
     contents = {}
     try:
@@ -93,5 +93,5 @@ def _batch(
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (np.prod(SHAPE),):
         raise UserError(f"{name} in {archive.path} has no 'data' of {np.prod(SHAPE)} unsigned bytes per image")
     if not isinstance(labels, list) or len(labels) != len(data):
-        raise UserError(f"{name} in {archive.path} has not one of 'labels' for each of its {len(data)} images")
+        raise UserError(f"{name} in {archive.path} does not have one of 'labels' for each of its {len(data)} images")
     return data.reshape(-1, *SHAPE), np.array(labels, np.int64)

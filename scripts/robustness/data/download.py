@@ -1,8 +1,8 @@
-"""Fetch one file of a source and make sure that it is the right one.
+"""Fetches one file of a source and makes sure that it is the right one.
 
 Reads a mirror, the file's own addresses, or what somebody placed in the downloads folder by hand; writes
-`folder/name`, and `folder/name.part` until the checksum has been verified. Exists so that a download that is cut off,
-changed on its way or not to be had ends in a resumed download or in one sentence, never in a damaged dataset.
+`folder/name`, and `folder/name.part` until the checksum has been verified. A download that is cut off, changed on its
+way or not available is resumed or ends in one sentence, never in a damaged dataset.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class _Unavailable(Exception):
-    """A place did not give the file; the message is the reason, `worth_retrying` whether it may do so later."""
+    """Raised when a place did not give the file, with the reason; `worth_retrying` says whether it may do so later."""
 
     def __init__(self, reason: str, worth_retrying: bool = False) -> None:
         super().__init__(reason)
@@ -53,7 +53,7 @@ def fetch(
 ) -> Path:
     """Make sure that `folder/name` exists with the checksum `sha256` (hexadecimal), and return its path.
 
-    A file that is there already is used as it is. Otherwise `mirror` (a folder, the file itself, or a base address)
+    A file that already exists is used as it is. Otherwise `mirror` (a folder, the file itself, or a base address)
     is asked, then each of `addresses` (base addresses or folders) in order. An address is tried `ATTEMPTS` times, with
     `first_wait` seconds before the second attempt and twice as long before each further one; `timeout` seconds without
     a byte end an attempt. Processes that fetch the same file wait for each other.
@@ -64,7 +64,7 @@ def fetch(
     from filelock import FileLock, Timeout
 
     if Path(name).name != name:
-        raise UserError(f"'{name}' is not a plain file name: a source's file 'name' has no folders in it")
+        raise UserError(f"'{name}' is not a plain file name: give the source's file a 'name' without folders")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f".{name}.lock")
     try:
@@ -90,7 +90,7 @@ def _fetch_locked(
     path, part = folder / name, folder / f"{name}.part"
     if path.exists():
         _check_present(path, sha256)
-        log.info("%s is there already, checksum verified", path)
+        log.info("%s exists already, checksum verified", path)
         return path
     places = [place for place in (mirror, *addresses) if place]
     for place in places:
@@ -147,7 +147,7 @@ def _check_scheme(place: str) -> None:
 
 
 def _refusal(address: str) -> str | None:
-    """Why `address` may not be asked, or None."""
+    """Return why `address` may not be asked, or None."""
     parts = urllib.parse.urlsplit(address)
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
         return None
@@ -231,14 +231,14 @@ def _receive(address: str, part: Path, offset: int, timeout: float) -> bool:
         resumed: bool = response.status == 206
         if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
             part.unlink(missing_ok=True)
-            raise _Unavailable("answered with another range than the one asked for", worth_retrying=True)
+            raise _Unavailable("answered with a different range than requested", worth_retrying=True)
         length = response.headers.get("Content-Length")
         start = offset if resumed else 0
         total = start + int(length) if length and length.isdecimal() else None
         with _named_in_errors(part), part.open("ab" if resumed else "wb") as file:
             received = start + _save(response, file, part, start, total)
     if total is not None and received < total:
-        raise _Unavailable(f"truncated: {received} of {total} bytes came", worth_retrying=True)
+        raise _Unavailable(f"truncated: received {received} of {total} bytes", worth_retrying=True)
     return resumed
 
 
@@ -259,14 +259,14 @@ def _save(response: Any, file: IO[bytes], part: Path, start: int, total: int | N
 
 
 class _CheckedRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only to an address that could have been configured."""
+    """Follows a redirect only to an address that the configuration could name."""
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
-        """Refuse `newurl`, or go on as urllib does."""
+        """Refuse `newurl`, or follow it as urllib does."""
         if reason := _refusal(newurl):
-            raise _Unavailable(f"sends on to {newurl}, refused: {reason}")
+            raise _Unavailable(f"redirects to {newurl}, which is refused: {reason}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 

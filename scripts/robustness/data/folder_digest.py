@@ -1,7 +1,6 @@
-"""Which images a folder holds, and a digest that changes when they do.
+"""Lists the images in a folder, and computes a digest that changes when they do.
 
-Reads the folder; writes nothing. Exists because Snakemake sees no more of a folder than its own time, which stays as it
-is when an image in a folder of it changes.
+Exists because Snakemake sees only the folder's own time, which does not change when an image in a subfolder does.
 """
 
 from __future__ import annotations
@@ -13,20 +12,20 @@ from pathlib import Path
 
 EXTENSIONS = (".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 READ_WHOLE = 10_000_000
-"""Bytes of images up to which a digest reads them; it is taken at each start of Snakemake, which must not take long."""
+"""Bytes of images up to which a digest reads them: each start of Snakemake takes one, and must not take long."""
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is an image, by its name with / between folders, and neither it nor a folder of it is hidden."""
+    """Return whether a file is an image by its name, and neither it nor a folder in its path is hidden."""
     parts = [part for part in name.split("/") if part != "."]
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
     return not hidden and name.lower().endswith(EXTENSIONS)
 
 
 def image_files(folder: Path) -> dict[str, os.DirEntry[str]]:
-    """The image files in a folder, by their names in it with / between folders, in the order of these.
+    """Return the image files in a folder, by their paths in it (with /), in the order of the paths.
 
-    A folder that is a link is passed over. Raises `OSError` for a folder that cannot be read.
+    A folder that is a link is left out. Raises `OSError` for a folder that cannot be read.
     """
     return dict(sorted(_image_files(str(folder), "")))
 
@@ -42,10 +41,10 @@ def _image_files(folder: str, above: str) -> Iterator[tuple[str, os.DirEntry[str
 
 
 def digest(folder: Path) -> str:
-    """16 hexadecimal digits that change when an image in a folder is added, removed, renamed or altered.
+    """Return 16 hexadecimal digits that change when an image in a folder is added, removed, renamed or altered.
 
-    They stand for the images' names and contents up to `READ_WHOLE` bytes in all, so that a copy of the folder has the
-    same; for more images, for their names, sizes and times of change.
+    Up to `READ_WHOLE` bytes in all, they depend on the images' names and contents, so that a copy of the folder has the
+    same digest; above that, they depend on names, sizes and times of change.
     """
     files = image_files(folder)
     stats = {name: file.stat() for name, file in files.items()}

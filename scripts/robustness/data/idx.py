@@ -1,7 +1,7 @@
-"""Read images and labels from the four gzipped IDX files of the MNIST database (and of those that copy its format).
+"""Reads images and labels from the four gzipped IDX files of the MNIST database (and of those that copy its format).
 
 An IDX file is a big-endian header (two zero bytes, the type of the values, the number of dimensions, then each
-dimension as 32 bits) and the values. Exists to hold each file against its header and against its partner.
+dimension as 32 bits) and the values. Each file is checked against its header and against its partner.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ UNSIGNED_BYTE = 0x08  # the type code of the only kind of values that MNIST's fi
 
 
 def read(files: Mapping[str, VerifiedFile]) -> SourceImages:
-    """The images, (N, 1, H, W), of the files `train_images`, `train_labels`, `test_images` and `test_labels`.
+    """Return the images, (N, 1, H, W), of the files `train_images`, `train_labels`, `test_images` and `test_labels`.
 
-    Raises `UserError` that names the file that is not what it should be.
+    Raises `UserError` that names the file that is wrong.
     """
     train_images, train_labels = _pair(files["train_images"], files["train_labels"])
     test_images, test_labels = _pair(files["test_images"], files["test_labels"])
@@ -62,7 +62,7 @@ def _values(file: VerifiedFile, dimensions: int) -> NDArray[np.uint8]:
     values = np.frombuffer(content, np.uint8, offset=header)
     if values.size != np.prod(shape, dtype=np.int64):
         announced = "x".join(map(str, shape))
-        raise UserError(f"{file.path} holds {values.size} values, but its header announces {announced}")
+        raise UserError(f"{file.path} has {values.size} values, but its header announces {announced}")
     return values.reshape(shape)
 
 

@@ -1,7 +1,6 @@
-"""Read images from a folder, or a tar or zip archive, with `train/<class>/<image>` and `test/<class>/<image>`.
+"""Reads images from a folder, or a tar or zip archive, with `train/<class>/<image>` and `test/<class>/<image>`.
 
-Archives are read member by member in memory; nothing is extracted. Exists so that anybody's own images can be
-classified and attacked, and so that what is wrong with them is said with the names of the files.
+Archives are read member by member in memory; nothing is extracted. Errors name the files that are wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ NAMED_FILES = 5  # how many damaged files a sentence names
 
 @dataclass(frozen=True, order=True)
 class _Place:
-    """Where an image stands; the order of these is the source's own order, whatever an archive's order is."""
+    """The place of an image; the order of places is the source's own order, whatever an archive's order is."""
 
     part: str
     class_name: str
@@ -40,10 +39,9 @@ class _Place:
 
 
 def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
-    """The images, (N, C, H, W), of the folder or archive at `source["path"]`; labels follow the order of `classes`.
+    """Read the images, (N, C, H, W), in the folder or archive `source["path"]`; labels follow the order of `classes`.
 
-    All are gray if every one of them is, and RGB if one is not. Hidden files and files that are no images by their
-    extension are passed over.
+    They are gray if every image is gray, else RGB. Hidden files and files without an extension of images are left out.
 
     Raises `UserError` when the folders are not the `classes`, a class lacks images, or an image is damaged or of
     another size than the first.
@@ -78,7 +76,7 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The name, with / between folders, and content of each image file in a folder or archive."""
+    """Yield the path (with /) and the content of each image file in a folder or archive."""
     if path.is_dir():
         for name, file in image_files(path).items():
             yield name, Path(file).read_bytes()
@@ -93,7 +91,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
         else:
             raise UserError(f"{path} is neither a folder nor a tar or zip archive that can be read")
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise UserError(f"{path} is a damaged archive ({error}): get it anew") from None
+        raise UserError(f"{path} is a damaged archive ({error}): download or copy it again") from None
     except RuntimeError as error:  # zipfile's word for a password
         raise UserError(f"{path} cannot be read: {error}") from None
 
@@ -114,14 +112,14 @@ def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
-    """The folders around train or test, and the place in them; no place for an image that lies in neither."""
+    """Return the folders around train or test, and the place in them; no place for an image in neither."""
     parts = PurePosixPath(name).parts
     depth = next((number for number, part in enumerate(parts) if part in PARTS), None)
     if depth is None:
         return (), None
     inner = parts[depth:]
     if len(inner) != 3:
-        raise UserError(f"{name} in {path} is out of place: images lie in {inner[0]}/<class>/, one folder deep")
+        raise UserError(f"{name} in {path} is out of place: put images into {inner[0]}/<class>/, one folder deep")
     return parts[:depth], _Place(*inner)
 
 
@@ -129,7 +127,7 @@ def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
 
 
 def _decode(content: bytes) -> NDArray[np.uint8]:
-    """The pixels of an image file: (H, W) if it is gray, (H, W, 3) if not."""
+    """Return the pixels of an image file: (H, W) if it is gray, (H, W, 3) if not."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:
@@ -157,7 +155,7 @@ def _sentence_about_damaged(path: Path, damaged: Sequence[str]) -> str:
     named = ", ".join(damaged[:NAMED_FILES])
     more = f" and {len(damaged) - NAMED_FILES} more" if len(damaged) > NAMED_FILES else ""
     plural = "s" if len(damaged) > 1 else ""
-    return f"{path} has {len(damaged)} image{plural} that cannot be read: {named}{more}; mend or remove them"
+    return f"{path} has {len(damaged)} image{plural} that cannot be read: {named}{more}; repair or remove them"
 
 
 def _check_classes(path: Path, images: Mapping[_Place, NDArray[np.uint8]], classes: Sequence[str]) -> None:
@@ -166,7 +164,7 @@ def _check_classes(path: Path, images: Mapping[_Place, NDArray[np.uint8]], class
     if not present:
         raise UserError(f"{path} holds no images in train/<class>/ and test/<class>/")
     if len(present) == 1:
-        raise UserError(f"{path} has one class only ({', '.join(present)}): at least two are needed")
+        raise UserError(f"{path} has only one class ({', '.join(present)}); at least two are needed: add a class")
     if present != set(classes) or len(classes) != len(present):
         raise UserError(
             f"{path} has images of the classes {', '.join(sorted(present))}, but the dataset's 'classes' are "

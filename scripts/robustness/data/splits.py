@@ -1,7 +1,7 @@
-"""What every reader of a source returns, and the splits that a dataset takes from it.
+"""Defines what every reader of a source returns, and draws a dataset's splits from it.
 
-Reads and writes no files. Exists so that which images are trained on and attacked is decided in one place, the same
-for every kind of source, and does not shift when somebody asks for more of them.
+So one place decides, for every kind of source, which images are trained on and attacked. The choice does not shift when
+somebody asks for more images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TEST_ORDER_SEED = 1
 class SourceImages:
     """All labelled images of a source, in its own order.
 
-    Images are uint8 (N, C, H, W), labels int64 (N,) from 0 on. The rows are int64 (N,): where each image stands in the
+    Images are uint8 (N, C, H, W), labels int64 (N,) from 0 on. The rows are int64 (N,): the place of each image in the
     source's own order, counted within its training or test images, or through the whole where a source has no test set.
     """
 
@@ -41,7 +41,7 @@ class SourceImages:
         test_images: NDArray[np.uint8],
         test_labels: NDArray[np.int64],
     ) -> SourceImages:
-        """A source that has its own test set and whose arrays stand in its own order."""
+        """Build a source that has its own test set and whose arrays are in its own order."""
         rows = [np.arange(len(labels), dtype=np.int64) for labels in (train_labels, test_labels)]
         return cls(train_images, train_labels, rows[0], test_images, test_labels, rows[1])
 
@@ -58,10 +58,10 @@ class Split:
 def split(
     images: SourceImages, counts: Mapping[str, int], classes: Sequence[str], *, dataset: str, source: str
 ) -> dict[str, Split]:
-    """The `train`, `validation` and `test` images of a dataset, as many as `counts` says.
+    """Draw the `train`, `validation` and `test` images of a dataset, as many as `counts` says.
 
     The order is drawn once per source: the first n test images are a random sample of them, and so are the first n
-    training images; validation images come from the other end, so that neither number moves the other's images.
+    training images; validation images come from the other end, so changing one number leaves the other's images.
     `dataset` (its key in the configuration) and `source` (its kind) are named in errors.
 
     Raises `UserError` when the source has too few images, or not as many labels as there are `classes`.
@@ -84,7 +84,7 @@ def split(
 
 
 def fixed_order(count: int, seed: int) -> NDArray[np.int64]:
-    """A permutation of 0 to `count` - 1 that is the same with every version of NumPy."""
+    """Return a permutation of 0 to `count` - 1 that is the same with every version of NumPy."""
     # RandomState, because its stream is frozen (NEP 19); a Generator's may change with a release of NumPy.
     return np.random.RandomState(seed).permutation(count).astype(np.int64)
 

@@ -1,7 +1,7 @@
-"""Read a downloaded file into memory and verify those very bytes.
+"""Reads a downloaded file into memory and verifies those very bytes.
 
-Reads files of the downloads folder. Exists so that a reader never sees a byte that was not part of the checksum:
-a path that is verified and then opened again could have changed in between.
+Exists because a file that is verified and then opened again could have changed in between: a reader sees only bytes
+that were part of the checksum.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class VerifiedFile:
 
 
 def read_verified(path: Path, sha256: str) -> VerifiedFile:
-    """The content of `path`.
+    """Return the content of `path`.
 
     Raises `UserError` when the file is missing or its SHA-256 is not `sha256`.
     """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path} is missing though it was there before: put it back, or download it anew") from None
+        raise UserError(f"{path} is missing, but was there before: put it back, or download it again") from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256.lower():
         raise UserError(

@@ -1,7 +1,4 @@
-"""Bars of robustness: one per model, the mean over attacked images with its interval (paper, Fig. 6, 7, 12, 13).
-
-Takes the table of robustness; reads and writes nothing. Exists apart from its script so that it can be tested.
-"""
+"""Draws bars of robustness: a model's mean over attacked images, with its interval (paper, Fig. 6, 7, 12, 13)."""
 
 from __future__ import annotations
 
@@ -24,11 +21,11 @@ TITLES = {"mean_change": "average change per pixel", "pixels_changed": "number o
 
 
 def robustness_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
-    """Horizontal bars of `spec["measure"]` under `spec["attack"]` at its confidence, one per model of the spec.
+    """Draw horizontal bars of `spec["measure"]` under `spec["attack"]` at its confidence, one per model of the spec.
 
     `table` has a row per attack, model and required confidence with counts of images (`attacked`, `success`,
-    `default_state`, `cap`) and the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model of which no image
-    could be attacked has no bar and says so; one without an interval (nan) has no whisker. Raises `UserError` when a
+    `default_state`, `cap`) and the columns `<measure>`, `<measure>_low`, `<measure>_high`. A model without attacked
+    images has no bar and says so; one without an interval (nan) has no whisker. Raises `UserError` when a
     row or the measure is missing.
     """
     measure = spec["measure"]
@@ -110,13 +107,13 @@ def _bar(axes: Axes, place: int, row: Row, measure: str, look: style.Look) -> No
 
 
 def _end(row: Row, measure: str) -> float:
-    """Where a bar with its whisker ends."""
+    """Return where a bar with its whisker ends."""
     value, high = float(row[measure]), float(row[f"{measure}_high"])
     return value if math.isnan(high) else high
 
 
 def _tick_label(axes: Axes, place: int, name: str, counts: str) -> None:
-    """The model's name with the counts beneath it, in the margin left of its bar."""
+    """Write the model's name with the counts beneath it, in the margin left of its bar."""
     lines = style.wrap(name, 1.5, style.TEXT_SIZE)
     # The two are parted half a line above the centre, so that together they stand level with the bar.
     where = {"xycoords": axes.get_yaxis_transform(), "textcoords": "offset points", "ha": "right", "linespacing": 1.0}
@@ -129,7 +126,7 @@ def _fooled(row: Row) -> str:
 
 
 def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str:
-    """How many attacked images were not fooled and what became of them, by model."""
+    """Say how many attacked images were not fooled and how their attacks ended, by model."""
     told = []
     for model, row in zip(models, rows, strict=True):
         ends = {"in the default state": row[Outcome.DEFAULT_STATE], "at the cap on iterations": row[Outcome.CAP]}
@@ -139,11 +136,13 @@ def _not_fooled(models: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> str
     if not told:
         return "Every attacked image was fooled." if any(row["attacked"] for row in rows) else ""
     models_told = "; ".join(told)
-    return f"Images that were not fooled are included with the change reached when the attack ended ({models_told})."
+    return (
+        f"Images that were not fooled are included with the change that they had when the attack ended ({models_told})."
+    )
 
 
 def _written(value: float) -> str:
-    """Three significant digits, never in powers of ten."""
+    """Write three significant digits, never in powers of ten."""
     if value == 0:
         return "0"
     decimals = max(0, 2 - math.floor(math.log10(abs(value))))

@@ -1,7 +1,4 @@
-"""Believability: what judges answer to each model's adversarial images, and to noise of the same size.
-
-Takes the table of believability; reads and writes nothing. Exists apart from its script so that it can be tested.
-"""
+"""Draws what judges answer to each model's adversarial images, and to noise of the same size."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ if TYPE_CHECKING:
 
 NEITHER = "#c9c9c9"
 BARS = {"": (-0.17, 0.34), "_noise": (0.19, 0.2)}
-"""Place beside the model's line, and height, of the bar for each kind of image: adversarial, and noise."""
+"""Distance from the model's line, and height, of the bar for each kind of image: adversarial, and noise."""
 
 
 def judges_answers(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
-    """Two bars for each model of the spec, shares of the judges' answers, and beside them the index with its interval.
+    """Draw two bars for each model of the spec, shares of the judges' answers, next to the index with its interval.
 
     `table` has a row for each model with the shares `new_label`, `original`, `neither`, `new_label_noise` and
     `original_noise`, the `index` with `low` and `high`, `ssim`, and the counts `images`, `censored`, `judges` and
@@ -72,7 +69,7 @@ def _row(table: Sequence[Row], model: str) -> Row:
 
 
 def _bars(axes: Axes, place: int, row: Row, look: style.Look) -> None:
-    """The new label from the left in the model's colour, the original from the right in white, neither between them."""
+    """Draw the new label at the left in the model's colour, the original at the right in white, neither in between."""
     for kind, (offset, height) in BARS.items():
         new, original = row[f"new_label{kind}"], row[f"original{kind}"]
         where = {"y": place + offset, "height": height, "linewidth": 0.8, "edgecolor": look.edge}
@@ -98,7 +95,7 @@ def _interval(axes: Axes, place: int, row: Row, look: style.Look) -> None:
 
 
 def _reach(rows: Sequence[Row]) -> tuple[float, float]:
-    """The ends of the index's axis: zero and all intervals, with room for what is written above these."""
+    """Return the ends of the index's axis: zero and all intervals, with room for what is written above these."""
     judged = [row for row in rows if row["images"]]
     low, high = min([0.0, *(row["low"] for row in judged)]), max([0.1, *(row["high"] for row in judged)])
     return low - 0.15 * (high - low), high + 0.15 * (high - low)
@@ -127,12 +124,12 @@ def _legend(axes: Axes) -> None:
 
 def _how(rows: Sequence[Row]) -> str:
     judges, seeds = (int(max(row[name] for row in rows)) for name in ("judges", "seeds"))
-    # Where no image was fooled nobody was asked, and the table knows of no judge.
+    # Where no image was fooled no judge was asked, and the table names none.
     others = {0: "the other networks", 1: "the other network"}.get(judges, f"the {judges} other networks")
     drawn = "seeds, then images" if seeds > 1 else "images"
     return (
-        f"Judges of a model: {others} of the dataset. Upper bars: its adversarial images; lower bars: the same images "
-        "with random signs of the same L2 norm instead, clipped to [0, 1]. Intervals: 95 %, over "
+        f"Judges of a model: {others} of the dataset. Upper bars: its adversarial images; lower bars: the "
+        "original images with random signs of the same L2 norm instead, clipped to [0, 1]. Intervals: 95 %, over "
         f"{drawn}. SSIM: similarity of adversarial image and original."
     )
 

@@ -1,7 +1,4 @@
-"""Heat maps: which model's changes fool which (transfer), and what it takes from class to class (targeted attack).
-
-Takes the tables; reads and writes nothing. Exists apart from the scripts so that it can be tested.
-"""
+"""Draws heat maps: which model's changes fool which (transfer), and what it takes from class to class (targeted)."""
 
 from __future__ import annotations
 
@@ -214,7 +211,7 @@ def targeted_matrix(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
 
 
 def _square(table: Sequence[Row], name: str, classes: Sequence[str]) -> NDArray[np.float64]:
-    """A column as a matrix of true class × target; nan where there is no row."""
+    """Return a column as a matrix of true class × target; nan where there is no row."""
     places = {each: place for place, each in enumerate(classes)}
     square = np.full((len(classes), len(classes)), np.nan)
     for row in table:
@@ -229,7 +226,7 @@ def _class_canvas(count: int) -> tuple[Figure, Axes]:
 
 
 def _hatch_infinite(axes: Axes, values: NDArray[np.float64]) -> None:
-    """Hatch the pairs of which half of the images or more never became the target."""
+    """Hatch the pairs where half of the images or more never became the target."""
     from matplotlib.patches import Rectangle
 
     for row, column in zip(*np.nonzero(np.isinf(values)), strict=True):
@@ -288,16 +285,16 @@ def _targeted_words(
     each = int(np.nanmax(images)) if attacked else 0
     pairs = int((images > 0).sum())
     marked = (
-        "with the number that became the target where not all did"
+        "with the number of images that became the target, where not all did"
         if classes <= WRITTEN
         else "with a dot where not all images became the target"
     )
     return [
         f"Each cell: the median over {'one image' if each == 1 else f'up to {each} images'}, {marked}; hatched where "
-        "half or more did not, gray where the model knew no image of the class. An image that did not counts as "
-        "infinitely hard.",
+        "half of the images or more did not become the target, gray where the model classifies no image of the class "
+        "correctly. An image that did not become the target counts as needing an infinite change.",
         f"{reached:,} of {attacked:,} attacks on {pairs:,} pairs of classes succeeded "
-        f"({counted(seeds, 'seed')}). One scale of colours for all models of the dataset.",
+        f"({counted(seeds, 'seed')}). All models of the dataset share one scale of colours.",
     ]
 
 

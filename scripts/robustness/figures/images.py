@@ -1,6 +1,6 @@
-"""Rows of pictures: attacked examples, what the attack added, and what noisy models are trained on.
+"""Draws rows of pictures: attacked examples, what the attack added, and what noisy models are trained on.
 
-Reads the safetensors file of examples; the figures take arrays. The paper's Fig. 1, 4, 5 and 8 to 11.
+The paper's Fig. 1, 4, 5 and 8 to 11. Reads the safetensors file of examples; the figures take arrays.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Examples:
     image: list[int]
 
     def rows(self, class_name: str) -> list[int]:
-        """The rows that show `class_name`; raises `UserError` when there are none."""
+        """Return the rows that show `class_name`; raises `UserError` when there are none."""
         found = [row for row, name in enumerate(self.classes) if name == class_name]
         if not found:
             raise UserError(f"no example of class '{class_name}' was attacked (there are {', '.join(self.classes)})")
         return found
 
     def columns(self, models: Sequence[Mapping[str, Any]]) -> list[int]:
-        """The column of each model; raises `UserError` for one that is missing."""
+        """Return the column of each model; raises `UserError` for one that is missing."""
         for model in models:
             if model["name"] not in self.models:
                 raise UserError(
@@ -68,7 +68,7 @@ class Examples:
 
 
 def read_examples(path: Path) -> Examples:
-    """The examples in a safetensors file; raises `UserError` when it is missing, damaged or incomplete."""
+    """Read the examples in a safetensors file; raises `UserError` when it is missing, damaged or incomplete."""
     names = ("original", "adversarial", "label", "label_before", "label_after", "confidence_after")
     described = read_metadata(path)
     for key in ("classes", "models", "ended", "image"):
@@ -79,7 +79,7 @@ def read_examples(path: Path) -> Examples:
 
 
 def examples(data: Examples, spec: Mapping[str, Any]) -> Figure:
-    """A row per example of `spec["class"]`: the original, then each model's result with the model's guess beneath.
+    """Draw a row per example of `spec["class"]`: the original, then each model's result and prediction.
 
     A picture on which the attack did not succeed says how it ended instead. Frames have the models' colours.
     """
@@ -98,13 +98,13 @@ def examples(data: Examples, spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: “{spec['class']}” after the attack on each model",
-            ["Beneath each picture: the model's guess and its probability.", _frames(models), *spec["footnote"]],
+            ["Beneath each picture: the model's prediction and its probability.", _frames(models), *spec["footnote"]],
         )
     return figure
 
 
 def differences(data: Examples, spec: Mapping[str, Any]) -> Figure:
-    """A row per example of `spec["class"]`: what the attack added, x′ − x, with its largest absolute value (L∞).
+    """Draw a row per example of `spec["class"]`: what the attack added, x′ − x, with its largest absolute value (L∞).
 
     Gray images: one diverging colour map, symmetric and the same for all models. Colour images: 0.5 plus the
     difference times a stated factor, the same for all models.
@@ -132,9 +132,11 @@ def differences(data: Examples, spec: Mapping[str, Any]) -> Figure:
             bar = figure.colorbar(shown, ax=everywhere, fraction=0.05, aspect=14, pad=0.02)
             bar.set_label("x′ − x, pixels in [0, 1]", fontsize=style.SMALL_SIZE)
             bar.outline.set_visible(False)
-            scaling = "One colour scale for all models."
+            scaling = "All models share one colour scale."
         else:
-            scaling = f"Shown: 0.5 + {factor:g} · (x′ − x), the same factor for all models; mid-gray is no change."
+            scaling = (
+                f"Shown: 0.5 + {factor:g} · (x′ − x), with the same factor for all models; mid-gray means no change."
+            )
         norm = "L∞: largest change of any pixel and channel."
         style.caption(
             figure,
@@ -145,7 +147,7 @@ def differences(data: Examples, spec: Mapping[str, Any]) -> Figure:
 
 
 def training_noise(original: Floats, augmented: Floats, spec: Mapping[str, Any]) -> Figure:
-    """Rows of a training image and what noisy models see of it: `original` (k, C, H, W), `augmented` (k, r, C, H, W).
+    """Draw rows of a training image and its noisy versions: `original` (k, C, H, W), `augmented` (k, r, C, H, W).
 
     `spec["augmentation"]` is worded beneath the figure. Pixels are in [0, 1].
     """
@@ -166,7 +168,7 @@ def training_noise(original: Floats, augmented: Floats, spec: Mapping[str, Any])
 
 
 def augmentation_sentence(augmentation: Mapping[str, Any]) -> str:
-    """An `augmentation:` entry of the configuration in words; raises `UserError` for an unknown kind."""
+    """Say an `augmentation:` entry of the configuration in words; raises `UserError` for an unknown kind."""
     match augmentation["kind"]:
         case "gaussian_noise":
             what = f"Gaussian noise of standard deviation σ = {augmentation['sigma']:g}, clipped to [0, 1]"
@@ -176,7 +178,7 @@ def augmentation_sentence(augmentation: Mapping[str, Any]) -> str:
             parts.append(f"shear up to ±{augmentation['shear']:g}°")
             parts.append(f"zoom up to ±{100 * augmentation['zoom']:g} %")
             if augmentation["flip"]:
-                parts.append("a left–right flip of every second image")
+                parts.append("a left–right flip of half of the images")
             what = f"Random {listed(parts)}"
         case other:
             raise UserError(f"augmentation kind '{other}' is unknown; known are gaussian_noise and affine")
@@ -199,7 +201,7 @@ def _signed(axes: Axes, values: Floats, limit: float) -> AxesImage:
 def _grid(
     rows: int, columns: int, shape: Sequence[int], *, widest: float = 1.7, room: float = 0.0
 ) -> tuple[Figure, list[list[Axes]], float]:
-    """A figure of `rows` × `columns` pictures without ticks, and a column's width in inches.
+    """Return a figure of `rows` × `columns` pictures without ticks, and a column's width in inches.
 
     `shape` (…, H, W) is the images'; none is drawn taller than `widest`. `room` inches are kept at the right for a
     colour bar.
@@ -217,7 +219,7 @@ def _grid(
 
 
 def _label(grid: Sequence[Sequence[Axes]], names: Sequence[str], images: Sequence[int], wide: float) -> None:
-    """Names above the columns, and beside the rows which test image they show."""
+    """Write names above the columns, and next to each row which test image it shows."""
     for axes, name in zip(grid[0], names, strict=True):
         axes.set_title(style.wrap(name, wide - MARGIN, LABEL), fontsize=LABEL, pad=4, linespacing=1.1)
     for line, image in zip(grid, images, strict=False):
@@ -231,7 +233,7 @@ def _beneath(axes: Axes, text: str, wide: float) -> None:
 
 
 def _guess(data: Examples, row: int, column: int, classes: Sequence[str]) -> str:
-    """The model's answer to a picture, or how an attack ended that did not succeed."""
+    """Return the model's prediction on a picture, or how its attack ended if it did not succeed."""
     if data.ended[row][column] == Outcome.SKIPPED:
         return f"{classes[data.label_before[row, column]]}: wrong\nfrom the start"
     same = data.label_after[row, column] == data.label[row]
@@ -244,7 +246,7 @@ def _guess(data: Examples, row: int, column: int, classes: Sequence[str]) -> str
         case Outcome.CAP:
             how = "cap"
         case other:
-            raise UserError(f"an attack ended as '{other}', which is none of {', '.join(Outcome)}")
+            raise UserError(f"an attack ended as '{other}', which is not one of {', '.join(Outcome)}")
     return f"{'still ' if same else ''}{answer}:\n{how}"
 
 
@@ -259,7 +261,7 @@ def _frames(models: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _factor(largest: float) -> float:
-    """The largest of 1, 2, 5, 10, 20, … that keeps 0.5 ± factor · `largest` within [0, 1]; 1 where nothing changed."""
+    """Return the largest of 1, 2, 5, 10, … that keeps 0.5 ± factor · `largest` within [0, 1]; 1 if nothing changed."""
     if largest <= 0:
         return 1.0
     limit = 0.5 / largest * (1 + 1e-6)

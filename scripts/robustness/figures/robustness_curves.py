@@ -1,7 +1,7 @@
-"""Robustness curves: the share of attacked images that a change of at most so much fools, one line per model.
+"""Draws robustness curves: the share of attacked images fooled by a change up to a given size, one line per model.
 
-Takes tables of measures; reads and writes nothing. A mean hides what a curve shows: whether a model withstands small
-changes to all images, or large ones to a few; and images that were never fooled have no place in a mean.
+A mean hides what a curve shows: whether a model withstands small changes to all images or large changes to a few.
+A mean also has no place for images that were never fooled.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Table = Mapping[str, NDArray[Any]]
 
 
 def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, Any]) -> Figure:
-    """A panel for each of `spec["panels"]` (keys `measure`, `required_confidence`), side by side.
+    """Draw a panel for each of `spec["panels"]` (keys `measure`, `required_confidence`), side by side.
 
     `models` has, for each model, the measures of one attack, a table for each seed. A line steps up at each change that
-    fools an image; images that were not fooled count among all, so that a line may end below 1. Its band is the
+    fools an image; images that were not fooled are part of the total, so a line may end below 1. Its band is the
     pointwise 95 % interval of `stats.censoring.fooled_within`. A ring marks the smallest change at which an attack
     had ended without success. Raises `UserError` for a model without measures at a panel's confidence.
     """
@@ -71,7 +71,7 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
             figure,
             _title(spec["dataset"]["title"], panels),
             [
-                "Lines: share of the attacked images that a change of at most so much fooled; bands: its 95 % interval "
+                "Lines: share of the attacked images that a change up to this size fooled; bands: its 95 % interval "
                 f"at each change, over {_drawn(models)}.",
                 _not_fooled(spec, shown),
                 _ring(shown),
@@ -82,7 +82,7 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
 
 
 def _reach(models: Mapping[str, Sequence[Table]], measure: str) -> float:
-    """The largest change that fooled an image; 0 where none was fooled."""
+    """Return the largest change that fooled an image; 0 where none was fooled."""
     needed = (changes(tables, measure) for tables in models.values())
     return max(float(values[np.isfinite(values)].max(initial=0)) for values in needed)
 
@@ -133,7 +133,7 @@ def _level(confidence: float) -> str:
 def _title(dataset: str, panels: Sequence[Mapping[str, Any]]) -> str:
     if len(panels) == 1:
         return f"{dataset}: images fooled, by {TITLES[panels[0]['measure']]}"
-    return f"{dataset}: images fooled, by the confidence that is required"
+    return f"{dataset}: images fooled, by required confidence"
 
 
 def _axis_label(measure: str, dataset: Mapping[str, Any], width: float) -> str:
@@ -151,7 +151,7 @@ def _drawn(models: Mapping[str, Sequence[Table]]) -> str:
 
 
 def _not_fooled(spec: Mapping[str, Any], shown: Sequence[Mapping[str, Sequence[Table]]]) -> str:
-    """How many of the attacked images of each model were not fooled, panel by panel."""
+    """Say how many of each model's attacked images were not fooled, panel by panel."""
     told = []
     for model in spec["models"]:
         counts = listed([f"{censored(tables[model['name']]):,}" for tables in shown])
@@ -163,8 +163,8 @@ def _ring(shown: Sequence[Mapping[str, Sequence[Table]]]) -> str:
     if not any(censored(tables) for panel in shown for tables in panel.values()):
         return ""
     return (
-        "Ring: the smallest change at which an attack had ended without success; from there on the share could be "
-        "larger than drawn."
+        "Ring: the smallest change at which an attack ended without success; to its right the true share may be larger "
+        "than drawn."
     )
 
 

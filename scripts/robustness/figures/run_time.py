@@ -1,7 +1,4 @@
-"""Bars of run time: for each dataset and stage the seconds that its jobs took, split by model.
-
-Takes the table of times; reads and writes nothing.
-"""
+"""Draws run time as bars: for each dataset and stage the seconds that its jobs took, split by model."""
 
 from __future__ import annotations
 
@@ -18,11 +15,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMALL = 0.03
-"""Rules that take a smaller share of a dataset's time are drawn together, as what is left."""
+"""Rules that take a smaller share of a dataset's time share the last bar."""
 
 
 def run_time_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
-    """A panel for each dataset of the spec: a horizontal bar for each rule, longest first, stacked by model.
+    """Draw a panel for each dataset of the spec: a horizontal bar for each rule, longest first, stacked by model.
 
     `table` has the columns `dataset`, `rule`, `attack`, `model`, `jobs`, `seconds`, `device`; `model` and `attack` are
     empty where a rule has none. Rules under 3 % of a dataset's time share one bar, and a dataset without times has no
@@ -69,7 +66,7 @@ def _seconds(rows: Iterable[Row]) -> float:
 
 
 def _stages(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    """The rules' names with their rows, longest first, and what is left at the end."""
+    """Return the rules' names with their rows, longest first, and the small ones together at the end."""
     rules = {rule: [row for row in rows if row["rule"] == rule] for rule in sorted({row["rule"] for row in rows})}
     longest_first = sorted(rules, key=lambda rule: _seconds(rules[rule]), reverse=True)
     large = [rule for rule in longest_first if _seconds(rules[rule]) >= SMALL * _seconds(rows)]
@@ -114,7 +111,7 @@ def _bar(
 
 
 def _keys(datasets: Sequence[Mapping[str, Any]], architectures: Sequence[str]) -> list[Any]:
-    """A patch for each model, once for all datasets that have it, and one for what belongs to none."""
+    """Draw a patch for each model, once for all datasets that have it, and one for jobs of no model."""
     from matplotlib.patches import Patch
 
     looks = {model["title"]: style.look(model, architectures) for dataset in datasets for model in dataset["models"]}
@@ -135,13 +132,13 @@ def _words(table: Sequence[Row]) -> list[str]:
     names = sorted({name.replace("cpu", "CPU") for row in table if (name := row["device"])})
     told = [f"Trained on {listed(names)}."] if names else []
     return [
-        "Wall time of each job without its wait for a free GPU, added up; jobs that ran side by side overlap.",
+        "Wall times of the jobs, added up, without the wait for a free GPU; jobs that ran side by side overlap.",
         *told,
     ]
 
 
 def written(seconds: float) -> str:
-    """A time as people say it: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    """Write a time as people say it: `4.2 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

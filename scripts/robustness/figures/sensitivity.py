@@ -1,7 +1,4 @@
-"""Verdicts over the values of what the paper does not say: a row per claim, a column per value, a panel per parameter.
-
-Takes the table of sensitivity; reads and writes nothing. Exists apart from its script so that it can be tested.
-"""
+"""Draws verdicts over values that the paper leaves out: a row per claim, a column per value, a panel per setting."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ MARKS = {
 
 
 def over_values(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
-    """A tile for each claim and value with the verdict's mark and the estimate; a bar where the verdict turns.
+    """Draw a tile for each claim and value with the verdict's mark and the estimate; a bar where the verdict reverses.
 
     `table` has a row per parameter, value and claim (`robustness.claims.sensitivity.over_values`). The column of the
     configured value is framed. Raises `UserError` for a verdict that has no mark, or an empty table.
@@ -71,7 +68,7 @@ def over_values(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         _legend(figure, high)
         style.caption(
             figure,
-            f"{spec['dataset']['title']}: which verdicts hang on {_named(list(panels))}",
+            f"{spec['dataset']['title']}: which verdicts depend on {_named(list(panels))}",
             [_read(table), _not_fooled(table), *spec["footnote"]],
         )
     return figure
@@ -111,7 +108,7 @@ def _panel(axes: Axes, rows: Sequence[Row], claims: Sequence[int], values: Seque
 
 
 def _claims(axes: Axes, table: Sequence[Row], claims: Sequence[int]) -> None:
-    """The claims' numbers, what is asked, and what the estimates are of, left of the first panel."""
+    """Write the claims' numbers, what is asked, and what the estimates measure, left of the first panel."""
     left, indent = -72 * LABELS, 18
     for down, claim in enumerate(claims):
         rows = [row for row in table if row["claim"] == claim]
@@ -129,7 +126,7 @@ def _claims(axes: Axes, table: Sequence[Row], claims: Sequence[int]) -> None:
 
 
 def _legend(figure: Figure, high: float) -> None:
-    """What the marks mean, beneath the tiles."""
+    """Draw what the marks mean, beneath the tiles."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -161,24 +158,24 @@ def _named(parameters: Sequence[str]) -> str:
 
 
 def _read(table: Sequence[Row]) -> str:
-    """What the tiles say, and for which claims the verdict turns."""
+    """Say what the tiles show, and for which claims the verdict reverses."""
     changing = sorted({row["claim"] for row in table if row["changes"]})
     claims = f"claim{'s' if len(changing) > 1 else ''} {listed([str(claim) for claim in changing])}"
     return (
-        "Verdicts are about these weights (tests over images, Holm's correction within a column). Numbers: of a "
-        "claim's comparisons the one that is furthest from holding, with its 95 % interval. "
-    ) + (f"The verdict turns for {claims}." if changing else "No verdict turns into its opposite.")
+        "Verdicts are about these weights (tests over images, Holm's correction within a column). Numbers: the "
+        "estimate for the comparison of the claim that is furthest from holding, with its 95 % interval. "
+    ) + (f"The verdict reverses for {claims}." if changing else "No verdict reverses.")
 
 
 def _not_fooled(table: Sequence[Row]) -> str:
-    """How many of the attacks that a claim looks at did not fool their image, where that is the most."""
+    """Say how many attacks did not fool their image, for the claim and value where most did not."""
     worst = max(table, key=lambda row: row["censored"])
     if not worst["censored"]:
-        return "All images that were attacked were fooled."
+        return "Every attacked image was fooled."
     letter = {"alpha": "α", "sigma": "σ"}[worst["parameter"]]
     where = f"claim {worst['claim']} at {letter} = {worst['value']:g}"
     return (
-        "An attack that did not fool its image counts as having needed more change than any other: at most "
+        "An attack that did not fool its image counts as needing more change than any other image: at most "
         f"{int(worst['censored']):,} of {int(worst['attacked']):,} ({where})."
     )
 
@@ -188,7 +185,7 @@ def _interval(row: Row) -> str:
 
 
 def _written(value: float, most: int = 9) -> str:
-    """Two significant digits with at most so many decimals; a dash where there is no estimate.
+    """Write two significant digits with at most `most` decimals; a dash where there is no estimate.
 
     From 1 to 10 there are three: a claim can hold by a factor of 1.01.
     """

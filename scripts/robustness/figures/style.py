@@ -1,12 +1,12 @@
-"""What all figures share: fonts, colours, titles, footnotes, and saving as SVG and PNG.
+"""Gives all figures their fonts, colours, titles and footnotes, and saves them as SVG and PNG.
 
-Writes the two files of a figure. Exists so that a model has the same colour in every figure, so that every figure
-states its settings beneath it, and so that the same input gives the same bytes.
+A model has the same colour in every figure, every figure states its settings beneath it, and the same input gives the
+same bytes.
 
 A figure about robustness says which of its models failed a trust check. Its rule hands it `--trust {input.trust:q}`
-(`rules.tabulate_trust.output`), and its module in `robustness.products.figures` has two lines more than others:
+(`rules.tabulate_trust.output`), and its module in `robustness.products.figures` has two more lines than others:
 `style.add_trust(parser)`, and `spec = style.with_trust(spec, options.trust)` before it draws. Titles of such models
-then end in a dagger, and `caption` puts the sentence on them, which is in the spec's footnote, where it is seen.
+then end in a dagger, and `caption` puts the sentence about them, which is in the spec's footnote, first.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Look:
 
 
 def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
-    """The look of `model` (keys `architecture`, `data`): its hue is its architecture's place in `architectures`.
+    """Return the look of `model` (keys `architecture`, `data`): its hue is its architecture's place in `architectures`.
 
     Clean models are in full colour; noisy ones are a tint with hatched bars and dashed lines, so that the two are
     told apart without colour. Raises `UserError` for an architecture that is not listed.
@@ -73,12 +73,12 @@ def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
 
 
 def looks(spec: Mapping[str, Any]) -> dict[str, Look]:
-    """The look of each model of a figure's spec (keys `models`, `architectures`), by name."""
+    """Return the look of each model of a figure's spec (keys `models`, `architectures`), by name."""
     return {model["name"]: look(model, spec["architectures"]) for model in spec["models"]}
 
 
 def checked(spec: dict[str, Any], *keys: str) -> dict[str, Any]:
-    """The spec, once it holds what every figure needs and `keys`; titles of models must differ.
+    """Return the spec after checking that it has what every figure needs and `keys`, and that models' titles differ.
 
     Raises `UserError` that names what is missing, or the title that two models share.
     """
@@ -86,12 +86,12 @@ def checked(spec: dict[str, Any], *keys: str) -> dict[str, Any]:
     titles = [model["title"] for model in spec["models"]]
     for title in titles:
         if titles.count(title) > 1:
-            raise UserError(f"two models are titled '{title}': a figure could not tell them apart; rename one")
+            raise UserError(f"two models are titled '{title}' in figures: give one of them another title")
     return spec
 
 
 def with_trust(spec: Mapping[str, Any], table: Path) -> dict[str, Any]:
-    """The spec, with a dagger at the titles of models that failed a trust check, and a sentence in the footnote.
+    """Return the spec with a dagger at the titles of models that failed a trust check, and a sentence in the footnote.
 
     `table` is the dataset's table of trust checks; raises `UserError` when it is missing or damaged.
     """
@@ -108,7 +108,7 @@ def with_trust(spec: Mapping[str, Any], table: Path) -> dict[str, Any]:
 
 @contextmanager
 def theme() -> Iterator[None]:
-    """Fonts, line widths and reproducible SVG, for the figures made or saved within; leaves no global state."""
+    """Set fonts, line widths and reproducible SVG for the figures made or saved within; leaves no global state."""
     from matplotlib import rc_context
 
     ours: dict[str, Any] = {
@@ -148,9 +148,9 @@ def theme() -> Iterator[None]:
 
 
 def blank(width: float, height: float, layout: str | None = "constrained") -> Figure:
-    """An empty figure of that many inches; not registered with pyplot, so nothing has to be closed.
+    """Return an empty figure of that size in inches; pyplot does not know it, so nothing has to be closed.
 
-    Its texts are measured as its SVG has them, so that it is laid out once, for the SVG and for the PNG.
+    Its texts are measured as the SVG has them, so that one layout serves the SVG and the PNG.
     """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -162,7 +162,7 @@ def blank(width: float, height: float, layout: str | None = "constrained") -> Fi
 
 @lru_cache(maxsize=1024)
 def text_width(text: str, size: float, weight: str = "normal") -> float:
-    """Width in inches of one line of text in the figures' font."""
+    """Return the width in inches of one line of text in the figures' font."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -171,10 +171,10 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 
 
 def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
-    """`text` with line breaks between words so that no line is wider than `width` inches.
+    """Return `text` with line breaks between words so that no line is wider than `width` inches.
 
     Breaks are measured, not counted, as letters differ in width. Line breaks in `text` are kept, and quantities (`σ =
-    0.5`, `95 %`) stay whole. A single word that is wider is broken, behind `_` or `-` where it has them.
+    0.5`, `95 %`) stay whole. A single word that is wider is broken, after `_` or `-` where it has them.
     """
     lines: list[str] = []
     for paragraph in text.replace(" = ", "\u00a0=\u00a0").replace(" %", "\u00a0%").split("\n"):
@@ -191,7 +191,7 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
 
 
 def _fitting(words: Sequence[str], width: float, size: float, weight: str) -> int:
-    """How many of the words fit into one line."""
+    """Return how many of the words fit into one line."""
 
     def fits(count: int) -> bool:
         return text_width(" ".join(words[:count]), size, weight) <= width
@@ -207,7 +207,7 @@ def _fitting(words: Sequence[str], width: float, size: float, weight: str) -> in
 
 
 def _broken(word: str, width: float, size: float, weight: str) -> list[str]:
-    """A word in pieces of at most `width` inches, broken behind `_` or `-` where that will do."""
+    """Break a word into pieces of at most `width` inches, after `_` or `-` where possible."""
     pieces = [""]
     for part in re.findall(r"[^_-]*[_-]+|[^_-]+", word) or [word]:
         letters = [part] if text_width(part, size, weight) <= width else list(part)
@@ -277,5 +277,5 @@ def add_trust(arguments: argparse.ArgumentParser) -> None:
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """A tensor's shape as figures write it: `8×32×32`."""
+    """Write a tensor's shape as figures do: `8×32×32`."""
     return "×".join(str(length) for length in shape)

@@ -1,8 +1,4 @@
-"""Training curves: loss and accuracy over epochs, for each model.
-
-Takes the histories that training wrote; reads and writes nothing. Exists so that a reader can see whether a model
-was trained to its end.
-"""
+"""Draws loss and accuracy over epochs for each model, so that a reader can see whether training had converged."""
 
 from __future__ import annotations
 
@@ -23,7 +19,7 @@ PANELS = {"loss": "cross-entropy loss", "accuracy": "accuracy"}
 
 
 def training_curves(histories: Sequence[tuple[str, pd.DataFrame]], spec: Mapping[str, Any]) -> Figure:
-    """Two panels, loss and accuracy; per history (a model's name and its table) a validation and a training line.
+    """Draw two panels, loss and accuracy; per history (a model's name and its table) a validation and a training line.
 
     Tables have the columns `epoch`, `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`. A model
     trained with several seeds has several histories, drawn alike. Raises `UserError` for a model without a history.
@@ -79,7 +75,7 @@ def _together(histories: Sequence[tuple[str, pd.DataFrame]], models: Sequence[Ma
 
 
 def _keys(models: Sequence[Mapping[str, Any]], looks: Mapping[str, style.Look]) -> list[Line2D]:
-    """The legend's lines: a colour and dash for each model, a width for each split."""
+    """Return the legend's lines: a colour and dash for each model, a width for each split."""
     from matplotlib.lines import Line2D
 
     keys = []

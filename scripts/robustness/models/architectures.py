@@ -1,4 +1,4 @@
-"""The paper's architectures, as PyTorch modules that take pixels in [0, 1] and return logits.
+"""Builds the paper's architectures: PyTorch modules that take pixels in [0, 1] and return logits.
 
 The layer, skip-connection and parameter counts that the paper prints (its sections 1.1 and 1.2) are reproduced exactly
 at full width; `tests/unit/test_architectures.py` asserts them.
@@ -19,7 +19,7 @@ from robustness.models.image_shape import ImageShape
 class Add(nn.Module):
     """Element-wise sum of the residual branch and the shortcut; a module so that it counts as a layer.
 
-    In place, as are the ReLUs: what they overwrite is needed by no backward pass, and memory is what bounds them.
+    In place, like the ReLUs: no backward pass needs what they overwrite, and memory bandwidth bounds them.
     """
 
     def forward(self, residual: Tensor, shortcut: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ class Block(nn.Module):
 
     A block starts near the identity: its second convolution is small, and its last batch norm shifted upwards, so that
     the next block's ReLU lets most of the sum pass. The paper gives no initial weights. Without this the deep network
-    hardly trains in few epochs: two epochs of 10,000 CIFAR-10 images took it to 0.39, with it to 0.49.
+    hardly trains in few epochs: after two epochs of 10,000 CIFAR-10 images its accuracy was 0.39, with it 0.49.
     """
 
     def __init__(self, channels: int, filters: int, stride: int) -> None:
@@ -110,10 +110,10 @@ def perceptron(image: ImageShape, classes: int, hidden: int) -> nn.Sequential:
 
 
 def build(architecture: dict[str, Any], image: ImageShape, classes: int) -> nn.Module:
-    """The untrained module that an entry of `architectures:` in the configuration describes.
+    """Build the untrained module that an entry of `architectures:` in the configuration describes.
 
-    Initial weights come from torch's global random state, so callers seed it first (`torch.manual_seed`).
-    Raises `ValueError` for an unknown family or images that the family cannot take, and what `user_models.built` does.
+    Initial weights come from torch's global random state, so callers seed it first (`torch.manual_seed`). Raises
+    `ValueError` for an unknown family or images that the family cannot take, and whatever `user_models.built` raises.
     """
     match architecture["family"]:
         case "factory":

@@ -1,6 +1,6 @@
-"""What a network is, counted and listed on the module itself: parameters, layers, FLOP, and operations in their order.
+"""Counts and lists on a network itself its parameters, layers, FLOP, and operations in their order.
 
-What is drawn and tabulated is traced on what is trained, so that neither can depart from it.
+Figures and tables are made from the very network that is trained, so that they cannot differ from it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from robustness.models.wrapper import Normalise, OwnModel
 class Summary:
     """What a model is, counted on the module itself.
 
-    `layers` counts as Keras does, which is how the paper counts: the input, every operation that is a layer of its
-    own (activations, additions and the flattening included), and the dense layer with its softmax as one. Of the user's
-    own networks only the operations that are modules count, and skip connections, which are none, are not known.
+    `layers` counts as Keras does, which is how the paper counts: the input, every operation that is a layer of its own
+    (activations, additions and the flattening included), and the dense layer with its softmax as one. For the user's
+    own networks only operations that are modules count; skip connections are no modules, so their number is not known.
     """
 
     parameters: int
@@ -33,7 +33,7 @@ class Summary:
 
 
 def leaves(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    """The model's layers in the order of their definition: (dotted name, module) for modules without children."""
+    """Return the model's layers in the order of their definition: (dotted name, module), for childless modules."""
     return [(name, module) for name, module in model.named_modules() if not any(module.children())]
 
 
@@ -41,7 +41,7 @@ def summarise(model: nn.Module, image: ImageShape) -> Summary:
     """Count a model's trainable parameters, layers, skip connections and GFLOP per image (one forward pass).
 
     FLOP are counted by PyTorch over matrix multiplications and convolutions, a multiply-add as two. A model on the
-    `meta` device will do, and costs neither memory nor time. Leaves the model in evaluation mode.
+    `meta` device works, and costs neither memory nor time. Leaves the model in evaluation mode.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -60,7 +60,7 @@ def summarise(model: nn.Module, image: ImageShape) -> Summary:
 
 
 def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
-    """The layers in the order of their execution, for drawing.
+    """Trace the layers in the order of their execution, for drawing.
 
     Each has its name, type, label, output shape and parameters, and the types of the modules that it is `inside` of.
     """

@@ -1,4 +1,4 @@
-"""A network as it is attacked: frozen, with layers replaced where that is faster, or exact for any batch.
+"""Prepares a network for an attack: frozen, with layers replaced where that is faster, or exact for any batch.
 
 On a CPU an image's outputs do not depend on its place in the batch; outputs are those of the trained network up to the
 rounding of float32.
@@ -19,7 +19,7 @@ _SMALLEST_SIDE = 16
 
 
 class _Standin(nn.Module):
-    """Takes a layer's place. What it lacks is the layer's own, since networks may look at their layers' weights."""
+    """Replaces a layer. What it lacks is taken from the layer, since networks may look at their layers' weights."""
 
     layer: nn.Module
 
@@ -64,7 +64,7 @@ class _Linear(_Standin):
     BLAS chooses how it sums by the size of the matrices and, where one is narrow, by the alignment of rows in memory;
     that moves the last bits of a float32 result, and the sign of a small gradient with them. With at least 16 rows,
     inputs and outputs, filled up with zeros, rows came out equal to the bit for all batches (x86-64 with AVX2, one and
-    two threads, 200 sizes of layers). Where the machine's BLAS does not keep that, found by trying (see `_rows_agree`),
+    two threads, 200 sizes of layers). Where a trial (see `_rows_agree`) shows that the machine's BLAS does not do that,
     the layer computes in float64, whose differences are lost in rounding to float32, at about twice the time.
     """
 
@@ -99,7 +99,7 @@ class _Linear(_Standin):
 
 
 def _rows_agree(layer: _Linear, features: int) -> bool:
-    """Whether rows keep their bits, forwards and backwards, in batches of several sizes."""
+    """Return whether rows keep their bits, forwards and backwards, in batches of several sizes."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand((67, features), generator=generator)
     seeds = torch.randn((67, layer.outputs), generator=generator)
@@ -127,7 +127,7 @@ def _position_independent(linear: nn.Linear) -> nn.Module:
 
 
 def frozen(model: nn.Module, device: torch.device) -> nn.Module:
-    """A copy of `model` to attack: evaluation mode, no gradients for its weights, on `device`.
+    """Return a copy of `model` to attack: evaluation mode, no gradients for its weights, on `device`.
 
     Batch norms become fixed scales and shifts, and on the CPU linear layers give equal bits for any batch. Outputs are
     those of `model` up to the rounding of float32.

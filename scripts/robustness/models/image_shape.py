@@ -1,4 +1,4 @@
-"""The shape of the images that a network takes."""
+"""Defines the shape of the images that a network takes."""
 
 from __future__ import annotations
 

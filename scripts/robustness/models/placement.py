@@ -1,4 +1,4 @@
-"""Where a network lies, and how images lie in memory for it: what decides its speed and changes no result."""
+"""Chooses a network's device and memory format, and its images' format; this decides speed and changes no result."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from robustness.models.wrapper import OwnModel
 
 
 def placed(model: nn.Module, device: torch.device) -> nn.Module:
-    """`model` itself on `device`, with its weights in `memory_format`, in which convolutions are fastest there."""
+    """Move `model` to `device`, with its weights in `memory_format`, in which convolutions are fastest there."""
     return model.to(device).to(memory_format=memory_format(model))
 
 
 def memory_format(model: nn.Module) -> torch.memory_format:
-    """How images lie best in memory for `model`: channels last where it convolves and can take them so."""
+    """Return the best memory format of images for `model`: channels last where it convolves and accepts it."""
     convolves = any(isinstance(module, nn.Conv2d) for module in model.modules())
     if isinstance(model, OwnModel):
         convolves = model.channels_last
@@ -24,5 +24,5 @@ def memory_format(model: nn.Module) -> torch.memory_format:
 
 
 def device_of(model: nn.Module) -> torch.device:
-    """Where a model's tensors are; on the CPU where it has none."""
+    """Return the device of a model's tensors; the CPU where it has none."""
     return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device

@@ -1,7 +1,7 @@
-"""Reading the weights that a user gives for an own model: a safetensors file, or a state dict that PyTorch saved.
+"""Reads the weights of a pretrained model: a safetensors file, or a state dict that PyTorch saved.
 
-Reads one file; a pickle in it is only ever read as tensors (`weights_only=True`), so it runs no code. Exists so that
-what does not fit is named, key by key.
+A pickle in the file is only ever read as tensors (`weights_only=True`), so it runs no code. Errors name key by key what
+does not fit.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NAMED = 5  # how many keys a sentence names
 def load_into(network: nn.Module, path: Path) -> None:
     """Give `network` the weights in `path`.
 
-    Raises `UserError` when the file is missing, damaged or no state dict, or when a key is missing, unknown, of another
-    shape, or holds values that are not finite.
+    Raises `UserError` when the file is missing, damaged or not a state dict, or when a key is missing, unknown, of
+    another shape, or holds values that are not finite.
     """
     given = _read(path)
     expected = network.state_dict()
@@ -40,7 +40,7 @@ def load_into(network: nn.Module, path: Path) -> None:
         raise UserError(f"{path} does not fit the network: {_listed(shapes)}: check the factory and its kwargs")
     broken = [name for name, tensor in given.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if broken:
-        raise UserError(f"{path} holds values that are not finite (NaN or inf) in {_listed(broken)}")
+        raise UserError(f"{path} has values that are not finite (NaN or inf) in {_listed(broken)}")
     network.load_state_dict(given, strict=False)
 
 
@@ -54,23 +54,25 @@ def _read(path: Path) -> dict[str, Tensor]:
         try:
             return load_file(path)
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path} is no safetensors file that can be read ({error})") from None
+            raise UserError(f"{path} cannot be read as a safetensors file ({error})") from None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(
-            f"{path} holds more than tensors, which might run code when it is read: save the weights alone, with "
+            f"{path} contains more than tensors, which might run code when it is read: save the weights alone, with "
             "torch.save(model.state_dict(), …) or as safetensors"
         ) from None
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is no file of PyTorch that can be read ({reason})") from None
+        raise UserError(f"{path} cannot be read as a file of PyTorch ({reason})") from None
     return _state_dict(content, path)
 
 
 def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping):
-        raise UserError(f"{path} holds a {type(content).__name__}: it must hold a state dict, names and their tensors")
+        raise UserError(
+            f"{path} contains a {type(content).__name__}: it must contain a state dict, names and their tensors"
+        )
     others = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
     if others:
         inside = [name for name, value in content.items() if isinstance(value, Mapping)]

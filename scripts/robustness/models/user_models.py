@@ -1,8 +1,7 @@
-"""The user's own networks: built by the function that the configuration names, and held to what an attack needs.
+"""Builds the user's own networks with the function that the configuration names, and checks what an attack needs.
 
-Runs that function, which is the user's code, and nothing that a file of weights names by itself: what may be run is
-what the configuration names, handed on in `ROBUSTNESS_NETWORKS`. Reads and writes no results. Exists so that what is
-wrong with somebody's model is said in a sentence before hours are spent on it.
+That function is the user's code. Nothing is run only because a file of weights names it: the configuration must name it
+too (`ROBUSTNESS_NETWORKS`). What is wrong with a model is said in a sentence before hours are spent on it.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _IMAGES = 8
 
 
 def allowed(architecture: Mapping[str, Any], path: Path) -> None:
-    """Return when the configuration names the factory that the file of weights `path` was made with.
+    """Check that the configuration names the factory that the file of weights `path` was made with.
 
-    Raises `UserError` where it does not: a file alone must not decide which code is run.
+    Raises `UserError` where it does not: a file alone must not decide which code runs.
     """
     if network(architecture) not in json.loads(os.environ.get("ROBUSTNESS_NETWORKS", "[]")):
         raise UserError(
@@ -45,9 +44,9 @@ def allowed(architecture: Mapping[str, Any], path: Path) -> None:
 
 
 def built(architecture: Mapping[str, Any], image: ImageShape) -> OwnModel:
-    """The network that an own architecture's factory returns, untrained or however it returns it, on the CPU.
+    """Return the network that an own architecture's factory makes, on the CPU and as the factory made it.
 
-    Raises `UserError` when the factory cannot be found or called, or returns something else than a module, or the
+    Raises `UserError` when the factory cannot be found or called, returns something other than a module, or when the
     module fails on an image of the given shape.
     """
     about = f"the factory '{architecture['factory']}'"
@@ -74,7 +73,7 @@ def built(architecture: Mapping[str, Any], image: ImageShape) -> OwnModel:
 
 
 def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape, classes: int) -> OwnModel:
-    """`model` itself, once it is known to be a classifier that can be attacked; left in evaluation mode.
+    """Return `model` after checking that it is a classifier that can be attacked; it is left in evaluation mode.
 
     Raises `UserError` for outputs of another shape than (images, classes), probabilities, values that are not finite,
     outputs that depend on chance or on the other images of a batch, pixels that no gradient reaches, and a state that
@@ -83,7 +82,7 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
     about = f"the network of the factory '{architecture['factory']}'"
     model.eval()
     if any(module.training for module in model.modules()):
-        raise UserError(f"{about} stays in training mode when it is asked to leave it: let its train() and eval() be")
+        raise UserError(f"{about} stays in training mode after eval(): do not override its train() and eval()")
     x = _images(image)
     logits = _logits(model, x, about, classes)
     _check_values(logits, model, x, about)
@@ -96,7 +95,7 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
     alone = torch.cat([_logits(model, x[:2], about, classes), _logits(model, x[2:], about, classes)])
     if not torch.allclose(logits, alone, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
         raise UserError(
-            f"{about} answers an image differently beside other images: its outputs must not depend on the rest of a "
+            f"{about} answers an image differently next to other images: its outputs must not depend on the rest of a "
             "batch, as those of a batch norm without running statistics do (track_running_stats=False)"
         )
     again = built(architecture, image).eval()
@@ -110,9 +109,9 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
 
 
 def checked_for_training(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape, classes: int) -> None:
-    """Return when a model can be trained; it is left as it was, in evaluation mode.
+    """Check that a model can be trained; it is left as it was, in evaluation mode.
 
-    Raises `UserError` for one without parameters, and for other outputs in training mode than logits.
+    Raises `UserError` for a model without parameters, and for one that does not return logits in training mode.
     """
     about = f"the network of the factory '{architecture['factory']}'"
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -124,7 +123,7 @@ def checked_for_training(model: OwnModel, architecture: Mapping[str, Any], image
 
 
 def _found(factory: str, about: str) -> Any:
-    """The function that `package.module:function` names; the user's own files come before installed packages."""
+    """Import the function that `package.module:function` names; the user's own files come before installed packages."""
     module, name = split(factory)
     folder = Path(os.environ.get("ROBUSTNESS_PYTHON_PATH", ".")).resolve()
     file = own_file(module, folder)
@@ -141,7 +140,7 @@ def _found(factory: str, about: str) -> Any:
     except Exception as error:
         raise UserError(f"{about}: importing '{module}' raises {_words(error)}") from error
     if file is not None and Path(str(imported.__file__)) != file:
-        raise UserError(f"{about} is meant to lie in {file}, but another module has that name already: rename it")
+        raise UserError(f"{about} should be in {file}, but another module already has that name: rename the file")
     try:
         function = reduce(getattr, name.split("."), imported)
     except AttributeError:
@@ -152,7 +151,7 @@ def _found(factory: str, about: str) -> Any:
 
 
 def _takes_channels_last(model: OwnModel, image: ImageShape) -> bool:
-    """Whether a pass forwards and back works on images with the channels last in memory, which is faster."""
+    """Return whether a pass forwards and back works on images with the channels last in memory, which is faster."""
     trial = copy.deepcopy(model).eval()
     try:
         trial = trial.to(memory_format=torch.channels_last)
@@ -175,7 +174,7 @@ def _images(image: ImageShape) -> Tensor:
 
 @torch.no_grad()
 def _logits(model: OwnModel, x: Tensor, about: str, classes: int) -> Tensor:
-    """The outputs for a batch, once they have the right form."""
+    """Return the outputs for a batch after checking their form."""
     try:
         output = model(x)
     except Exception as error:
@@ -216,11 +215,11 @@ def _check_gradient(model: OwnModel, x: Tensor, about: str) -> None:
             torch.autograd.grad(model(x).sum(), x)
     except RuntimeError as error:
         raise UserError(
-            f"{about} gives no gradient by the pixels ({_words(error)}): leave out what cuts it off, such as detach, "
-            "no_grad, NumPy, or a change of the images in place"
+            f"{about} gives no gradient by the pixels ({_words(error)}): leave out what cuts the gradient off, such as "
+            "detach, no_grad, NumPy, or a change of the images in place"
         ) from None
 
 
 def _words(error: Exception) -> str:
-    """An exception on one line."""
+    """Write an exception on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,4 +1,4 @@
-"""Files of weights: a network's state as safetensors, with what it takes to build the network again in the header."""
+"""Saves and loads networks: their state as safetensors, with what builds the network again in the header."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ def save(path: Path, model: nn.Module, metadata: dict[str, Any]) -> None:
 
 
 def classes(path: Path) -> int:
-    """The number of classes of the model that `save` wrote."""
+    """Return the number of classes of the model that `save` wrote."""
     return int(read_metadata(path)["classes"])
 
 
 def load(path: Path) -> nn.Module:
-    """The model that `save` wrote, in evaluation mode on the CPU; its metadata says how to build it.
+    """Load the model that `save` wrote, in evaluation mode on the CPU; its metadata says how to build it.
 
-    Files below the results are trusted as far as the paper's architectures; a factory is run only when the
-    configuration names it too (`user_models.allowed`).
+    A file may name one of the paper's architectures by itself; a factory is run only when the configuration names it
+    too (`user_models.allowed`).
 
     Raises `UserError` when the file is missing, damaged or does not fit the architecture that it names.
     """
     metadata = read_metadata(path)
     if not {"architecture", "image", "classes"} <= metadata.keys():
-        raise UserError(f"{path} holds no network: delete it and rerun, or name a file that train_model.py wrote")
+        raise UserError(
+            f"{path} contains no network: delete it and run the workflow again, or name a file that "
+            "train_model.py wrote"
+        )
     architecture, image = metadata["architecture"], ImageShape(*metadata["image"])
     model: nn.Module
     if architecture["family"] == "factory":
@@ -50,5 +53,7 @@ def load(path: Path) -> nn.Module:
         model.load_state_dict(state)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path} does not hold the network that it names ({reason}): delete it and rerun") from None
+        raise UserError(
+            f"{path} does not contain the network that it names ({reason}): delete it and run the workflow again"
+        ) from None
     return model.eval()

@@ -1,6 +1,6 @@
-"""A network of the user's behind its normalisation, as attack and training see it.
+"""Wraps a user's network with its normalisation, for attack and training.
 
-The wrapper carries what others ask of a network of somebody else's, so that they need not know where it came from.
+The wrapper carries what others ask about a user's network, so that they need not know where it came from.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Normalise(nn.Module):
 
 
 class OwnModel(nn.Module):
-    """A network of the user's behind its normalisation: takes pixels in [0, 1], returns logits.
+    """A user's network behind its normalisation: takes pixels in [0, 1], returns logits.
 
     `channels_last` says whether it takes images with the channels last in memory; one that calls `view` on the output
     of a convolution does not.

@@ -1,6 +1,6 @@
-"""The captions in report/*.rst as HTML: the same words below a figure of the study's page as in Snakemake's report.
+"""Converts the captions in report/*.rst to HTML: the study's page shows the same words as Snakemake's report.
 
-Takes the text of a caption and the configuration; reads and writes nothing. A caption is a Jinja template, as Snakemake
+A caption is a Jinja template, as Snakemake
 fills it, in the little of reStructuredText that captions use: paragraphs, **bold**, *italic*, `code` and backslashes.
 """
 
@@ -34,9 +34,9 @@ class Caption:
 
 
 def caption(template: str, config: Mapping[str, Any], **wildcards: str) -> Caption:
-    """The caption that `template` gives for a configuration and the wildcards of a rule.
+    """Return the caption that `template` gives for a configuration and the wildcards of a rule.
 
-    What the configuration says appears as it is: neither HTML nor asterisks in a title are taken for markup.
+    Texts of the configuration appear as they are: neither HTML nor asterisks in a title are taken for markup.
     """
     from jinja2 import Environment
 
@@ -53,7 +53,7 @@ def caption(template: str, config: Mapping[str, Any], **wildcards: str) -> Capti
 
 
 def to_html(text: str) -> Markup:
-    """One paragraph of a caption as HTML, escaped."""
+    """Convert one paragraph of a caption to escaped HTML."""
     from markupsafe import Markup, escape
 
     parts, end = [], 0
@@ -67,5 +67,5 @@ def to_html(text: str) -> Markup:
 
 
 def _as_it_is(value: Any) -> Any:
-    """A value with a backslash before each character that would be markup."""
+    """Put a backslash before each character of a value that would be markup."""
     return _MARKS.sub(r"\\\1", value) if isinstance(value, str) else value

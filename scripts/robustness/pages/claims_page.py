@@ -1,7 +1,6 @@
-"""The page of claims: the table of claims as HTML that a person reads, in one file.
+"""Writes the page of claims: the table of claims as one HTML file, since a CSV with sentences in it is hard to read.
 
-Takes the table; reads the template and what it imports, writes nothing. Exists because a CSV with sentences in it is
-hard to read. The study's page (`robustness.pages.page`) shows the same rows and counts.
+The study's page (`robustness.pages.page`) shows the same rows and counts.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
 
 def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> str:
-    """The page for a table of `robustness.claims.verdicts.claims`, as it is read back from CSV.
+    """Return the page for a table of `robustness.claims.verdicts.claims`, as it is read back from CSV.
 
     `spec` has scale, seeds and datasets (name, title, settings). Raises `UserError` for a table without its columns.
     """
@@ -31,7 +30,7 @@ def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> st
 
 
 def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
-    """A row for each claim, as templates take it, with what it asks in one sentence (`asks`).
+    """Return a row for each claim, as templates take it, with what it asks in one sentence (`asks`).
 
     Raises `UserError` for a table without its columns.
     """
@@ -44,7 +43,7 @@ def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
 
 
 def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:
-    """How many claims have each verdict, about the recipes (`verdict`) and about the weights (`weights_verdict`)."""
+    """Count the claims with each verdict, about the recipes (`verdict`) and about the weights (`weights_verdict`)."""
     return {
         about: {verdict: int((table[about] == verdict).sum()) for verdict in VERDICTS}
         for about in ("verdict", "weights_verdict")
@@ -52,5 +51,5 @@ def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def p_value(value: float) -> str:
-    """What follows the p of a p-value; small ones are only bounded, as nothing depends on how small they are."""
+    """Write what follows the p of a p-value; small ones are only bounded, as nothing depends on how small they are."""
     return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"

@@ -1,7 +1,7 @@
-"""What the study's page is made from, read from a study's results: tables, pictures, captions, and where it came from.
+"""Reads what the study's page is made from: tables, pictures, captions, and where the results came from.
 
-Reads results/<dataset>/tables, figures, models and attacks, results/claims.csv, and report/*.rst; writes nothing.
-Exists so that `robustness.pages.page` is functions on values.
+Reads results/<dataset>/tables, figures, models and attacks, results/claims.csv, and report/*.rst, so that the functions
+of `robustness.pages.page` take values.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas
 
 LARGE = 400_000
-"""Bytes from which a drawing is shown as pixels: that of 10,000 images' curves would make the page slow."""
+"""Bytes from which a drawing is shown as pixels: the curves of 10,000 images would make the page slow."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Dataset:
 class Material:
     """What the page is made from.
 
-    `stamps` are those of `storage.provenance`, of trainings, attacks and measures; `checksums` are the names of
-    tables with their SHA-256; `commit` is that of the repository, or empty where it is not known.
+    `stamps` are the provenance of trainings, attacks and measures (`storage.provenance`); `checksums` are the names of
+    tables with their SHA-256; `commit` is the repository's, or empty where it is not known.
     """
 
     datasets: list[Dataset]
@@ -65,7 +65,7 @@ class Material:
 
 
 def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Path) -> Material:
-    """All that `spec` lists in the folder of results; raises `UserError` for what is missing or damaged.
+    """Read all that `spec` lists in the folder of results; raises `UserError` for what is missing or damaged.
 
     `spec` has seeds and datasets, each with name, tables, figures, models (with their names) and shard.
     """
@@ -105,7 +105,7 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
 
 
 def read_picture(folder: Path, name: str) -> Picture:
-    """A figure as a data URI: its drawing, or where that is large its pixels; raises `UserError` without it."""
+    """Read a figure as a data URI: its drawing, or its pixels where that is large; raises `UserError` without it."""
     svg, png = folder / f"{name}.svg", folder / f"{name}.png"
     for path in (svg, png):
         if not path.is_file():
@@ -122,7 +122,7 @@ def read_picture(folder: Path, name: str) -> Picture:
 
 
 def commit(repository: Path) -> str:
-    """The commit that is checked out in a repository; empty where the folder is none, or git is not installed."""
+    """Return the commit that is checked out in a folder; empty where it is no repository, or git is not installed."""
     try:
         said = subprocess.run(
             ["git", "-C", str(repository), "rev-parse", "--show-toplevel", "HEAD"], capture_output=True, text=True
@@ -135,7 +135,7 @@ def commit(repository: Path) -> str:
 
 
 def versions(stamps: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """The packages that made the results, with their versions; all of them where jobs had different ones."""
+    """Return the packages that made the results, with their versions; all versions where jobs had different ones."""
     found: dict[str, set[str]] = {}
     for stamp in stamps:
         for package, version in stamp.get("versions", {}).items():
@@ -144,7 +144,7 @@ def versions(stamps: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
 
 
 def devices(stamps: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The devices that trained and attacked."""
+    """Return the devices that trained and attacked."""
     return sorted(
         {str(stamp["device"]) for stamp in stamps if stamp.get("device") and "torch" in stamp.get("versions", {})}
     )

@@ -1,7 +1,7 @@
-"""The study's page: what was asked, done and found, as one HTML file that reads like the study.
+"""Writes the study's page: what was asked, done and found, as one HTML file that reads like the study.
 
-Takes what `robustness.pages.files` has read, and fills the template; reads only the template and what it includes,
-writes nothing. Every number on the page is one of a table's, a count of its rows, or a sum of its counts.
+Takes what `robustness.pages.files` has read, and fills the template. Every number on the page is from a table, counts
+its rows, or is a sum of its counts.
 """
 
 from __future__ import annotations
@@ -107,14 +107,14 @@ SECTIONS = {
     "trust": "Can the numbers be trusted?",
     "transfer": "Transfer",
     "targeted": "Toward each class",
-    "sensitivity": "What the paper does not say: α and σ",
+    "sensitivity": "What the paper leaves out: α and σ",
     "comparison": "Beside other attacks",
     "examples": "Examples",
     "others": "Other figures",
     "reproduce": "How to reproduce",
     "limits": "What the numbers do not mean",
 }
-"""Sections by their anchors, in order; one that has nothing to show is left out."""
+"""Sections by their anchors, in order; a section with nothing to show is left out."""
 
 ALWAYS = {"summary", "attack", "reproduce", "limits"}
 
@@ -130,7 +130,7 @@ OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
     "comparison": ("comparison", page_tables.comparison, False),
     "references": ("comparison", page_tables.references, True),
 }
-"""Tables that need no more than the models' titles: section, what makes them, and whether they are folded away."""
+"""Tables that need only the models' titles: section, what makes them, and whether they are folded away."""
 FIRST = "robust_accuracy"
 """The table that its section begins with: what the field asks for first."""
 
@@ -158,7 +158,7 @@ class Block:
 
 
 def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
-    """The page as HTML.
+    """Return the page as HTML.
 
     `spec` has scale, seeds, command, config (what captions name), claims (the datasets that claims are about) and
     datasets: name, title, words (sentences on the settings), models, tables, figures and shard.
@@ -213,13 +213,13 @@ def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
 
 
 def heading(spec: Mapping[str, Any]) -> str:
-    """The page's title: that of the study, for one model or for several."""
+    """Return the page's title, for one model or for several."""
     several = sum(len(entry["models"]) for entry in spec["datasets"]) > 1
     return "How robust are these image classifiers?" if several else "How robust is this image classifier?"
 
 
 def facts(material: Material, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The study at a glance."""
+    """Return the study at a glance: names and values."""
     settings = spec["config"]["datasets"]
     attacked = {entry["title"]: settings[entry["name"]]["attacked_images"] for entry in spec["datasets"]}
     alike = len(set(attacked.values())) == 1
@@ -238,7 +238,7 @@ def facts(material: Material, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def sections(material: Material, spec: Mapping[str, Any]) -> dict[str, list[Block]]:
-    """What each section shows of each dataset; sections and datasets without anything are absent."""
+    """Return what each section shows of each dataset; sections and datasets without anything are absent."""
     found: dict[str, list[Block]] = {}
     for entry, dataset in zip(spec["datasets"], material.datasets, strict=True):
         for name, block in _blocks(material, entry, dataset, spec).items():
@@ -291,12 +291,12 @@ def _blocks(
 
 
 def _kind(name: str) -> str:
-    """The key in `KINDS` of a figure; empty for one that is not known."""
+    """Return the key in `KINDS` of a figure; empty for an unknown figure."""
     return name if name in KINDS else next((key for key in KINDS if key.endswith("_") and name.startswith(key)), "")
 
 
 def _order(name: str) -> tuple[int, str, int]:
-    """Figures in the order of their kinds, each class's example beside what was added to it."""
+    """Sort figures in the order of their kinds, each class's example next to what was added to it."""
     kind = _kind(name)
     if kind in ("examples_", "differences_"):
         return list(KINDS).index("examples_"), name.removeprefix(kind), list(KINDS).index(kind)
@@ -336,7 +336,7 @@ def _shown(name: str, material: Material, entry: Mapping[str, Any], dataset: Dat
 
 
 def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -> Table:
-    """How many checks each model passed with each seed, and which it failed."""
+    """Say how many checks each model passed with each seed, and which it failed."""
     subjects = list(dict.fromkeys((row.model, row.seed) for row in rows))
     made = []
     for model, seed in subjects:
@@ -356,7 +356,7 @@ def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) 
 
 
 def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -> Table:
-    """Every check of every model."""
+    """Return every check of every model as a table."""
     two_digits = partial(percent, digits=2)
     made = [
         [
@@ -375,7 +375,7 @@ def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -
 
 
 def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
-    """How each attack is configured; those of a library have a method and steps."""
+    """Say how each attack is configured; a library's attacks have a method and steps."""
     rewards = {"probability": "−p of the true class", "cross_entropy": "−log p of the true class"}
     made = []
     for name, entry in attacks.items():

@@ -1,7 +1,4 @@
-"""What was found, in a few sentences that hold for this study: the section "In short" of the study's page.
-
-Takes what `robustness.pages.files` has read; reads and writes nothing.
-"""
+"""Says what was found, in a few sentences: the section "In short" of the study's page."""
 
 from __future__ import annotations
 
@@ -24,13 +21,13 @@ DAGGER = "\u00a0†"
 
 
 def titles(entry: Mapping[str, Any], dataset: Dataset) -> dict[str, str]:
-    """The titles of a dataset's models by name, with a dagger where one failed a trust check."""
+    """Return the titles of a dataset's models by name, with a dagger where one failed a trust check."""
     failed = questions.failures(dataset.trust)
     return {model["name"]: model["title"] + (DAGGER if model["name"] in failed else "") for model in entry["models"]}
 
 
 def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
-    """What was found, in a few sentences that hold for this study."""
+    """Say what was found, in a few sentences that hold for this study."""
     from markupsafe import Markup
 
     found: list[Markup] = []
@@ -52,7 +49,7 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
 
 
 def _trained(spec: Mapping[str, Any]) -> Markup:
-    """How often networks were trained, and which came with their weights, as no seed changes."""
+    """Say how often networks were trained, and which came with weights, which no seed changes."""
     from markupsafe import Markup
 
     several = len(spec["datasets"]) > 1
@@ -76,7 +73,7 @@ def _trained(spec: Mapping[str, Any]) -> Markup:
 
 
 def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence: float) -> Markup:
-    """Which model needed the largest median change and which the smallest, with intervals; ties are named together.
+    """Say which model needed the largest median change and which the smallest, with intervals; ties are named together.
 
     Models that failed a trust check are named, and left out: their numbers may belong to the attack.
     """
@@ -86,14 +83,14 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
     rows = [row for row in rows if row["attacked"] and not math.isnan(row["median_mean_change"])]
     on = Markup("On <b>{}</b>").format(entry["title"])
     if not rows:
-        return Markup("{}, no image could be attacked: the models get all of them wrong unchanged.").format(on)
+        return Markup("{}, no image could be attacked: the models get all of them wrong without an attack.").format(on)
     names = titles(entry, dataset)
     failed = questions.failures(dataset.trust)
     doubtful = Markup(" and ").join(Markup("<b>{}</b>").format(names[r["model"]]) for r in rows if r["model"] in failed)
     rows = [row for row in rows if row["model"] not in failed]
     if not rows:
-        return Markup("{}, no model passed every trust check, so that none is called the most robust.").format(on)
-    left_out = Markup(" Not ranked, for a failed trust check: {}.").format(doubtful) if doubtful else Markup("")
+        return Markup("{}, no model passed every trust check, so none is called the most robust.").format(on)
+    left_out = Markup(" Not ranked, because of a failed trust check: {}.").format(doubtful) if doubtful else Markup("")
     ordered = sorted(rows, key=lambda row: -row["median_mean_change"])
     most, least = ordered[0]["median_mean_change"], ordered[-1]["median_mean_change"]
     first = [row for row in ordered if row["median_mean_change"] == most]
@@ -104,9 +101,7 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
 
     def needed(row: Mapping[Any, Any]) -> Markup:
         if math.isinf(row["median_mean_change"]):
-            return Markup(
-                "half of its images or more were not fooled, so that its median is larger than any change made"
-            )
+            return Markup("a median change larger than any that was made (half of its images or more were not fooled)")
         bounds = interval(row["median_mean_change_low"], row["median_mean_change_high"])
         return Markup("a median change of {} per pixel (95 % interval {})").format(
             number(row["median_mean_change"]), bounds or "unknown"
@@ -127,14 +122,14 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
     )
     following = ordered[len(first)]
     if len(first) == 1 and first[0]["median_mean_change_low"] <= following["median_mean_change_high"]:
-        text += Markup(" The interval of {} overlaps that of {}, so which of them is ahead stays open.").format(
+        text += Markup(" The intervals of {} and {} overlap, so it stays open which of them is ahead.").format(
             names[first[0]["model"]], names[following["model"]]
         )
     return text + left_out
 
 
 def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
-    """The lowest and the highest test accuracy, with the models that have them."""
+    """Say the lowest and the highest test accuracy, with the models that have them."""
     from markupsafe import Markup
 
     rows = sorted(dataset.tables["accuracy"].to_dict("records"), key=lambda row: row["accuracy"])
@@ -142,11 +137,11 @@ def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
     (lowest, low), (highest, high) = ((row["model"], unbroken(percent(row["accuracy"]))) for row in (rows[0], rows[-1]))
     if len(rows) == 1:
         return Markup("Test accuracy is {}.").format(low)
-    return Markup("Test accuracy lies between {} ({}) and {} ({}).").format(low, names[lowest], high, names[highest])
+    return Markup("Test accuracy is between {} ({}) and {} ({}).").format(low, names[lowest], high, names[highest])
 
 
 def goal(spec: Mapping[str, Any]) -> float:
-    """The probability that a wrong class must reach in the paper's attack; 0 for any wrong prediction."""
+    """Return the probability that a wrong class must reach in the paper's attack; 0 for any wrong prediction."""
     confidence = spec["config"]["attacks"]["original"]["confidence"]
     return 0.0 if confidence == "argmax" else float(confidence)
 
@@ -156,7 +151,7 @@ def _reached(confidence: float) -> str:
 
 
 def not_fooled(material: Material, spec: Mapping[str, Any]) -> int:
-    """How many attacks did not fool their image."""
+    """Count the attacks that did not fool their image."""
     return sum(
         int(at_goal(dataset.tables["robustness"], goal(spec))["censored"].sum()) for dataset in material.datasets
     )

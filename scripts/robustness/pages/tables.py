@@ -1,7 +1,7 @@
-"""The tables of the study's page: which columns of a CSV are shown, under which headings, and how numbers are written.
+"""Makes the tables of the study's page: which columns of a CSV are shown, their headings, and how numbers are written.
 
-Pure functions on pandas tables. A number is written with three digits and sorted by its full value; its 95 % interval
-stands with it. What a CSV has beyond these columns stays there; every table names its file.
+Pure functions on pandas tables. A number is written with three digits and its 95 % interval, and sorted by its full
+value. Every table names its CSV file, which may have more columns.
 """
 
 from __future__ import annotations
@@ -52,42 +52,42 @@ class Table:
 
 
 def whole(value: float) -> str:
-    """A count with its thousands apart; a dash for nothing."""
+    """Write a count with its thousands apart; a dash for nothing."""
     return DASH if math.isnan(value) else f"{value:,.0f}"
 
 
 def plain(value: float) -> str:
-    """A setting as it was configured: 0.9, 1000."""
+    """Write a setting as it was configured: 0.9, 1000."""
     return DASH if math.isnan(value) else f"{value:g}"
 
 
 def interval(low: float, high: float, write: Any = number) -> str:
-    """The bounds of an interval; nothing where there is none."""
+    """Write the bounds of an interval; nothing where there is none."""
     return "" if math.isnan(low) and math.isnan(high) else f"{write(low)} to {write(high)}"
 
 
 def cell(value: Any, low: Any = math.nan, high: Any = math.nan, write: Any = number, tone: str = "") -> Cell:
-    """The cell of a number."""
+    """Return the cell of a number."""
     value, low, high = (math.nan if each is None else float(each) for each in (value, low, high))
     sort = "" if math.isnan(value) else repr(value)
     return Cell(unbroken(write(value)), sort, unbroken(interval(low, high, write)), tone)
 
 
 def words(value: Any, tone: str = "") -> Cell:
-    """The cell of a text; a dash where there is none."""
+    """Return the cell of a text; a dash where there is none."""
     text = DASH if value is None or value != value or value == "" else str(value)
     return Cell(text, "" if text == DASH else text, tone=tone)
 
 
 def level(required_confidence: float) -> str:
-    """A required confidence, of which 0 stands for any wrong prediction."""
+    """Write a required confidence, where 0 means any wrong prediction."""
     return "any wrong class" if is_level(required_confidence, ARGMAX) else f"{required_confidence:g}"
 
 
 def models(
     table: pandas.DataFrame, entries: Sequence[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Any]], file: str
 ) -> Table:
-    """Every model's size, what it was trained on and how; `cards` are the models' own (model.json)."""
+    """Tabulate every model's size, what it was trained on and how; `cards` are the models' own (model.json)."""
     columns = ["Parameters", "Layers", "Skip connections", "GFLOP per image", "Epochs", "Peak learning rate", "Batch"]
     of_model = {row["model"]: row for row in table.to_dict("records")}
     rows = []
@@ -110,7 +110,7 @@ def models(
 
 
 def accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Test accuracy, and the paper's where it has one."""
+    """Tabulate test accuracy, and the paper's where it gives one."""
     published = bool(table["accuracy_published"].notna().any())
     head = [Column("Model", "text"), Column("Accuracy")]
     head += [Column("In the paper")] if published else []
@@ -130,7 +130,7 @@ def accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 def robustness(
     table: pandas.DataFrame, titles: Mapping[str, str], required_confidence: float, threshold: float, file: str
 ) -> Table:
-    """The paper's attack at its required confidence: how it ended, and how much change it needed."""
+    """Tabulate the paper's attack at its required confidence: how it ended, and how much change it needed."""
     head = ["Attacked", "Not fooled", "Wrong unchanged", "Change per pixel, median", "Change per pixel, mean"]
     rows = [
         [
@@ -164,12 +164,12 @@ def robustness(
 
 
 def at_goal(table: pandas.DataFrame, required_confidence: float) -> pandas.DataFrame:
-    """The rows of the table of robustness that the page is about: the paper's attack at its required confidence."""
+    """Return the rows of the table of robustness for the paper's attack at its required confidence."""
     return at_level(table[table["attack"] == "original"], required_confidence)
 
 
 def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Every attack at every required confidence."""
+    """Tabulate every attack at every required confidence."""
     head = ["Wrong class reaches", "Attacked", "Not fooled", "Change per pixel, median", "L2 norm, median"]
     rows = [
         [
@@ -192,7 +192,7 @@ def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Ta
 
 
 def rank_agreement(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Whether confidences, and measures of change, rank the models alike."""
+    """Tabulate whether confidences, and measures of change, rank the models alike."""
     measures = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change", "pixels_changed": "pixels changed"}
 
     def named(value: Any) -> str:
@@ -240,7 +240,7 @@ def robust_accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: st
 
 
 def believability(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """How often judges see the new class in adversarial images, and in noise."""
+    """Tabulate how often judges see the new class in adversarial images, and in noise."""
     head = ["Index", "See the new class", "See the original", "See neither", "See it in noise", "SSIM", "Images"]
     rows = [
         [
@@ -258,7 +258,7 @@ def believability(table: pandas.DataFrame, titles: Mapping[str, str], file: str)
 
 
 def transfer(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Whether what fools one model fools another."""
+    """Tabulate whether what fools one model fools another."""
     head = ["Size", "Fooled", "Same mistake", "Other mistake", "Fooled by noise", "Images"]
     rows = [
         [
@@ -277,7 +277,7 @@ def transfer(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 
 
 def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """The attack toward each class, its images counted over all pairs of classes."""
+    """Tabulate the attack toward each class, with images counted over all pairs of classes."""
     counted = (
         table.groupby(["model", "required_confidence"], sort=False)[["images", Outcome.SUCCESS]].sum().reset_index()
     )
@@ -300,7 +300,7 @@ def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 
 
 def sensitivity(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Each claim's verdict at each value of α and σ."""
+    """Tabulate each claim's verdict at each value of α and σ."""
     rows = [
         [
             cell(row["claim"], write=whole),
@@ -324,7 +324,7 @@ def sensitivity(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -
 
 
 def comparison(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """How much more change our attacks make than the best of a library's."""
+    """Tabulate how much more change our attacks make than the best of a library's."""
     rows = [
         [
             words(row["attack"]),
@@ -339,11 +339,11 @@ def comparison(table: pandas.DataFrame, titles: Mapping[str, str], file: str) ->
     ]
     columns = [Column("Attack", "text"), Column("Model", "text"), Column("Norm", "text")]
     head = ["Ours ÷ the best", "Our median", "We fooled", "Both fooled", "Only we", "Only the library"]
-    return Table("Our attacks beside a library’s", [*columns, *map(Column, head)], rows, "comparison", file)
+    return Table("Our attacks compared with a library’s", [*columns, *map(Column, head)], rows, "comparison", file)
 
 
 def references(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """What others measured, beside ours."""
+    """Tabulate what others measured, compared with ours."""
     rows = [
         [
             words(f"{row['source']}, {row['table']}"),

@@ -1,6 +1,6 @@
-"""Pages from Jinja templates: values are escaped for HTML, and a name that a template is not given is an error.
+"""Fills the Jinja templates of pages: values are escaped for HTML, and a name that a template is not given is an error.
 
-Reads the template and what it includes, from its folder; writes nothing.
+Reads the template and what it includes, from its folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def rendered(template: Path, filters: Mapping[str, Callable[..., str]], **values: Any) -> str:
-    """The page that a template makes of `values`; `filters` are the functions that it calls by name."""
+    """Return the page that a template makes from `values`; `filters` are the functions that it calls by name."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -26,5 +26,5 @@ def rendered(template: Path, filters: Mapping[str, Callable[..., str]], **values
 
 
 def unbroken(text: str) -> str:
-    """Text whose quantities are not torn apart at the end of a line."""
+    """Keep quantities in a text from being split at the end of a line."""
     return text.replace(" %", "\u00a0%").replace(" = ", "\u00a0=\u00a0")

@@ -1,6 +1,6 @@
-"""The page of a dataset's trust checks: every check of every model, what it asks, and what its failure means.
+"""Writes the page of a dataset's trust checks: every check of every model, what it asks, and what its failure means.
 
-Takes the rows of the table; reads the template, writes nothing. The page needs no other file and no network.
+The page needs no other file and no network.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from robustness.trust.questions import QUESTIONS, Row
 
 
 def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) -> str:
-    """The page as HTML; `spec` is that of a figure (dataset, models with their titles, footnote) with `images`.
+    """Return the page as HTML; `spec` is like a figure's (dataset, models with their titles, footnote) with `images`.
 
     Raises `UserError` for a model of the spec that the table lacks, or a table with a check that is not known.
     """
     for row in table:
         if row.check not in QUESTIONS:
-            raise UserError(f"the table of trust checks has an unknown check '{row.check}': delete it and run again")
+            raise UserError(
+                f"the table of trust checks has an unknown check '{row.check}': delete it and run the workflow again"
+            )
     subjects = [subject for model in spec["models"] for subject in subjects_of(table, model)]
     return rendered(
         template,
@@ -37,7 +39,7 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
 
 
 def subjects_of(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A model's checks, seed by seed, those that failed apart."""
+    """Return a model's checks, seed by seed, with the failed ones apart."""
     rows = [row for row in table if row.model == model["name"]]
     if not rows:
         raise UserError(

@@ -1,7 +1,6 @@
-"""What every script shares: its log, its spec argument, and how it fails.
+"""Gives every script its log, its `--spec` argument and its way to fail.
 
-Writes the script's log file and, on an error that a user can mend, one sentence to the terminal. Exists so that the
-scripts stay three lines long: parse, call, write.
+Writes the script's log file and, on an error that a user can fix, one sentence to the terminal.
 """
 
 from __future__ import annotations
@@ -24,12 +23,14 @@ from robustness.runtime.status import drawn_elsewhere
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser with what all scripts take: `--spec` (the rule's settings as JSON) and `--log`."""
+    """Return an argument parser with what all scripts take: `--spec` (the rule's settings as JSON) and `--log`."""
     arguments = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    arguments.add_argument("--spec", type=json.loads, default={}, metavar="JSON", help="settings that shape the result")
-    arguments.add_argument("--log", type=Path, metavar="FILE", help="where log lines go besides the terminal")
+    arguments.add_argument(
+        "--spec", type=json.loads, default={}, metavar="JSON", help="settings of the result, as JSON"
+    )
+    arguments.add_argument("--log", type=Path, metavar="FILE", help="write log lines to FILE, too")
     return arguments
 
 
@@ -38,7 +39,7 @@ def run_named(
     main: Callable[[argparse.Namespace], None],
     arguments: Callable[[ModuleType], argparse.ArgumentParser],
 ) -> None:
-    """Run a program whose first word names a module of `package`: it gives that module to `arguments`, then does `run`.
+    """Run a program whose first word names a module of `package`, which `arguments` makes a parser for.
 
     Imports no other module of the package.
     """
@@ -59,7 +60,7 @@ def run(
     """Parse the command line (`words`), set up logging, call `main`; exit 1 with a sentence on a `UserError`.
 
     Any other exception is a defect: its traceback goes to the log file and to the terminal. What the script used
-    (`robustness.runtime.usage`) is written beside the log.
+    (`robustness.runtime.usage`) is written next to the log.
     """
     options = arguments.parse_args(words)
     try:
@@ -92,7 +93,7 @@ def _set_up_logging(path: Path | None) -> None:
 
 
 def _explain(error: OSError) -> str:
-    """The sentence for an operating system's error."""
+    """Return the sentence for an error of the operating system."""
     import errno
 
     where = f" while using {error.filename}" if error.filename else ""
@@ -100,16 +101,16 @@ def _explain(error: OSError) -> str:
         return f"the disk is full{where}: free some space and run the same command again; finished files are kept"
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
         return (
-            f"no permission{where}: make it readable if the job reads it; if the job writes it, make its folder "
-            "writable, or set 'results' to another folder"
+            f"no permission{where}: if the job reads it, make it readable; if the job writes it, make its folder "
+            "writable or set 'results' to another folder"
         )
     return f"{error.strerror or error}{where}"
 
 
 def settings(spec: dict[str, Any], *keys: str) -> list[Any]:
-    """The values of `keys` in a spec, in order.
+    """Return the values of `keys` in a spec, in order.
 
-    Raises `UserError` naming the first key that is missing, for someone who calls a script by hand.
+    Raises `UserError` that names the first missing key, for somebody who runs a script by hand.
     """
     for key in keys:
         if key not in spec:

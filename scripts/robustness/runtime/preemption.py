@@ -1,8 +1,8 @@
-"""A script that is asked to end (SIGTERM) does so at its next safe point, with its state saved.
+"""Lets a script that is asked to end (SIGTERM) save its state first.
 
 A scheduler sends the signal some seconds before it kills a job: at the end of the job's time, or when it needs the
-machine for another. Inside `noticed` the signal only leaves a note. Loops that take long ask `requested` after each
-step; where it is, they save what they have and call `stop`.
+machine for another job. Inside `noticed` the signal only sets a flag. Long loops call `requested` after each step; if
+it is true, they save what they have and call `stop`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _request = threading.Event()
 
 
 class Interrupted(UserError):
-    """The script ended because it was asked to, not because something is wrong; running it again goes on."""
+    """Raised when a script ends because it was asked to; running it again continues its work."""
 
 
 @contextmanager
@@ -35,13 +35,13 @@ def noticed() -> Iterator[None]:
 
 
 def requested() -> bool:
-    """Whether the script was asked to end."""
+    """Return whether the script was asked to end."""
     return _request.is_set()
 
 
 def stop(what: str, state: object) -> NoReturn:
     """End `what`, whose state was saved in the file `state`."""
     raise Interrupted(
-        f"{what}: stopped by SIGTERM, as at the end of a job's time; {state} holds what was computed, and the same "
-        "command goes on from there"
+        f"{what}: stopped by SIGTERM, as when a job's time is over; what was computed is in {state}: run the "
+        "same command again to continue from there"
     )

@@ -1,7 +1,7 @@
-"""What a run says of itself: which jobs it has and how long they may take, what to open afterwards, what failed.
+"""Says what a run has to do and how long that may take, what to open afterwards, and what failed.
 
-Reads benchmark files and logs of jobs; writes nothing. Pure functions on a list of `Job`, so that what Snakemake knows
-of a run is asked for in one place (rules/hooks.smk). Uses the standard library alone, which every Snakemake has.
+Reads benchmark files and logs of jobs. Its functions take a list of `Job`, so that only rules/hooks.smk asks Snakemake
+about a run. Uses only the standard library, which every Snakemake has.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ KINDS = {
     "check_trust": ("model checked", "models checked"),
     "judge_attack": ("judged attack", "judged attacks"),
     "transfer_attack": ("transferred attack", "transferred attacks"),
-    "judge_swept_value": ("value of the sensitivity", "values of the sensitivity"),
+    "judge_swept_value": ("swept value", "swept values"),
     "benchmark_attack": ("timed attack", "timed attacks"),
     "tabulate_": ("table", "tables"),
     "plot_": ("figure", "figures"),
     "write_": ("page", "pages"),
     "write_study_page": ("page", "pages"),
 }
-"""What the jobs of a rule are called, one and several; a name that ends in `_` stands for all rules that begin so."""
+"""What a rule's jobs are called, in singular and plural; a name that ends in `_` means all rules that start with it."""
 
 STUDY_PAGE = "study.html"
 OPEN_FIRST = {
@@ -48,7 +48,7 @@ OPEN_FIRST = {
     "tables/accuracy.csv": "how often each model is right",
     "tables/robustness.csv": "every measure of every attack",
 }
-"""Files, of all datasets or of one, that a person wants to see first, and what they show."""
+"""Files that a person wants to see first, and what they show."""
 
 _MOST_FAILURES = 3
 _LAST_LINES = 6
@@ -58,7 +58,7 @@ _CLOCKS_DIFFER = 60.0
 
 @dataclass(frozen=True)
 class Job:
-    """One job of a run. `wildcards` as `dataset=mnist, model=…`; files as Snakemake names them, None where none is."""
+    """One job of a run: `wildcards` as `dataset=mnist, model=…`, files as Snakemake names them, None for no file."""
 
     rule: str
     wildcards: str = ""
@@ -72,7 +72,7 @@ class Job:
 
 
 def jobs_in_words(jobs: Sequence[Job]) -> str:
-    """The jobs by kind in words: `4 trainings, 16 attack shards, 12 figures and 2 others (prepare_data)`."""
+    """Count the jobs of each kind in words: `4 trainings, 16 attack shards, 12 figures and 2 others (prepare_data)`."""
     kinds = Counter(_kind(job.rule) for job in jobs)
     parts = [counted(kinds[kind], *KINDS[kind]) for kind in KINDS if kind in kinds]
     others = sorted({job.rule for job in jobs if _kind(job.rule) is None})
@@ -89,9 +89,9 @@ def _kind(rule: str) -> str | None:
 
 
 def earlier_seconds(jobs: Iterable[Job]) -> dict[Job, float]:
-    """How long each job took before, as far as benchmark files tell.
+    """Return how long each job took before; a job about which no benchmark file says anything is absent.
 
-    That of the job itself, else the median of its rule's jobs on the same dataset, else of those on all datasets.
+    The time is the job's own, else the median of its rule's jobs on the same dataset, else the median on all datasets.
     """
     pools: dict[tuple[Path, str], float | None] = {}
 
@@ -130,9 +130,9 @@ def _seconds_in(path: Path) -> float | None:
 
 
 def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | None) -> str:
-    """A sentence on how long the jobs may take on so many cores (None: on a cluster), by how long they took before."""
+    """Say how long the jobs may take on `cores` cores (None: on a cluster), from how long they took before."""
     if not seconds:
-        return "How long that takes no earlier run here tells."
+        return "No estimate yet: nothing has run here before."
     if cores is None:
         work = f"about {in_words(sum(seconds.values()))} of computing, shared among the jobs that run side by side"
     else:
@@ -141,7 +141,7 @@ def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | Non
     unknown = [job for job in jobs if job not in seconds]
     if unknown:
         others = jobs_in_words(unknown)
-        return f"An estimate from earlier runs: {work}, and on top {others}, of which there are no times yet."
+        return f"An estimate from earlier runs: {work}, plus {others}, whose times are not known yet."
     return f"An estimate from earlier runs: {work}."
 
 
@@ -149,17 +149,17 @@ def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | Non
 
 
 def done(jobs: Sequence[Job], results: str, downloads: str) -> list[str]:
-    """Lines for a run that succeeded: what to open or, where it only filled the folder `downloads`, what that means."""
+    """Return the lines for a run that succeeded: what to open, or what it means that only `downloads` was filled."""
     if all(job.rule == "download_data" for job in jobs):
-        return [f"Done. What comes over a network is in {downloads}/; the rest needs none."]
+        return [f"Done. All downloads are in {downloads}/; the other steps need no network."]
     first = to_open(jobs, results)
     return ["Done. Open first:", *(f"  {line}" for line in first)] if first else ["Done."]
 
 
 def to_open(jobs: Iterable[Job], results: str) -> list[str]:
-    """What to look at of what a run made: a line each, what a person wants first; else the figures and tables.
+    """Return a line for each file to look at: those of `OPEN_FIRST`, or else the first figures and tables.
 
-    A study's page that an earlier run left in the folder `results` comes first, too, and is said to be older.
+    The study's page comes first even if an earlier run wrote it; its line then says so.
     """
     made = [path for job in jobs for path in job.output]
     found = [(path, words) for name, words in OPEN_FIRST.items() for path in made if path.endswith(f"/{name}")]
@@ -167,18 +167,18 @@ def to_open(jobs: Iterable[Job], results: str) -> list[str]:
         found = [(path, "") for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
     page = Path(results, STUDY_PAGE)
     if str(page) not in made and page.is_file():
-        found = [(str(page), f"{OPEN_FIRST[STUDY_PAGE]}, as an earlier run left it"), *found]
+        found = [(str(page), f"{OPEN_FIRST[STUDY_PAGE]} (from an earlier run)"), *found]
     width = 2 + max((len(path) for path, _ in found), default=0)
     return [f"{path:{width}}{words}".rstrip() for path, words in found]
 
 
 def failures(jobs: Sequence[Job], started: float) -> list[str]:
-    """Lines that name each failed job, its log's last lines and the next step.
+    """Return lines that name each failed job, the last lines of its log and the next step.
 
-    `started` is when the run began, in seconds since 1970: an older log is of another run.
+    `started` is when the run began, in seconds since 1970: an older log belongs to another run.
     """
     if not jobs:
-        return ["No job failed by itself. Run the same command again: it goes on where this run ended."]
+        return ["No job failed: the run was ended. Run the same command again to continue it."]
     lines = []
     for job in jobs[:_MOST_FAILURES]:
         lines.append(f"Failed: {job.rule}{f' ({job.wildcards})' if job.wildcards else ''}")
@@ -191,11 +191,11 @@ def failures(jobs: Sequence[Job], started: float) -> list[str]:
         lines.append(f"    {next_step(text)}")
         cluster = Path("results", "slurm_logs", f"rule_{job.rule}")
         if cluster.is_dir():
-            lines.append(f"    What Slurm said of it: {cluster}/")
+            lines.append(f"    Slurm's messages about it: {cluster}/")
     if len(jobs) > _MOST_FAILURES:
         more = ", ".join(job.log or job.rule for job in jobs[_MOST_FAILURES:][:_LAST_LINES])
         lines.append(f"And {len(jobs) - _MOST_FAILURES} more; their logs: {more}")
-    lines.append("What is finished stays: the same command does only the rest.")
+    lines.append("Finished files are kept: the same command does only the rest.")
     return lines
 
 
@@ -210,16 +210,19 @@ def _written_since(log: str | None, started: float) -> str | None:
 
 
 def next_step(log: str | None) -> str:
-    """What to do about a job that failed, by what its log says (None: nothing)."""
+    """Say what to do about a job that failed, from its log (None: it wrote none)."""
     if log is None:
-        return "Snakemake's own message, above, says why it could not start: often a package is missing (make install)."
+        return (
+            "Next: read Snakemake's message above, which says why the job could not start: often a package is missing "
+            "(make install)."
+        )
     if "this is a defect of the workflow" in log:
-        return "Next: this is a mistake of the workflow, not yours: report it, with the whole log."
+        return "Next: this error is the workflow's, not yours: report it, with the whole log."
     if "stopped by SIGTERM" in log:
-        return "Next: run the same command again: the job goes on from where it was stopped."
+        return "Next: run the same command again: the job continues where it was stopped."
     if any(" ERROR " in line for line in log.splitlines()):
         return "Next: do what the line with ERROR says, then run the same command again."
     return (
-        "Next: it ended without a word, as when memory runs out or somebody ends it: run the same command again, with "
-        "fewer --cores if memory was short."
+        "Next: run the same command again. The job ended without a message, as when memory runs out or somebody "
+        "ends it: if memory ran out, use fewer --cores."
     )

@@ -1,7 +1,7 @@
-"""The change that each image needed, where some were not fooled, and the share that a change allowed fools.
+"""Computes the change that each image needed, where some were not fooled, and the share that a given change fools.
 
 Pure functions on tables of measures and on arrays. An image that was attacked and not fooled needed more change than
-the attack made ("censored"): it is infinite here, so that it is never taken for an easy one, and never left out.
+the attack made ("censored"): it is infinite here, so that it never counts as an easy image and is never left out.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ class Measures(Protocol):
     """Measures by the names of their columns: a mapping of arrays, or a table of pandas."""
 
     def __getitem__(self, name: str, /) -> Any:
-        """The column of that name."""
+        """Return the column of that name."""
 
 
 def changes(tables: Sequence[Measures], measure: str) -> Values:
-    """The change that each seed's images needed (seeds × images): inf where not fooled, nan where not attacked.
+    """Return the change that each seed's images needed (seeds × images): inf where not fooled, nan where not attacked.
 
     `tables` has the measures of each seed at one required confidence, of the same images.
     """
@@ -41,22 +41,22 @@ def _of_seed(table: Measures, measure: str) -> Values:
 
 
 def _in_vain(table: Measures) -> NDArray[np.bool_]:
-    """Which images were attacked and not fooled."""
+    """Return which images were attacked and not fooled."""
     return np.asarray((table["ended"] != Outcome.SUCCESS) & (table["ended"] != Outcome.SKIPPED))
 
 
 def censored(tables: Sequence[Measures]) -> int:
-    """How many of the attacks, over seeds, did not fool their image."""
+    """Count the attacks, over seeds, that did not fool their image."""
     return sum(int(_in_vain(table).sum()) for table in tables)
 
 
 def attacked(tables: Sequence[Measures]) -> int:
-    """How many images were attacked, over seeds."""
+    """Count the images that were attacked, over seeds."""
     return sum(int((table["ended"] != Outcome.SKIPPED).sum()) for table in tables)
 
 
 def first_censored(tables: Sequence[Measures], measure: str) -> float:
-    """The smallest change with which an attack ended without success; inf where all succeeded.
+    """Return the smallest change with which an attack ended without success; inf where all succeeded.
 
     Up to there the share of images fooled is exact; beyond it, it could be larger.
     """
@@ -72,7 +72,7 @@ class Band(NamedTuple):
 
 
 def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
-    """The share of attacked images that a change of at most `allowed` fools, with the interval of `stats.seeds`.
+    """Return the share of attacked images that a change of at most `allowed` fools, with the interval of `stats.seeds`.
 
     `needed` is as `changes` returns it; the share is the mean over seeds.
     """

@@ -1,7 +1,4 @@
-"""Intervals for what the tables report (bootstrap for means and medians, Wilson for accuracies).
-
-Pure functions of numbers; reads and writes nothing. Exists so that every table uses the same, tested intervals.
-"""
+"""Computes intervals over images: bootstrap for means and medians, Wilson for shares. Pure functions of numbers."""
 
 from __future__ import annotations
 
@@ -26,19 +23,19 @@ class Interval(NamedTuple):
 
 
 def bootstrap_mean(values: ArrayLike, *, seed: int = 0, resamples: int = 2000, level: float = 0.95) -> Interval:
-    """The mean of `values` (n finite numbers) with a bias-corrected and accelerated bootstrap interval.
+    """Return the mean of `values` (n finite numbers) with a bias-corrected and accelerated bootstrap interval.
 
     The same numbers give the same interval, in whatever order they come. Where the correction is undefined (a few
-    values, most of them equal) the percentile interval is given. One value, or equal values, tell nothing about
-    spread: the interval collapses onto the mean. No values: nan. Raises `ValueError` for values that are not finite.
+    values, most of them equal) the percentile interval is given. One value, or equal values, say nothing about
+    the spread: the interval is the mean itself. No values: nan. Raises `ValueError` for values that are not finite.
     """
     return _bootstrap(values, np.mean, ("BCa", "percentile"), seed, resamples, level)
 
 
 def bootstrap_median(values: ArrayLike, *, seed: int = 0, resamples: int = 2000, level: float = 0.95) -> Interval:
-    """The median of `values` (n finite numbers) with a percentile bootstrap interval; else as `bootstrap_mean`.
+    """Return the median of `values` (n finite numbers) with a percentile bootstrap interval; else as `bootstrap_mean`.
 
-    The correction that `bootstrap_mean` makes rests on leaving out single values, which says little about a median.
+    The correction of `bootstrap_mean` comes from leaving out single values, which says little about a median.
     """
     return _bootstrap(values, np.median, ("percentile",), seed, resamples, level)
 
@@ -51,7 +48,7 @@ def _bootstrap(
     resamples: int,
     level: float,
 ) -> Interval:
-    """A statistic of `values` with the interval of the first of scipy's `methods` whose bounds are finite."""
+    """Return a statistic of `values` with the interval of the first of scipy's `methods` whose bounds are finite."""
     from scipy.stats import bootstrap
 
     ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
@@ -82,7 +79,7 @@ def _bootstrap(
 
 
 def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
-    """The share `successes / n` with Wilson's score interval, which stays in [0, 1] and has a width even at 0 and 1.
+    """Return the share `successes / n` with Wilson's score interval, which is in [0, 1] and has a width at 0 and 1.
 
     `n` of 0 gives nan. Raises `ValueError` unless 0 ≤ `successes` ≤ `n`.
     """
@@ -95,7 +92,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
 
 def wilson_bounds(shares: Floats, n: float | Floats, *, level: float = 0.95) -> tuple[Floats, Floats]:
-    """The bounds of Wilson's score interval of each of `shares` of `n` trials, which may be the mean of several seeds.
+    """Return the bounds of Wilson's score interval of each of `shares` of `n` trials, which may be means over seeds.
 
     Written out, since a figure needs it too: importing statsmodels for it takes longer than drawing.
     """

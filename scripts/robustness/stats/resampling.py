@@ -1,7 +1,8 @@
-"""Images drawn with replacement, what is computed of those drawn, and the interval of one seed's images that follows.
+"""Draws images with replacement, and computes statistics of the draws and the interval of one seed's images.
 
 Pure functions of numbers. Values are arrays with a row for each seed and a column for each image; nan is an image that
-the model got wrong unchanged, so that it was not attacked; inf one that was attacked and not fooled ("censored").
+was not attacked, because the model already gets it wrong; inf is an image that was attacked and not fooled
+("censored").
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from robustness.stats.intervals import Interval
 from robustness.stats.tests import Values, log_ratios
 
 Statistic = Callable[..., Values]
-"""A number per resample and seed, of arrays (resamples × images) that say how often each image was drawn."""
+"""Returns a number per resample and seed, from arrays (resamples × images) that say how often each image was drawn."""
 
 RESAMPLES = 1000
 _BATCH = 2_000_000
@@ -28,9 +29,9 @@ _BATCH = 2_000_000
 def over_images(
     statistic: Statistic, images: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
 ) -> Interval:
-    """A statistic of one seed with its percentile bootstrap interval, whose bounds may be infinite.
+    """Return a statistic of one seed with its percentile bootstrap interval, whose bounds may be infinite.
 
-    `images` are the numbers of images of the sets that the statistic is of, each of which is drawn from by itself.
+    `images` are the sizes of the statistic's sets of images; each set is resampled by itself.
     """
     if not min(images):
         return Interval(math.nan, math.nan, math.nan)
@@ -39,7 +40,7 @@ def over_images(
 
 
 def percentiles(estimate: float, drawn: Values, *, level: float = 0.95) -> Interval:
-    """An estimate with the percentiles of its resamples, which may be infinite; those that are nan are none."""
+    """Return an estimate with the percentiles of its resamples, which may be infinite; nan is left out."""
     known = drawn[~np.isnan(drawn)]
     if not known.size:
         return Interval(estimate, math.nan, math.nan)
@@ -53,19 +54,19 @@ def percentiles(estimate: float, drawn: Values, *, level: float = 0.95) -> Inter
 
 
 def median_of(values: Values) -> Statistic:
-    """The median of each seed's images (seeds × images), which may be infinite; nan of none."""
+    """Return the median of each seed's images (seeds × images), which may be infinite; nan of none."""
     rows = [_Sorted.of(row) for row in np.atleast_2d(values)]
     return lambda counts: np.stack([row.median(counts) for row in rows], axis=1)
 
 
 def log_ratio_of_medians(first: Values, second: Values) -> Statistic:
-    """The log of how many times the second's median the first's is, of two sets of images (seeds × images each)."""
+    """Return the log of the first median divided by the second, of two sets of images (seeds × images each)."""
     one, other = median_of(first), median_of(second)
     return lambda ours, theirs: log_ratios(one(ours), other(theirs))
 
 
 def mean_of(values: Values) -> Statistic:
-    """The mean of each seed's images (seeds × images); nan counts for nothing."""
+    """Return the mean of each seed's images (seeds × images), without nan."""
     known = ~np.isnan(values)
     filled, weights = np.where(known, values, 0.0).T, known.T.astype(float)
 
@@ -78,9 +79,9 @@ def mean_of(values: Values) -> Statistic:
 
 
 def share_within(values: Values, limits: NDArray[np.float64]) -> Statistic:
-    """The share of each seed's images (seeds × images) with at most each limit: resamples × seeds × limits.
+    """Return the share of each seed's images (seeds × images) with at most each limit: resamples × seeds × limits.
 
-    Images without a value (nan) count for nothing, infinite ones are within no limit.
+    Images without a value (nan) are left out, infinite ones are within no limit.
     """
     rows = [_Sorted.of(row) for row in values]
     places = [np.searchsorted(row.values[np.isfinite(row.values)], limits, side="right") for row in rows]
@@ -98,7 +99,7 @@ def share_within(values: Values, limits: NDArray[np.float64]) -> Statistic:
 
 
 def log_odds_of(successes: Values) -> Statistic:
-    """The log of the odds of success of each seed's images (1, 0, or nan), half an image added to either side.
+    """Return the log odds of success of each seed's images (1, 0, or nan), with half an image added to either side.
 
     So that a seed in which everything succeeds has finite odds (Anscombe, 1956).
     """
@@ -107,7 +108,7 @@ def log_odds_of(successes: Values) -> Statistic:
 
 
 def log_odds_error(successes: Values) -> float:
-    """The standard error of the mean over seeds of `log_odds_of` that counting alone brings (Gart and Zweifel, 1967).
+    """Return the standard error of `log_odds_of`'s mean over seeds from counting alone (Gart and Zweifel, 1967).
 
     A bootstrap of images that all succeed sees none.
     """
@@ -129,7 +130,7 @@ class _Sorted:
         return cls(values[order], order)
 
     def median(self, counts: NDArray[np.int64]) -> Values:
-        """The median for each row of `counts`, which says how often each place was drawn."""
+        """Return the median for each row of `counts`, which says how often each place was drawn."""
         if not self.values.size:
             return np.full(len(counts), math.nan)
         upto = np.cumsum(counts[:, self.places], axis=1)
@@ -141,12 +142,12 @@ class _Sorted:
 
 
 def observed(statistic: Statistic, images: Sequence[int]) -> Values:
-    """The statistic of the images themselves, for each seed."""
+    """Return the statistic of the images themselves, for each seed."""
     return statistic(*(np.ones((1, number), np.int64) for number in images))[0]
 
 
 def draws(images: Sequence[int], resamples: int, seed: int) -> Iterator[list[NDArray[np.int64]]]:
-    """Batches of resamples, each as often as every image of each set was drawn: arrays of resamples × images."""
+    """Yield batches of resamples as how often each image of each set was drawn: arrays of resamples × images."""
     rng = np.random.default_rng(seed)
     batch = max(1, min(resamples, _BATCH // max(1, *images)))
     for start in range(0, resamples, batch):

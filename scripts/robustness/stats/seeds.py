@@ -1,7 +1,7 @@
-"""What several trainings of one recipe say of it: the one interval over seeds, and tests that rest on the same error.
+"""Computes what several trainings say about their recipe: the one interval over seeds, and tests with the same error.
 
 Pure functions of numbers. Exists because another training of the same recipe differs from this one by more than any
-number of images can tell. Seeds share their images: each resample draws seeds, and for all of them the same images.
+number of images can show. Seeds share their images: each resample draws seeds, and the same images for all of them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas
 
 Scale = Literal["linear", "log", "log odds"]
-"""Where seeds are taken to vary normally."""
+"""The scale on which seeds are assumed to vary normally."""
 
 ANYWHERE = (-math.inf, math.inf)
 
@@ -55,27 +55,27 @@ class Summary:
 MEAN = Summary(mean_of, over_images=bootstrap_mean)
 MEDIAN = Summary(median_of)
 DIFFERENCE = Summary(mean_of)
-"""The mean of what differs image by image, such as two models that are paired on the same images."""
+"""The mean of a difference for each image, such as two models that are paired on the same images."""
 MEDIAN_RATIO = Summary(median_of, "log")
 FINITE_RATIO = Summary(median_of, "log", bootstrap_median)
-"""The median of ratios none of which is infinite."""
+"""The median of ratios; none of them is infinite."""
 SHARE = Summary(mean_of, "log odds", lambda known: wilson(int(known.sum()), known.size))
 """The share of ones among ones and zeros."""
 
 
 def interval(summary: Summary, *values: Values, within: tuple[float, float] = ANYWHERE) -> Interval:
-    """A statistic's mean over seeds with its 95 % interval: over images with one seed, over seeds and images with more.
+    """Return a statistic's mean over seeds and its 95 % interval: over images, or over seeds and images.
 
     `values` has a row for each seed and a column for each image; nan is no value. Two models that were given the same
-    images are compared by one array, of their differences or log ratios. Several arrays are sets of images that have
-    nothing to do with each other, each of which is drawn from by itself. `within` is where bounds over seeds must be.
+    images are compared by one array, of their differences or log ratios. Several arrays are sets of different images;
+    each set is resampled by itself. `within` is where bounds over seeds must be.
 
     With several seeds: each seed's statistic on the summary's scale, their mean, the mean's standard error by a
     bootstrap of seeds and then images (`error_of_mean`), Student's t with one degree of freedom less than there are
-    seeds, and back from the scale. Of a share the estimate is the mean of shares, and no bound is nearer to it than
-    Wilson's for the images of one seed: a bootstrap of images that all succeed sees no error. There are no bounds (nan)
-    where a seed's statistic is infinite on the scale. A seed without values is left out; seeds that are equal in all
-    values count as one.
+    seeds, and back from the scale. For a share the estimate is the mean of the shares, and no bound is nearer to it
+    than Wilson's for the images of one seed, because a bootstrap of images that all succeed sees no error. There are no
+    bounds (nan) where a seed's statistic is infinite on the scale. A seed without values is left out; seeds that are
+    equal in all values count as one.
     """
     kept = distinct(*values)
     if len(kept[0]) == 1:
@@ -88,9 +88,9 @@ def interval(summary: Summary, *values: Values, within: tuple[float, float] = AN
 
 
 def intervals(summary: Summary, values: Values) -> list[Interval]:
-    """`interval` of each of several sets of values of the same seeds and images (sets × seeds × images) at once.
+    """Return `interval` for several sets of values of the same seeds and images (sets × seeds × images) at once.
 
-    The same resamples serve all sets, which takes a fraction of the time.
+    All sets use the same resamples, which takes a fraction of the time.
     """
     found: dict[int, Interval] = {}
     alike: dict[bytes, list[int]] = {}
@@ -109,15 +109,15 @@ def intervals(summary: Summary, values: Values) -> list[Interval]:
 
 
 def by_seed(values: pandas.Series) -> Values:
-    """Numbers by `seed` and `image`, the levels of the index, as an array: seeds × images, nan where there is none."""
+    """Return numbers by `seed` and `image`, the levels of the index, as an array: seeds × images, nan where none is."""
     return values.astype(float).unstack("image").to_numpy() if len(values) else np.zeros((1, 0))
 
 
 def distinct(*values: Values) -> list[Values]:
-    """The seeds (rows) that have a value in each array: the first alone where all are equal, and where there is none.
+    """Return the seeds (rows) with a value in each array; only the first where all are equal, or none has a value.
 
-    A model that comes with its weights is the same for each seed, so that seeds that are equal count as one. Those that
-    are infinite throughout are no such model: nothing is known of them but that they were not fooled.
+    A pretrained model is the same for each seed, so equal seeds count as one. Seeds whose values are all infinite are
+    not such a model: all that is known about them is that they were not fooled.
     """
     known = np.all([_knows(array) for array in values], axis=0)
     kept = [array[known] for array in values]
@@ -128,12 +128,12 @@ def distinct(*values: Values) -> list[Values]:
 
 
 def _knows(values: Values) -> NDArray[np.bool_]:
-    """Which seeds (rows) have a value."""
+    """Return which seeds (rows) have a value."""
     return np.asarray((~np.isnan(values)).any(axis=1))
 
 
 def _of_sets(of: Callable[[Values], Statistic], values: Values) -> Statistic:
-    """A statistic of several sets (sets × seeds × images): resamples × seeds × sets."""
+    """Return a statistic of several sets (sets × seeds × images): resamples × seeds × sets."""
     sets, seeds, images = values.shape
     flat = of(values.reshape(-1, images))
     return lambda counts: flat(counts).reshape(len(counts), sets, seeds).swapaxes(1, 2)
@@ -155,10 +155,10 @@ class Band(NamedTuple):
 
 
 def band(statistic: Statistic, images: Sequence[int], scale: Scale, trials: ArrayLike) -> Band:
-    """What `interval` says of several seeds, or of a share with one, for a statistic that may have further axes.
+    """Return `interval` for several seeds, or for a share with one, where the statistic may have further axes.
 
-    The statistic is of resamples × seeds × …; `images` are the numbers of images of the sets that it is of, `trials`
-    (seeds, or seeds × …) the numbers that shares are of, which the other scales do not ask for.
+    The statistic has resamples × seeds × …; `images` are the sizes of its sets of images; `trials` (seeds, or
+    seeds × …) are the numbers of trials of shares, which the other scales do not need.
     """
     natural = observed(statistic, images)
     of = np.asarray(trials, float)
@@ -178,7 +178,7 @@ def band(statistic: Statistic, images: Sequence[int], scale: Scale, trials: Arra
 
 
 def _onto(scale: Scale, values: Values, trials: Values) -> Values:
-    """Values on the scale; of a share, half an image is added to either side, so that all and none are finite."""
+    """Return values on the scale; a share gets half an image on either side, so that all and none are finite."""
     if scale == "linear":
         return values
     with np.errstate(divide="ignore"):
@@ -188,13 +188,13 @@ def _onto(scale: Scale, values: Values, trials: Values) -> Values:
 
 
 def _typical(each: Values) -> Values:
-    """The mean over seeds, or where some are infinite their median."""
+    """Return the mean over seeds, or the median where some are infinite."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(each).any(axis=0), np.median(each, axis=0), each.mean(axis=0))
 
 
 def _students_t(seeds: int) -> float:
-    """The 97.5 % quantile of Student's t for so many seeds."""
+    """Return the 97.5 % quantile of Student's t for this number of seeds."""
     from scipy.special import stdtrit  # half of what scipy.stats takes to import, which calls it too
 
     return float(stdtrit(seeds - 1, 0.975))
@@ -213,12 +213,12 @@ def _bounded(estimate: float, low: float, high: float, within: tuple[float, floa
 def means_over_seeds(
     statistic: Statistic, images: Sequence[int], *, apart: bool = False, resamples: int = RESAMPLES, seed: int = 0
 ) -> Values:
-    """A statistic's mean over as many seeds as there are, drawn with replacement, of drawn images: resamples × ….
+    """Return a statistic's means over drawn seeds, each of drawn images: resamples × ….
 
-    The statistic may have further axes (resamples × seeds × …), for all of which the same seeds are drawn; where they
-    are `apart`, those of the first such axis are drawn by themselves, such as those of models that have nothing in
-    common but the numbers of their seeds. A draw that has none of the images that a seed's statistic is of says nothing
-    of that seed, whose observed statistic stands in.
+    The statistic may have further axes (resamples × seeds × …), for all of which the same seeds are drawn, as many as
+    there are and with replacement; where they are `apart`, each entry of the first such axis draws its own seeds, as
+    for models that share only the numbers of their seeds. Where a draw has none of the images of a seed's statistic,
+    the observed statistic takes its place.
     """
     itself = observed(statistic, images)
     seeds = len(itself)
@@ -236,12 +236,12 @@ def means_over_seeds(
 
 
 def error_of_mean(statistic: Statistic, images: Sequence[int], *, resamples: int = RESAMPLES, seed: int = 0) -> Values:
-    """The standard error of a statistic's mean over seeds; nan where a resample of it is infinite.
+    """Return the standard error of a statistic's mean over seeds; nan where a resample of it is infinite.
 
-    That of `means_over_seeds`, whose variance is too small by (S - 1) / S for S seeds (Davison and Hinkley, 1997,
-    section 3.8), which is half of it where there are two, so that it is divided by that. Together with Student's t
-    recipes that are identical are told apart as rarely as the level says; percentiles of the resamples would tell them
-    apart in a third of all cases with three seeds.
+    The variance of `means_over_seeds` is too small by the factor (S - 1) / S for S seeds (Davison and Hinkley, 1997,
+    section 3.8), one half for two seeds, so it is divided by that factor. Together with Student's t, identical recipes
+    are then told apart as rarely as the level says; percentiles of the resamples would tell them apart in a third of
+    all cases with three seeds.
     """
     seeds = len(observed(statistic, images))
     means = means_over_seeds(statistic, images, resamples=resamples, seed=seed)
@@ -255,9 +255,10 @@ def _correction(seeds: int) -> float:
 
 
 def of_resamples(estimate: float, drawn: Values, seeds: int, *, within: tuple[float, float] = ANYWHERE) -> Interval:
-    """The interval of a number that several means over seeds make together, from its resamples; nan is none.
+    """Return the interval of a number made from several means over seeds, from its resamples; nan is left out.
 
-    As `interval`: the percentiles of the resamples with one seed, else Student's t with their corrected standard error.
+    Like `interval`: the percentiles of the resamples with one seed, else Student's t with their corrected standard
+    error.
     """
     if seeds < 2:
         return percentiles(estimate, drawn)
@@ -278,14 +279,15 @@ class OverSeeds:
 
     @property
     def has_error(self) -> bool:
-        """Whether the mean has a standard error: several seeds, all of them finite and not all the same."""
+        """Whether the mean has a standard error: there are several seeds, all finite and not all the same."""
         return self.error > 0
 
     def sides(self, threshold: float) -> Sides:
-        """Whether the mean over all seeds that there could be is more (or less) than `threshold`.
+        """Test whether the mean over all possible seeds is more (or less) than `threshold`.
 
         Student's t, with one degree of freedom less than there are seeds. Without a standard error, because half of
-        some seed's images were not fooled, the sign test over the seeds: how many are on which side. One seed: nan.
+        some seed's images were not fooled, it is the sign test over the seeds: how many are on which side. One seed:
+        nan.
         """
         if len(self.values) < 2:
             return Sides(math.nan, math.nan)

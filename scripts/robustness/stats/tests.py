@@ -1,7 +1,7 @@
-"""Tests over images: paired, of two sets, of shares; and the correction for the number of tests.
+"""Tests over images: paired, of two sets, of shares; and corrects for the number of tests.
 
-Pure functions of numbers. An image that was not fooled has needed more change than any that was: it is infinite here.
-One that was not attacked is nan.
+Pure functions of numbers. An image that was not fooled counts as needing more change than any fooled image: it is
+infinite here. An image that was not attacked is nan.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 
 class Sides(NamedTuple):
-    """One-sided p-values, of "more than the threshold" and of "less"; nan where they cannot be had."""
+    """One-sided p-values, of "more than the threshold" and of "less"; nan where there is no test."""
 
     more: float
     less: float
@@ -30,9 +30,9 @@ class Sides(NamedTuple):
 
 
 def log_ratios(first: ArrayLike, second: ArrayLike, *, both_censored: float = 0.0) -> Values:
-    """Per image the log of how many times as much the first needed; nan unless both were attacked.
+    """Return per image the log of how many times as much the first needed; nan unless both were attacked.
 
-    Of two images that were both not fooled nothing is known; they get `both_censored`. Neither changed at all: 0.
+    Where neither was fooled the ratio is not known: it is `both_censored`. Where neither changed at all it is 0.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -43,18 +43,18 @@ def log_ratios(first: ArrayLike, second: ArrayLike, *, both_censored: float = 0.
 
 
 def signed_rank(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> tuple[Sides, float]:
-    """Wilcoxon's signed-rank test that the first needs more (or less) than `ratio` times the second, and its effect.
+    """Test by signed ranks that the first needs more (or less) than `ratio` times the second; return the effect, too.
 
-    Of log ratios, image by image; the null hypothesis is that they lie symmetrically about log `ratio`. An image that
-    one of the two was not fooled by is decided and has the highest rank; one that neither was fooled by is a tie. Ties
-    have a rank and count for neither side (Pratt, 1959). The effect is the matched-pairs rank-biserial correlation
+    Wilcoxon's test is of log ratios, image by image; the null hypothesis is that they are symmetric about log `ratio`.
+    An image that fooled only one of the two is decided and has the highest rank; an image that fooled neither is a tie.
+    Ties have a rank and count for neither side (Pratt, 1959). The effect is the matched-pairs rank-biserial correlation
     (Kerby, 2014): the ranks that favour the first less those that favour the second, as a share of both; -1 to 1.
     """
     return signed_rank_of(log_ratios(first, np.asarray(second, np.float64) * ratio))
 
 
 def signed_rank_of(differences: ArrayLike) -> tuple[Sides, float]:
-    """`signed_rank` of differences: that they lie above (or below) zero; they may be infinite, and nan is none."""
+    """Test as `signed_rank` that differences are above (or below) zero; they may be infinite, nan is left out."""
     from scipy.stats import rankdata, wilcoxon
 
     differences = np.asarray(differences, np.float64)
@@ -71,7 +71,7 @@ def signed_rank_of(differences: ArrayLike) -> tuple[Sides, float]:
 
 
 def rank_sum(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> Sides:
-    """The Mann-Whitney U test that one set of images needs more (or less) than `ratio` times what another needs."""
+    """Test with Mann-Whitney's U that one set of images needs more (or less) than `ratio` times another's change."""
     from scipy.stats import mannwhitneyu, rankdata
 
     one, other = (array[~np.isnan(array)] for array in (np.asarray(first), np.asarray(second, np.float64) * ratio))
@@ -85,13 +85,13 @@ def rank_sum(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> Sides:
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> Sides:
-    """McNemar's exact test that the first is right on more (or fewer) images; both are true where right."""
+    """Test with McNemar's exact test that the first is right on more (or fewer) images; both are true where right."""
     one, other = np.asarray(first, bool), np.asarray(second, bool)
     return binomial(int((one & ~other).sum()), int((one != other).sum()), 0.5)
 
 
 def binomial(successes: int, trials: int, share: float) -> Sides:
-    """The exact binomial test that more (or less) than a share of trials succeeds."""
+    """Test with the exact binomial test that more (or less) than a share of trials succeeds."""
     from scipy.stats import binomtest
 
     if trials == 0:
@@ -101,9 +101,9 @@ def binomial(successes: int, trials: int, share: float) -> Sides:
 
 
 def equivalence(first: ArrayLike, second: ArrayLike, margin: float) -> float:
-    """The p-value of two one-sided tests that paired positive values differ by less than `margin` (0.01 is 1 %).
+    """Return the p-value of two one-sided tests that paired positive values differ by less than `margin` (0.01 is 1 %).
 
-    Each pair's log ratio is one observation; the null hypothesis is that their mean lies outside of
+    Each pair's log ratio is one observation; the null hypothesis is that their mean is outside of
     [log(1 − margin), log(1 + margin)], and the larger p-value of the two paired t-tests counts (Schuirmann, 1987).
     """
     from scipy.stats import ttest_1samp
@@ -118,7 +118,7 @@ def equivalence(first: ArrayLike, second: ArrayLike, margin: float) -> float:
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """p-values with Holm's correction for their number; nan stands for no test and is not counted."""
+    """Correct p-values for their number by Holm's method; nan means no test and is not counted."""
     from statsmodels.stats.multitest import multipletests
 
     tested = [value for value in values if not math.isnan(value)]

@@ -1,6 +1,6 @@
-"""Files that appear complete or not at all.
+"""Writes files that appear complete or not at all.
 
-Every result of the workflow is written through `replacing`, so that a job that is killed leaves no half of one.
+Every result of the workflow is written through `replacing`, so that a killed job leaves no half-written file.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SILENCE = 600.0
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed and renamed to `path`, else removed.
+    """Yield a temporary path next to `path`; on success it is flushed and renamed to `path`, else removed.
 
     Removes the temporary files that killed writers of `path` left. An `OSError` from the block, such as a full disk,
     names `path` instead of the temporary file.
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    """A new file beside `path`, whose name says which process writes it."""
+    """Create a new file next to `path`, whose name says which process writes it."""
     prefix = f".{path.name}.{_machine()}-{os.getpid()}-"
     try:
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
@@ -62,7 +62,7 @@ def _temporary(path: Path) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Delete a file, and what killed writers left of it; there may be none."""
+    """Delete a file, and what killed writers left of it; the file may not exist."""
     path.unlink(missing_ok=True)
     _remove_leftovers(path, time.time())
 
@@ -83,7 +83,7 @@ def _remove_leftovers(path: Path, now: float) -> None:
 
 
 def _is_gone(machine: str, process: int) -> bool:
-    """Whether a process ran on this machine and has ended."""
+    """Return whether a process ran on this machine and has ended."""
     if machine != _machine():
         return False
     try:
@@ -97,7 +97,7 @@ def _is_gone(machine: str, process: int) -> bool:
 
 @cache
 def _machine() -> str:
-    """A few letters and digits that stand for this machine."""
+    """Return a few letters and digits that identify this machine."""
     return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
@@ -119,7 +119,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file; raises `UserError` when the file is missing or damaged."""
+    """Read the mapping in a JSON file; raises `UserError` when the file is missing or damaged."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:

@@ -1,12 +1,13 @@
-"""Which files a script's code consists of, and a digest of each that comments and layout do not change.
+"""Finds the files that a script's code consists of, and a digest of each that comments and layout do not change.
 
-Reads Python files and runs none. Exists so that Snakemake, which asks whether a result is out of date, and a job, which
-asks whether a checkpoint belongs to the code that runs, get the same answer. What it finds out about a file is kept in
-`.snakemake` until the file changes, since reading the syntax trees of all files takes a second.
+Reads Python files and runs none. Snakemake, which asks whether a result is out of date, and a job, which asks whether a
+checkpoint belongs to the code that runs, get the same answer here. Facts about a file are kept in `.snakemake` until
+the file changes, since reading the syntax trees of all files takes a second.
 
-Code that no result can depend on is left out (`NO_RESULT`): how a job talks to people and to its machine. The numbers
-stay when a bar, a log line or the words of an error change. `runtime.cli` is left out too, although each program starts
-by it: it hands on the spec, which is a param of each rule, as it came, and each program declares its other options.
+Code that no result can depend on is left out (`NO_RESULT`): how a job talks to people and to its machine. Digests do
+not change when a bar, a log line or the words of an error there change. `runtime.cli` is left out too, although each
+program starts by it: it hands on the spec, which is a param of each rule, as it came, and each program declares its
+other options.
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ from robustness.errors import UserError
 LIBRARY = Path(__file__).parents[1]
 
 NO_RESULT = (LIBRARY / "runtime", LIBRARY / "errors.py")
-"""What shapes no result. `tests/unit/test_packages.py` holds that it never sees an array."""
+"""Code that shapes no result; `tests/unit/test_packages.py` checks that it never sees an array."""
 
 Facts = tuple[str, frozenset[tuple[int, str]]]
 """The digest of a file, and its `imports`."""
 
 _KEPT = Path(".snakemake", "digests.json")
-"""In the folder that Snakemake and its jobs run in; where it is missing, nothing is kept."""
+"""Where facts are kept: in the folder that Snakemake and its jobs run in; without that folder nothing is kept."""
 _SETTLED = 2.0
 """Seconds after a change for which a file is read again: its times may not tell two changes apart."""
 
 
 def described(*sources: Path) -> list[str]:
-    """`<name> <digest>` for each program among `sources`, then for each module that shapes what they make.
+    """Return `<name> <digest>` for each program among `sources`, then for each module that shapes what they make.
 
     These are modules of the library that they are or import, less `NO_RESULT`. A module comes with the packages that it
     is in, as when it is imported. No name says where the files are.
@@ -55,17 +56,17 @@ def described(*sources: Path) -> list[str]:
 
 
 def imported(path: Path) -> frozenset[Path]:
-    """The files of the library that a file imports, at its start or in a function, directly or through others."""
+    """Return the library's files that a file imports, at its start or in a function, directly or through others."""
     return _reached(path, ())
 
 
 def shaping(path: Path) -> frozenset[Path]:
-    """What `imported` finds, less what shapes no result (`NO_RESULT`) and what is imported only by that."""
+    """Return what `imported` finds, without what shapes no result (`NO_RESULT`) and what only that imports."""
     return _reached(path, NO_RESULT)
 
 
 def _reached(path: Path, without: tuple[Path, ...]) -> frozenset[Path]:
-    """The files of the library that a file imports, directly or through others, on ways that avoid `without`."""
+    """Return the files of the library that a file imports, directly or through others, but not through `without`."""
     found: set[Path] = set()
     waiting = set(_direct_imports(path))
     while waiting:
@@ -77,16 +78,16 @@ def _reached(path: Path, without: tuple[Path, ...]) -> frozenset[Path]:
 
 
 def digest(path: Path) -> str:
-    """16 hexadecimal digits that change when the code in a file does anything else, under any version of Python.
+    """Return 16 hexadecimal digits that change when the code in a file does something else, under any Python.
 
-    They stand for the syntax tree, less docstrings: a comment, a line break or another quotation mark leaves them as
-    they are. What a docstring says reaches no result; `--help` alone shows one.
+    They depend on the syntax tree without docstrings: a comment, a line break or another quotation mark changes
+    nothing. A docstring reaches no result; only `--help` shows one.
     """
     return _facts_of(path)[0]
 
 
 def imports(path: Path) -> frozenset[tuple[int, str]]:
-    """What a file imports, at its start or in a function: the dots in front, and a name with each package above it.
+    """Return what a file imports, anywhere in it: the dots in front, and a name with each package above it.
 
     What only a type checker imports (`if TYPE_CHECKING:`) is left out.
     """
@@ -94,13 +95,13 @@ def imports(path: Path) -> frozenset[tuple[int, str]]:
 
 
 def files_of(name: str, folder: Path) -> set[Path]:
-    """The files below `folder` that importing the dotted `name` would run, if there are any."""
+    """Return the files below `folder` that importing the dotted `name` would run, if there are any."""
     base = folder.joinpath(*name.split("."))
     return {file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()}
 
 
 def _with_packages(module: Path) -> frozenset[Path]:
-    """A module of the library, and the `__init__.py` of each package that it is in."""
+    """Return a module of the library, and the `__init__.py` of each package that it is in."""
     parts = module.relative_to(LIBRARY.parent).with_suffix("").parts
     return _library_files(frozenset(".".join(parts[:end]) for end in range(1, len(parts) + 1)))
 
@@ -111,13 +112,13 @@ def _direct_imports(path: Path) -> frozenset[Path]:
 
 @cache
 def _library_files(names: frozenset[str]) -> frozenset[Path]:
-    """The files of the library among what these names import."""
+    """Return the files of the library among what these names import."""
     own = [name for name in names if name.split(".")[0] == LIBRARY.name]
     return frozenset(file for name in own for file in files_of(name, LIBRARY.parent))
 
 
 def _facts_of(path: Path) -> Facts:
-    """The facts of a file: those that are kept if its size and its times are as they were, else read anew."""
+    """Return the facts of a file: the kept ones if its size and times have not changed, else read again."""
     found = path.stat()
     key = json.dumps([str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns])
     kept = _kept()
@@ -137,7 +138,7 @@ _unsaved: list[str] = []
 
 @cache
 def _kept() -> dict[str, Any]:
-    """All facts that are kept, by path, size and times; none where they were found by other code than this."""
+    """Return all kept facts, by path, size and times; none where other code than this found them."""
     try:
         content = json.loads(_KEPT.read_text(encoding="utf-8"))
         return dict(content["facts"]) if content["code"] == _own_digest() else {}
@@ -146,7 +147,7 @@ def _kept() -> dict[str, Any]:
 
 
 def _keep() -> None:
-    """Write what is new into the file, whole; it saves time and is not needed, so that what fails is passed over."""
+    """Write new facts into the file, whole; they only save time, so a failure is ignored."""
     if not _unsaved or not _KEPT.parent.is_dir():
         return
     kept = _kept()
@@ -166,13 +167,13 @@ def _own_digest() -> str:
 
 @cache
 def _read(name: str, content: bytes) -> Facts:
-    """The facts of a file's content."""
+    """Return the facts of a file's content."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
-        raise UserError(f"{name}{where} is no Python ({getattr(error, 'msg', error)}): mend it") from None
+        raise UserError(f"{name}{where} is not valid Python ({getattr(error, 'msg', error)}): fix it") from None
     names: set[tuple[int, str]] = set()
     for node in _run_nodes(tree):
         if isinstance(node, ast.Import):
@@ -187,7 +188,7 @@ def _read(name: str, content: bytes) -> Facts:
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes of a syntax tree but those below `if TYPE_CHECKING:`, which never run."""
+    """Yield all nodes of a syntax tree except those below `if TYPE_CHECKING:`, which never run."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -199,7 +200,7 @@ def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _write(node: Any, text: list[str]) -> None:
-    """Append a syntax tree. `ast.dump` will not do: what it writes of the same code depends on Python's version."""
+    """Append a syntax tree. `ast.dump` is no use: what it writes for the same code depends on Python's version."""
     if isinstance(node, ast.Constant):
         text.append(ascii(node.value))  # `repr` escapes other letters from version to version
     elif isinstance(node, ast.AST):
@@ -222,5 +223,5 @@ def _write(node: Any, text: list[str]) -> None:
 
 
 def _is_docstring(node: Any) -> bool:
-    """Whether a statement is nothing but text: it describes what it stands in or below, and does nothing."""
+    """Return whether a statement is only text: it describes the code around it, and does nothing."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,6 +1,6 @@
-"""The version of the layout of result files, and what becomes of a file that has another one.
+"""Defines the version of the layout of result files, and refuses files of another version.
 
-Reads and writes nothing. Every result carries the number in its provenance; tables that people open (CSV) are known by
+Every result carries the number in its provenance; tables that people open (CSV) are known by
 the names of their columns instead.
 """
 
@@ -13,14 +13,14 @@ from typing import Any
 from robustness.errors import UserError
 
 FORMAT = 2
-"""Raised when a reader of the old layout would misread the new one.
+"""Increased when a reader of the old layout would misread the new one.
 
 1: one row for each image in records. 2: one row for each image and required confidence, with the target and the scale.
 """
 
 
 def check_format(path: Path, provenance: Mapping[str, Any] | None, oldest: int = 1) -> None:
-    """Return when a file with this provenance can be read, or states none; raise `UserError` when it cannot."""
+    """Check that a file with this provenance (or none) can be read; raise `UserError` when it cannot."""
     found = (provenance or {}).get("format", FORMAT)
     if found > FORMAT:
         raise UserError(

@@ -1,7 +1,7 @@
-"""Several files of results, told apart by what their headers say, never by their place in a list.
+"""Groups files of results by what their headers say, never by their place in a list.
 
-Reads headers, and of shards the numbers of their images. Exists because a list that is cut by its length loses files in
-silence, and a list in another order swaps models.
+A list that is cut by its length loses files in silence, and a list in another order swaps models. Reads headers, and
+the image numbers of shards.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _AGAIN = "delete it and run the workflow again"
 
 
 def identity_of(path: Path) -> Identity:
-    """Who a Parquet, safetensors or JSON file says it is, by its header alone.
+    """Read from a Parquet, safetensors or JSON file's header what it holds the results of.
 
-    Raises `UserError` when the file is missing or damaged, or does not say it.
+    Raises `UserError` when the file is missing or damaged, or does not say.
     """
     if path.suffix == ".json":
         header = read_json(path)
@@ -44,23 +44,23 @@ def identity_of(path: Path) -> Identity:
 
 
 def common_identity(paths: Sequence[Path]) -> Identity:
-    """The identity that all files have; raises `UserError` naming the first that has another than the first file."""
+    """Return the identity that all files share; raises `UserError` naming the first file with another one."""
     first = identity_of(paths[0])
     for path in paths[1:]:
         if (found := identity_of(path)) != first:
-            raise UserError(f"{path} holds {found}, but {paths[0]} holds {first}: give files of one alone")
+            raise UserError(f"{path} holds {found}, but {paths[0]} holds {first}: give files of only one of them")
     return first
 
 
 def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards: bool = False) -> dict[Any, list[Path]]:
-    """The files of each of the `expected` keys, in the order of these, whatever the order of `paths`.
+    """Return the files of each of the `expected` keys, in the order of the keys, whatever the order of `paths`.
 
     A key is the tuple of the values that a file's identity has for `names`, or the one value where there is one name.
     The files of a key differ in the other fields (most often in the seed), or with `shards` in their range of images.
     Each key has the same of these, each once, in the order in which `paths` first has them, so that the files of two
     keys at the same place belong together.
 
-    Raises `UserError` naming a file that is double or not expected, or the key and what it lacks.
+    Raises `UserError` naming a file that is given twice or not expected, or a key and what it lacks.
     """
     wanted = list(expected)
     found: dict[Any, dict[str, Path]] = {_plain(key): {} for key in wanted}
@@ -88,7 +88,7 @@ def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards:
 
 
 def one_for_each(paths: Sequence[Path], *names: str, expected: Iterable[Any]) -> dict[Any, Path]:
-    """As `grouped`, where each key has one file; raises `UserError` also where one has several."""
+    """Group files as `grouped` does, where each key has one file; raises `UserError` also where one has several."""
     chosen = {}
     for key, (path, *more) in grouped(paths, *names, expected=expected).items():
         if more:
@@ -98,13 +98,13 @@ def one_for_each(paths: Sequence[Path], *names: str, expected: Iterable[Any]) ->
 
 
 def read_grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any]) -> dict[Any, list[pandas.DataFrame]]:
-    """The records in the files of each key: a table for each file of `grouped`."""
+    """Read the records in the files of each key: a table for each file of `grouped`."""
     files_of = grouped(paths, *names, expected=expected)
     return {key: [read_records(path) for path in files] for key, files in files_of.items()}
 
 
 def check_pair(records: Path, images: Path) -> None:
-    """Return when the records and the images of a shard belong together, row by row; raise `UserError` if not."""
+    """Check that the records and the images of a shard belong together, row by row; raise `UserError` if not."""
     common_identity([records, images])
     names = ("image", "required_confidence")
     pairs = zip(read_columns(records, *names), read_tensors(images, *names), strict=True)
@@ -116,7 +116,7 @@ def check_pair(records: Path, images: Path) -> None:
 
 
 def _plain(key: Any) -> Any:
-    """A key as a tuple, or the one value where it has one."""
+    """Return a key as a tuple, or its one value."""
     if isinstance(key, str | int):
         return key
     return tuple(key) if len(key) > 1 else key[0]
@@ -133,7 +133,7 @@ def _first_and_last_image(path: Path) -> tuple[int, int]:
 
 
 def _is_parquet(path: Path) -> bool:
-    """Whether a file is Parquet, by its first bytes."""
+    """Return whether a file is Parquet, by its first bytes."""
     try:
         with path.open("rb") as file:
             return file.read(4) == b"PAR1"

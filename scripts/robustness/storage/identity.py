@@ -1,6 +1,6 @@
-"""Who a file of results is: the dataset, model, attack and seed that its header names.
+"""Defines the identity of a file of results: the dataset, model, attack and seed that its header names.
 
-For programs that write files; `storage.grouping` is for those that read them, so that a change there trains no model
+For programs that write files. `storage.grouping` is for programs that read them, so that a change there trains no model
 again.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Identity:
-    """What a file holds results of; None where a field does not apply, as an attack does not to weights."""
+    """What a file holds the results of; None where a field does not apply, as `attack` for weights."""
 
     dataset: str
     model: str | None = None
@@ -23,12 +23,12 @@ class Identity:
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> Identity:
-        """The identity that the options of `add_options` give."""
+        """Return the identity that the options of `add_options` give."""
         given: dict[str, Any] = {field.name: getattr(options, field.name, None) for field in fields(cls)}
         return cls(**given)
 
     def header(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
-        """What the header of a file says: who it is, and where it came from."""
+        """Return the header of a file: its identity, and where it came from."""
         return {"identity": asdict(self), "provenance": provenance}
 
     def __str__(self) -> str:
@@ -36,9 +36,7 @@ class Identity:
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Let a program be told those of the fields of an `Identity` that apply to the files that it writes."""
+    """Add options for the fields of an `Identity` that apply to the files that a program writes."""
     for name in names:
         kind = int if name == "seed" else str
-        parser.add_argument(
-            f"--{name}", type=kind, required=True, help=f"the {name} that the header of the files names"
-        )
+        parser.add_argument(f"--{name}", type=kind, required=True, help=f"the {name} to name in the files' headers")

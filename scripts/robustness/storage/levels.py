@@ -1,8 +1,8 @@
-"""Required confidences ("levels") in records and tables: the only place where one is found by its value.
+"""Finds required confidences ("levels") in records and tables by their value, and is the only place that does.
 
-A level is a number of the configuration, and is found by the very same number, to the last bit. That is exact: JSON,
-Parquet and the `repr` in tables give back the number that was written, and nothing computes with levels. A level that
-differs by a rounding is another one.
+A level is a number of the configuration, and is found by that number, exact to the last bit: JSON, Parquet and the
+`repr` in tables give back the number that was written, and nothing computes with levels. A level that differs by a
+rounding is another level.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ ARGMAX = 0.0
 
 
 def is_level(found: Any, level: float) -> Any:
-    """Whether a required confidence is `level`, for a column at each of its rows."""
+    """Return whether a required confidence is `level`, for each row of a column."""
     return found == float(level)
 
 
 def at_level(table: pandas.DataFrame, level: float) -> pandas.DataFrame:
-    """The rows of a table at one required confidence."""
+    """Return the rows of a table at one required confidence."""
     chosen: pandas.DataFrame = table[is_level(table["required_confidence"], level)]
     return chosen
 
 
 def highest_shared(*columns: NDArray[np.float64]) -> float:
-    """The highest of the required confidences that all columns have; raises `ValueError` where they share none."""
+    """Return the highest required confidence that all columns have; raises `ValueError` where they share none."""
     return max(set.intersection(*(set(column.tolist()) for column in columns)))

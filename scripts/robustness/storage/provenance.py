@@ -1,6 +1,6 @@
-"""Where a result came from: the settings, a digest of the code, the package versions and the device.
+"""States where a result came from: the settings, a digest of the code, the package versions and the device.
 
-Every result file carries such a stamp. Nothing in it depends on when or where a job ran apart from the device, so two
+Every result file carries such a stamp. Nothing in it depends on when or where a job ran except the device, so two
 runs of the same job on the same kind of device write the same bytes.
 """
 
@@ -37,7 +37,7 @@ _PACKAGES = {
 
 
 def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
-    """What to store beside a result: spec, code digest, versions of the packages that the code names, and device."""
+    """Return what to store with a result: spec, code digest, versions of packages that the code names, and device."""
     return {
         "format": FORMAT,
         "spec": spec,
@@ -48,9 +48,9 @@ def stamp(spec: dict[str, Any], device: str = "cpu") -> dict[str, Any]:
 
 
 def code_digest() -> str:
-    """SHA-256 over what the running script and the modules that shape its result do (`storage.code_digest`).
+    """Return the SHA-256 over the code of the running script and of the modules that shape its result.
 
-    Of the whole library where no script runs that uses it.
+    See `storage.code_digest`. Where no script runs that uses the library, it is over the whole library.
     """
     return digest_of(described(*_running()))
 
@@ -62,20 +62,20 @@ def _running() -> list[Path]:
 
 
 def digest_of(*parts: Any) -> str:
-    """SHA-256 of JSON-serialisable values; the key under which a checkpoint may be taken up again."""
+    """Return the SHA-256 of JSON-serialisable values; it is the key under which a checkpoint may be resumed."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content, as hexadecimal digits."""
+    """Return the SHA-256 of a file's content, as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _versions() -> dict[str, str]:
-    """The version of each of `_PACKAGES` that the running code names and that is installed.
+    """Return the version of each of `_PACKAGES` that the running code names and that is installed.
 
-    By what the code says, not by what this process has imported: a fork (`runtime.forkserver`) has imported more.
+    The code decides, not what this process has imported: a fork (`runtime.forkserver`) has imported more.
     """
     scripts = _running()
     files = {*scripts, *(module for script in scripts for module in imported(script))}

@@ -1,6 +1,6 @@
-"""Per-image records: rows for images in Parquet, with provenance in the file's metadata.
+"""Reads and writes per-image records: rows for images in Parquet, with provenance in the file's metadata.
 
-Uses pyarrow alone, since attack jobs write records and must not pay for importing pandas.
+Uses only pyarrow, since attack jobs write records and must not pay for importing pandas.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def write_records(path: Path, columns: Mapping[str, Any], metadata: Mapping[str,
 
 
 def _written(column: NDArray[Any]) -> pyarrow.Array:
-    """A column from its bytes in memory: whatever else pyarrow makes an array of, it imports pandas to look at."""
+    """Make a column from its bytes in memory: for anything else pyarrow would import pandas to look at it."""
     if column.dtype.kind == "U":
         texts = [text.encode() for text in column.tolist()]
         ends = np.cumsum([0, *map(len, texts)]).astype(np.int32)
@@ -44,7 +44,7 @@ def _written(column: NDArray[Any]) -> pyarrow.Array:
 
 
 def read_records(*paths: Path) -> pandas.DataFrame:
-    """The rows of one or more files as one pandas table, in the order of the paths.
+    """Read the rows of one or more files as one pandas table, in the order of the paths.
 
     Raises `UserError` naming the file that is missing, damaged or of a format that is not read.
     """
@@ -52,7 +52,7 @@ def read_records(*paths: Path) -> pandas.DataFrame:
 
 
 def read_arrays(*paths: Path) -> dict[str, NDArray[Any]]:
-    """What `read_records` reads as arrays by name, for jobs that must not pay for importing pandas; raises the same.
+    """Read what `read_records` reads, but as arrays by name, without importing pandas; raises the same.
 
     Text becomes fixed in width.
     """
@@ -61,7 +61,7 @@ def read_arrays(*paths: Path) -> dict[str, NDArray[Any]]:
 
 
 def read_columns(path: Path, *names: str) -> list[NDArray[Any]]:
-    """The named columns of a file as arrays, without pandas.
+    """Read the named columns of a file as arrays, without pandas.
 
     Raises `UserError` when the file is missing or damaged, or lacks a name.
     """
@@ -73,7 +73,7 @@ def read_columns(path: Path, *names: str) -> list[NDArray[Any]]:
 
 
 def read_stamp(path: Path) -> dict[str, Any]:
-    """The provenance of a file of records; raises `UserError` when the file is missing or damaged."""
+    """Read the provenance of a file of records; raises `UserError` when the file is missing or damaged."""
     try:
         metadata = pyarrow.parquet.read_schema(path).metadata or {}
         return dict(json.loads(metadata.get(b"provenance", b"{}")))

@@ -1,6 +1,6 @@
-"""Reading what figures are drawn from: CSV tables and JSON descriptions, with a sentence where one is damaged.
+"""Reads what figures are drawn from: CSV tables and JSON descriptions, with a sentence where one is damaged.
 
-Reads; writes nothing. Exists so that the figure functions themselves take data, not files.
+The figure functions themselves take data, not files.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Row = Mapping[str, Any]
 
 
 def read_rows(path: Path, text: Container[str]) -> list[Row]:
-    """The rows of a CSV table, without pandas, whose import takes as long as drawing a figure.
+    """Read the rows of a CSV table without pandas, whose import takes as long as drawing a figure.
 
-    Columns that `text` names stay text: a model may be called 7. Elsewhere numbers are numbers, True and False are
-    truth values, and what is empty is nan. Raises `UserError` when the file is missing, empty or not a table.
+    Columns that `text` names stay text: a model may be called 7. In other columns numbers are numbers, True and False
+    are truth values, and an empty cell is nan. Raises `UserError` when the file is missing, empty or not a table.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -52,7 +52,7 @@ def _value(written: str) -> str | float | bool:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV table; raises `UserError` when the file is missing, empty or not a table."""
+    """Read a CSV table; raises `UserError` when the file is missing, empty or not a table."""
     import pandas as pd
 
     try:
@@ -64,7 +64,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def read_architectures(path: Path) -> dict[str, Any]:
-    """What `describe_models` found the architectures to be, by name.
+    """Read the architectures that `describe_models` described, by name.
 
     Raises `UserError` when the file is missing, damaged or of a format that is not read.
     """

@@ -1,7 +1,7 @@
-"""The one format for tensors: safetensors, with provenance in the header.
+"""Reads and writes the one format for tensors: safetensors, with provenance in the header.
 
-Used through NumPy, so that scripts that do not need torch do not import it; a file is memory-mapped, so that a shard
-reads only its rows.
+Uses NumPy, so that scripts that do not need torch do not import it. Files are memory-mapped, so that a shard reads only
+its rows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
 
 
 def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDArray[Any]]:
-    """The named arrays of a safetensors file, restricted to `rows` of their first axis.
+    """Read the named arrays of a safetensors file, restricted to `rows` of their first axis.
 
     Raises `UserError` when the file is missing, damaged, of a format that is not read, or lacks a name.
     """
@@ -42,12 +42,15 @@ def read_tensors(path: Path, *names: str, rows: slice = slice(None)) -> list[NDA
         present = set(tensors.keys())
         for name in names:
             if name not in present:
-                raise UserError(f"{path} holds no '{name}' (it has {', '.join(sorted(present))}): delete it and rerun")
+                raise UserError(
+                    f"{path} has no '{name}' (it has {', '.join(sorted(present))}): delete it and run the "
+                    "workflow again"
+                )
         return [tensors.get_slice(name)[rows] for name in names]
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """The metadata that `write_tensors` stored in a file's header."""
+    """Read the metadata that `write_tensors` stored in a file's header."""
     with _opened(path) as tensors:
         return _header(tensors)
 

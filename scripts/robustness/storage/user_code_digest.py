@@ -1,7 +1,7 @@
-"""Where the code of a user's own model lies, and the lines that change when it does.
+"""Finds the code of a user's own model, and the lines that change when it does something else.
 
-Reads Python files and runs none; writes nothing. Exists so that Snakemake trains a model again when its code does
-something else, and not when a comment or the folder changes.
+Reads Python files and runs none. So Snakemake trains a model again when its code does something else, and not when a
+comment or the folder changes.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ _UNTRACKED = {LIBRARY.name, "numpy", "torch"}
 
 
 def split(factory: str) -> tuple[str, str]:
-    """The module and the name in it of a factory, `package.module:function`."""
+    """Split a factory, `package.module:function`, into its module and the name in it."""
     module, _, name = factory.partition(":")
     return module, name
 
 
 def own_file(module: str, folder: Path) -> Path | None:
-    """The file of a module below `folder`; None where there is none, so that an installed package is meant.
+    """Return the file of a module below `folder`; None where there is none, so that an installed package is meant.
 
-    Raises `UserError` for a file whose name Python knows as another module.
+    Raises `UserError` for a file that has the name of one of Python's own modules.
     """
     found = files_of(module, folder)
     if not found:
@@ -39,11 +39,11 @@ def own_file(module: str, folder: Path) -> Path | None:
 
 
 def described(factory: str, folder: Path) -> list[str]:
-    """`<file> <digest>` for each of the user's files that a factory's code consists of, then `<package> <version>`.
+    """Return `<file> <digest>` for each of the user's files in a factory's code, then `<package> <version>`.
 
-    The files are that of its module and those below `folder` that it imports, at its start or in a function, directly
-    or through others; the packages are the installed ones that these import, or that the factory comes from. Raises
-    `UserError` when the module is neither a file below `folder` nor in an installed package.
+    The files are the factory's module and the files below `folder` that it imports, at its start or in a function,
+    directly or through others; the packages are the installed ones that these import, or that the factory comes from.
+    Raises `UserError` when the module is neither a file below `folder` nor in an installed package.
     """
     module, _ = split(factory)
     if own_file(module, folder) is None:
@@ -51,7 +51,7 @@ def described(factory: str, folder: Path) -> list[str]:
         if found is None:
             raise UserError(
                 f"the factory '{factory}' names the module '{module}', which is neither a file below {folder} nor in "
-                "an installed package: set python_path to the folder that it lies in, or install the package"
+                "an installed package: set python_path to the folder of the module, or install the package"
             )
         return [found]
     waiting = {file for end in range(module.count(".") + 1) for file in files_of(module.rsplit(".", end)[0], folder)}
@@ -74,7 +74,7 @@ def described(factory: str, folder: Path) -> list[str]:
 
 @cache
 def _version(package: str) -> str | None:
-    """`<distribution> <version>` of an installed package, by the name under which it is imported."""
+    """Return `<distribution> <version>` of an installed package, by the name under which it is imported."""
     try:
         name, found = package, version(package)
     except PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""How a network is trained, clean or on augmented data, and taken up again after a stop.
+"""How a network is trained, clean or on augmented data, and resumed after a stop.
 
 Belongs here: steps, schedules, augmentation and checkpoints of a training. Not here: architectures (`models`).
 """

@@ -1,6 +1,6 @@
-"""The paper's "noisy" training data: whole batches changed at random, anew in each epoch (sections 1.1 and 1.2).
+"""Makes the paper's "noisy" training data: whole batches changed at random, anew in each epoch (sections 1.1 and 1.2).
 
-Pure functions on image tensors with a generator, on whatever device the images are.
+Pure functions on image tensors with a generator, on the device of the images.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The state of a training on disk: after an epoch, or after the very step at which it was asked to end.
+"""Saves and loads the state of a training: after an epoch, or after the step at which it was asked to end.
 
-A checkpoint lies outside the workflow's outputs and is keyed by everything that shapes the result, so that a killed
-training goes on and a changed one starts afresh.
+A checkpoint is not one of the workflow's outputs. It is keyed by everything that shapes the result, so that a killed
+training continues and a changed one starts afresh.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LONG_SAVE = 1.0
 """Seconds of writing a checkpoint up to which one is written after every epoch."""
 
 _PAUSE = 20
-"""After a longer one, so many times as long passes before the next."""
+"""After a longer one, this many times as long passes before the next."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Begun:
 
     @classmethod
     def start(cls, generator: torch.Generator) -> Begun:
-        """The state before an epoch's first step, its images' order drawn."""
+        """Return the state before an epoch's first step, with its images' order drawn."""
         # Sums stay on the device: reading them at every step would make a GPU wait.
         loss_sum, correct = (torch.zeros((), device=generator.device) for _ in range(2))
         return cls(0, 0, 0.0, loss_sum, correct, generator.get_state())
@@ -67,9 +67,10 @@ def save(
     key: str,
     begun: Begun | None = None,
 ) -> float:
-    """Write a checkpoint; returns the time (of `time.monotonic`) from which the next one is worth its own.
+    """Write a checkpoint; return the time (of `time.monotonic`) from which the next one is worth writing.
 
-    That of a large network takes seconds, as long as its epoch on a GPU. It takes a twentieth of the time at most.
+    A large network's checkpoint takes seconds, as long as its epoch on a GPU. Writing takes at most a twentieth of the
+    time.
     """
     started = time.monotonic()
     state = {
@@ -91,7 +92,7 @@ def save(
 def resume(
     model: nn.Module, optimiser: torch.optim.Optimizer, checkpoint: Path, key: str
 ) -> tuple[list[Epoch], Begun | None]:
-    """Load a checkpoint of the same key into model and optimiser; its history, or an empty one, and a begun epoch."""
+    """Load a checkpoint of the same key into model and optimiser; return its history (or none) and a begun epoch."""
     if not checkpoint.exists():
         return [], None
     try:

@@ -1,11 +1,11 @@
-"""Training one model: clean or on data that is augmented anew in each epoch; resumable after its epochs, and after
-the very step at which it was asked to end.
+"""Trains one model, clean or on data that is augmented anew in each epoch.
 
-Works on tensors and returns a history; the only files are checkpoints (`training.checkpoint`).
-The paper names no optimiser, schedule or batch size; ours are in the configuration (`training:`).
+A training can be resumed after each epoch, and after the step at which it was asked to end. Works on tensors and
+returns a history; the only files are checkpoints (`training.checkpoint`). The paper names no optimiser, schedule or
+batch size; ours are in the configuration (`training:`).
 
-A GPU never waits for this code: images lie on it as bytes, batches are cut out and changed there, and nothing that it
-computes is looked at before an epoch is over.
+A GPU never waits for this code: images are on it as bytes, batches are cut out and changed there, and no computed value
+is read before an epoch is over.
 """
 
 from __future__ import annotations
@@ -52,21 +52,22 @@ class Images:
     labels: Tensor
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Pixels in [0, 1], channels last in memory, and labels of `rows`."""
+        """Return pixels in [0, 1], channels last in memory, and labels of `rows`."""
         pixels = self.pixels[rows].to(memory_format=torch.channels_last)
         return pixels.float().div_(255), self.labels[rows]
 
 
 def flop_per_image(gflops: float) -> float:
-    """FLOP of training on one image, given the GFLOP of its forward pass.
+    """Return the FLOP of training on one image, given the GFLOP of its forward pass.
 
-    Three times those: the backward pass multiplies as often for the weights' gradients and once more for the inputs'.
+    Training takes three times as many: the backward pass multiplies as often for the weights' gradients, and again for
+    the inputs' gradients.
     """
     return 3e9 * gflops
 
 
 def learning_rate(step: int, steps: int, peak: float, warm_up: float = 0.2) -> float:
-    """One cycle: linear from 0 to `peak` over the first `warm_up` share of `steps`, then a cosine down to 0."""
+    """Return a cycle's learning rate: linear from 0 to `peak` over `warm_up` of `steps`, then a cosine down to 0."""
     rising = max(1, int(steps * warm_up))
     if step < rising:
         return peak * (step + 1) / rising
@@ -85,12 +86,11 @@ def train(
     key: str,
     compile_mode: str | None = None,
 ) -> list[Epoch]:
-    """Train `model` in place and return its history; take up `checkpoint` if it was written under the same `key`.
+    """Train `model` in place and return its history; resume from `checkpoint` if it has the same `key`.
 
-    Batches and augmentation of an epoch depend on (seed, epoch) alone, so a resumed training equals an undisturbed one.
-    `compile_mode` is one of `compilation.MODES`, or None for the network as it is.
-    Raises `UserError` when the loss is no longer finite, and `Interrupted`, with the running epoch's steps saved, when
-    the script was asked to end.
+    Batches and augmentation of an epoch depend on (seed, epoch) alone, so a resumed training equals an uninterrupted
+    one. `compile_mode` is one of `compilation.MODES`, or None for the network as it is. Raises `UserError` when the
+    loss is no longer finite, and `Interrupted`, with the running epoch's steps saved, when the script was asked to end.
     """
     optimiser = optimiser_of(model, recipe)
     history, begun = resume(model, optimiser, checkpoint, key)
@@ -104,7 +104,7 @@ def train(
     saved_until = time.monotonic()
     if history or begun:
         within = f" and {begun.steps} of {batches} steps" if begun else ""
-        _LOG.info("%s: going on after epoch %d of %d%s", title, len(history), recipe.epochs, within)
+        _LOG.info("%s: continuing after epoch %d of %d%s", title, len(history), recipe.epochs, within)
     with Progress(title, recipe.epochs * batches, "steps") as progress:
         progress.resume(len(history) * batches + (begun.steps if begun else 0))
         for epoch in range(len(history), recipe.epochs):
@@ -143,9 +143,9 @@ def train(
 
 
 def precision(device: torch.device) -> torch.autocast:
-    """The precision of passes through a network in training: bfloat16 on a GPU, where it halves their time.
+    """Return the precision of passes through a network in training: bfloat16 on a GPU, where it halves their time.
 
-    On a CPU without matrix instructions for it, it is ten times slower.
+    On a CPU without matrix instructions for bfloat16, it is ten times slower.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
@@ -161,7 +161,7 @@ def train_epoch(
     progress: Progress,
     begun: Begun | None = None,
 ) -> Begun:
-    """Take an epoch's steps, those that are left of it where it was `begun`; fewer if the script is asked to end.
+    """Take an epoch's steps, or the rest of a `begun` epoch; fewer if the script is asked to end.
 
     `passes` is the model or its compiled form.
     """
@@ -198,12 +198,12 @@ def train_epoch(
 
 
 def _step_seed(seed: int, step: int) -> int:
-    """The seed of what a network draws in a step, as for dropout, so that a resumed training draws the same."""
+    """Return the seed for what a network draws in a step (dropout), so that a resumed training draws the same."""
     return (seed << 31) + step
 
 
 def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What a step of training sees of `rows`: pixels, changed where the recipe says so, and labels."""
+    """Return the pixels, changed where the recipe says so, and labels of `rows` for a step of training."""
     pixels, labels = images.batch(rows)
     if recipe.augmentation is not None:
         pixels = augment(pixels, recipe.augmentation, generator)
@@ -221,7 +221,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluation:
-    """The model's logits, loss and accuracy on all `images`, in evaluation mode and float32.
+    """Compute the model's logits, loss and accuracy on all `images`, in evaluation mode and float32.
 
     On a GPU convolutions use TF32 where the script allows it (see `devices.leased`).
     """
@@ -236,9 +236,9 @@ def evaluate(model: nn.Module, images: Images, batch_size: int = 256) -> Evaluat
 
 
 def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on matrices and kernels only, not on biases and batch norms.
+    """Return the optimiser; weight decay acts only on matrices and kernels, not on biases and batch norms.
 
-    On a GPU a step is one kernel for all weights. On a CPU that of SGD would round differently than it used to.
+    On a GPU a step is one kernel for all weights. On a CPU this would make SGD round differently than it used to.
     """
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]

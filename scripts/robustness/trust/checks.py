@@ -1,9 +1,9 @@
-"""The trust checks of one model: is what the attack found a property of the model, or of the attack?
+"""Computes the trust checks of one model: is what the attack found a property of the model, or of the attack?
 
-Functions on a model, its images and the records of its attacks, each giving one `questions.Check` (or two that share an
-attack). What each asks, and what its failure means, stands in `questions.QUESTIONS`. A smaller value is always better.
-Limits of shares are wider for fewer images (`questions.tolerated`), so that by chance a sound model seldom exceeds one;
-none is so wide that nothing would.
+Each function takes a model, its images and the records of its attacks, and returns one `questions.Check` (or two that
+share an attack). `questions.QUESTIONS` says what each asks, and what its failure means. A smaller value is always
+better. Limits of shares are wider for fewer images (`questions.tolerated`), so that a sound model seldom exceeds one by
+chance; none is so wide that nothing exceeds it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LIMITS = {
     "batch_size": 0.0,
     "rewards_agree": 0.01,
 }
-"""The largest values of a sound model; of shares of images, the largest if there were endless many."""
+"""The largest values of a sound model; for shares of images, the largest share over endlessly many images."""
 GPU_BATCH_SIZE = 0.05
 """The limit of `batch_size` on a GPU, which rounds differently for another batch."""
 
@@ -62,17 +62,18 @@ MOVED = 0.05
 HALF_STEP_SLACK = 6
 """Steps of the attack with half the step, in units of the median of the other's; two are expected."""
 DISPLACEMENT = 1e-6
-"""Pixels are moved by so much, either way, for finite differences."""
+"""How far pixels are moved, either way, for finite differences."""
 SLOPE_TOLERANCE = 0.01
 ALONE, ALONE_STEPS = 8, 10
 """Images that are attacked alone and together, and for how many steps."""
 
 
 def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
-    """Every check, in the order of `QUESTIONS`.
+    """Make every check, in the order of `QUESTIONS`.
 
-    Where nothing was attacked all have failed; where values are no numbers, the others would be none either and are
-    left out. `finite_differences` needs a network that computes in float64, and `rewards_agree` a second attack.
+    Where nothing was attacked all checks have failed; where values are not finite, the other checks would be
+    meaningless and are left out. `finite_differences` needs a network that computes in float64, and `rewards_agree` a
+    second attack.
     """
     if not evidence.attacked:
         why = "The model classifies none of the images correctly, so that none was attacked."
@@ -97,7 +98,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
 
 
 def evaluations(subject: Subject, evidence: Evidence) -> int:
-    """About how many images `all_checks` gives to the model; more where an attack takes longer than it did before."""
+    """Estimate how many images `all_checks` gives to the model; an attack that takes longer than before needs more."""
     images, spec = len(evidence.sample), subject.spec
     once = 6 * images
     bounded = len(BUDGETS) * images * (BOUNDED_STEPS + 2)
@@ -111,13 +112,13 @@ def evaluations(subject: Subject, evidence: Evidence) -> int:
 
 
 def at_level(records: Records, level: float) -> dict[str, NDArray[Any]]:
-    """The records of attacked images at one required confidence, in the order of the images."""
+    """Return the records of attacked images at one required confidence, in the order of the images."""
     rows = is_level(records["required_confidence"], level) & (records["ended"] != Outcome.SKIPPED)
     return {name: column[rows] for name, column in records.items()}
 
 
 def zero_gradients(attacks: Mapping[str, Records]) -> Check:
-    """The share of steps with a zero gradient, of the attack that had most of them."""
+    """Return the share of steps with a zero gradient, for the attack with the largest share."""
     whole = {name: at_level(records, records["required_confidence"].max()) for name, records in attacks.items()}
     steps = {name: int(rows["iterations"].sum()) for name, rows in whole.items()}
     shares = {name: rows["zero_gradients"].sum() / max(1, steps[name]) for name, rows in whole.items()}
@@ -128,7 +129,7 @@ def zero_gradients(attacks: Mapping[str, Records]) -> Check:
 
 
 def rewards_agree(attacks: Mapping[str, Records]) -> Check:
-    """The share of images that one of two attacks fooled and the other did not, at the highest level of both."""
+    """Return the share of images that only one of two attacks fooled, at the highest level that both have."""
     names = list(attacks)
     level = highest_shared(*(records["required_confidence"] for records in attacks.values()))
     at = [at_level(records, level) for records in attacks.values()]
@@ -146,7 +147,7 @@ def rewards_agree(attacks: Mapping[str, Records]) -> Check:
 
 
 def valid_values(subject: Subject, evidence: Evidence) -> Check:
-    """The share of images, attacked images and static whose pixels or outputs are impossible."""
+    """Return the share of images, attacked images and static whose pixels or outputs are impossible."""
     originals = evidence.sample.pixels
     static = torch.rand(originals.shape, generator=torch.Generator().manual_seed(subject.seed)).to(originals)
     shown = (originals, evidence.first, evidence.last, static)
@@ -161,7 +162,7 @@ def valid_values(subject: Subject, evidence: Evidence) -> Check:
 
 
 def unbounded(subject: Subject, evidence: Evidence) -> Check:
-    """The share of all attacked images that neither a recorded attack nor one of unlimited change fools."""
+    """Return the share of all attacked images that neither a recorded attack nor one of unlimited change fools."""
     left = evidence.never
     for alpha, steps in UNBOUNDED_STEPS.items():
         fooled = _pgd(subject, subject.pgd, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
@@ -174,7 +175,7 @@ def unbounded(subject: Subject, evidence: Evidence) -> Check:
 
 
 def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
-    """`larger_budget` and `iterated`: projected gradient descent, and a single step, both at each of `BUDGETS`."""
+    """Return `larger_budget` and `iterated`: PGD, and a single step, both at each of `BUDGETS`."""
     sample = evidence.sample
     # An attack that changed nothing leaves a budget of its step to be tried.
     middle = float(np.median(_linf(sample.pixels, evidence.first))) or subject.spec.alpha
@@ -197,10 +198,10 @@ def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
 
 
 def half_step(subject: Subject, evidence: Evidence) -> Check:
-    """The share of fooled images whose mean change falls, or grows, by over 5 % when the step is halved.
+    """Return the share of fooled images whose mean change falls, or grows, by over 5 % when the step is halved.
 
-    With the step the cap is doubled. If more than half of the images fall by so much, so does the median ratio of the
-    two changes; the limit is that of a share of one half. Since only the median counts, images that take
+    The cap on steps is doubled. If more than half of the images fall by that much, so does the median ratio of the two
+    changes, so the limit is a share of one half. Since only the median counts, images that take
     `HALF_STEP_SLACK` times as many steps as the median did with the whole step count as having grown.
     """
     spec, rows = subject.spec, np.flatnonzero(evidence.fooled_last)
@@ -223,9 +224,9 @@ def half_step(subject: Subject, evidence: Evidence) -> Check:
 
 
 def double_cap(subject: Subject, evidence: Evidence) -> Check:
-    """The share of all attacked images that as many steps again would fool.
+    """Return the share of all attacked images that as many steps again would fool.
 
-    Where fewer images ended at the cap than the limit allows, their share stands for that which more steps would fool.
+    Where fewer images ended at the cap than the limit allows, their share is the value, and nothing is attacked.
     """
     max_iterations, stopped, attacked = subject.spec.max_iterations, evidence.stopped, evidence.attacked
     limit = tolerated(LIMITS["double_cap"], attacked)
@@ -240,7 +241,7 @@ def double_cap(subject: Subject, evidence: Evidence) -> Check:
 
 
 def beats_noise(subject: Subject, evidence: Evidence) -> Check:
-    """The share of images on which the attack fails, or random signs of its L∞ reach its goal as well."""
+    """Return the share of images on which the attack fails, or random signs of its L∞ reach its goal as well."""
     sample = evidence.sample
     signs = random_signs(subject.seed, sample.ids, torch.zeros_like(sample.ids), sample.pixels.shape[1:])
     size = torch.from_numpy(_linf(sample.pixels, evidence.first)).to(sample.pixels).view(-1, 1, 1, 1)
@@ -254,7 +255,7 @@ def beats_noise(subject: Subject, evidence: Evidence) -> Check:
 
 
 def in_float64(subject: Subject, pixels: Tensor) -> nn.Module | None:
-    """The network itself in float64; None for somebody's own that computes in float32 whatever it is given."""
+    """Return the network itself in float64; None for a user's own that computes in float32 whatever it is given."""
     exact = copy.deepcopy(subject.network).to(pixels.device).eval().requires_grad_(False).double()
     try:
         output = exact(pixels[:2].double())
@@ -264,7 +265,7 @@ def in_float64(subject: Subject, pixels: Tensor) -> nn.Module | None:
 
 
 def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -> Check:
-    """The share of slopes that differ from the gradient's, along its signs and along random signs.
+    """Return the share of slopes that differ from the gradient's, along its signs and along random signs.
 
     The reward is computed in float64 by `exact`, the network itself, and from log-odds, which lose nothing to rounding
     where a probability is near 0 or 1. A slope along the gradient's signs is compared relative to itself; one along
@@ -293,7 +294,7 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
 
 
 def eight_bits(subject: Subject, evidence: Evidence) -> Check:
-    """The share of fooled images that no longer fool the model when their pixels are rounded to 8 bits."""
+    """Return the share of fooled images that no longer fool the model when their pixels are rounded to 8 bits."""
     fooled = np.flatnonzero(evidence.fooled_last)
     attacked = evidence.last[torch.from_numpy(fooled).to(evidence.last.device)]
     criterion = evidence.sample.criterion(0.0).of(fooled)
@@ -305,7 +306,7 @@ def eight_bits(subject: Subject, evidence: Evidence) -> Check:
 
 
 def batch_size(subject: Subject, evidence: Evidence) -> Check:
-    """The largest difference of an image's change when it is attacked alone and with others, relative to it."""
+    """Return the largest relative difference of an image's change when it is attacked alone and with others."""
     few = evidence.sample.of(np.arange(min(ALONE, len(evidence.sample))))
     spec = replace(subject.spec, max_iterations=ALONE_STEPS, other_confidences=())
     alone, together = (_attacked(subject, few, spec, size)[0] for size in (1, ALONE))
@@ -325,7 +326,7 @@ def _check(name: str, value: float, images: int, why: str, limit: float | None =
 
 
 def _share(name: str, count: int, images: int, why: str) -> Check:
-    """A check of a share of images, whose limit depends on their number."""
+    """Return a check of a share of images, whose limit depends on their number."""
     return _check(name, count / max(1, images), images, why, tolerated(LIMITS[name], images))
 
 
@@ -339,7 +340,7 @@ def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
 
 
 def _pgd(subject: Subject, pgd: PGD, start: Images, criterion: Criterion, **options: Any) -> NDArray[np.bool_]:
-    """`PGD.attack` in batches; tensors among `options` have a value for each image."""
+    """Run `PGD.attack` in batches; tensors among `options` have a value for each image."""
     parts = []
     for rows in _batches(len(start), subject.batch_size):
         own: dict[str, Any] = {name: each[rows] if isinstance(each, Tensor) else each for name, each in options.items()}
@@ -350,7 +351,7 @@ def _pgd(subject: Subject, pgd: PGD, start: Images, criterion: Criterion, **opti
 
 
 def _single_step(subject: Subject, images: Images, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
-    """`PGD.single_step` in batches."""
+    """Run `PGD.single_step` in batches."""
     parts = [
         subject.pgd.single_step(images.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), radii)
         for rows in _batches(len(images), subject.batch_size)
@@ -359,7 +360,7 @@ def _single_step(subject: Subject, images: Images, criterion: Criterion, radii: 
 
 
 def _attacked(subject: Subject, images: Images, spec: AttackSpec, size: int) -> tuple[Tensor, NDArray[np.bool_]]:
-    """The images as an attack of one level leaves them, and whether they fooled."""
+    """Attack images at one level; return how it leaves them, and whether they fooled the model."""
     labels = torch.from_numpy(images.truth).to(images.ids.device)
     result = attack(
         subject.model, images.pixels, labels, images.ids, spec, seed=subject.seed, batch_size=size, title=subject.title
@@ -368,7 +369,7 @@ def _attacked(subject: Subject, images: Images, spec: AttackSpec, size: int) -> 
 
 
 def _reward(logits: Tensor, aimed: NDArray[np.int64], spec: AttackSpec) -> Tensor:
-    """The rewards (N,) of `AttackSpec.reward` up to a constant, from the log-odds of all other classes."""
+    """Return the rewards (N,) of `AttackSpec.reward` up to a constant, from the log-odds of all other classes."""
     at = torch.from_numpy(aimed).to(logits.device)[:, None]
     odds = logits.scatter(1, at, -torch.inf).logsumexp(1) - logits.gather(1, at)[:, 0]
     reward = odds.sigmoid() if spec.reward == "probability" else functional.softplus(odds)

@@ -1,4 +1,4 @@
-"""What the trust checks of a model look at: the model, and what the recorded attacks left of it."""
+"""Gathers what the trust checks of a model look at: the model, and the results of its recorded attacks."""
 
 from __future__ import annotations
 
@@ -60,21 +60,21 @@ class Images:
         return len(self.truth)
 
     def criterion(self, confidence: float) -> Criterion:
-        """The attack's criterion at a required confidence."""
+        """Return the attack's criterion at a required confidence."""
         return Criterion(self.truth, self.target, np.full(len(self), confidence))
 
     def of(self, rows: NDArray[np.int64]) -> Images:
-        """Some of the images."""
+        """Return some of the images."""
         at = torch.from_numpy(rows).to(self.ids.device)
         return Images(self.pixels[at], self.ids[at], self.truth[rows], self.target[rows])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the recorded attacks left of one model.
+    """The results of the recorded attacks on one model.
 
     `attacks` holds the records by name, the paper's first. `attacked` counts the images that it attacked; of the
-    `recorded` images in the files, `invalid` hold a pixel that is no number in [0, 1].
+    `recorded` images in the files, `invalid` have a pixel that is not in [0, 1].
 
     `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
     up to the lowest required confidence and up to its own; `fooled_first` and `fooled_last` (N,) say whether it got
@@ -106,7 +106,7 @@ def gathered(
     count: int,
     device: torch.device,
 ) -> Evidence:
-    """What the shards hold, for checks on the first `count` images that were attacked."""
+    """Read the shards, for checks on the first `count` images that were attacked."""
     original = next(iter(attacks.values()))
     pixels, labels = read_tensors(test, "images", "labels", rows=slice(int(original["image"].max()) + 1))
     last = is_level(original["required_confidence"], spec.confidence) & (original["ended"] != Outcome.SKIPPED)
@@ -143,7 +143,7 @@ def gathered(
 
 
 def _read(paths: Sequence[Path], wanted: Sequence[NDArray[np.bool_]]) -> tuple[int, list[NDArray[np.float32]]]:
-    """How many images in all shards are invalid, and the images in the wanted rows; rows count from the first shard."""
+    """Count the invalid images in all shards, and return the images in the wanted rows (counted over all shards)."""
     invalid = start = 0
     found: list[list[NDArray[np.float32]]] = [[] for _ in wanted]
     for path in paths:

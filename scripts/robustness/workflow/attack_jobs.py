@@ -1,4 +1,4 @@
-"""What the jobs of our attacks are told: their specs, and which other jobs may share their steps."""
+"""Makes the specs of our attacks' jobs, and finds which other jobs may share their steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _spec_of(dataset: Dataset, wildcards: Wildcards, attack: Attack) -> dict[str
 
 @cache
 def sharing(study: Study, dataset: Dataset, name: str) -> list[Attack]:
-    """Return our attacks that differ from one in the reward alone, itself included; none where its step is swept."""
+    """Return our attacks that differ from one at most in the reward, itself included; none where its step is swept."""
     if name not in study.own_attacks:
         return []
     ours = [study.attacks[each] for each in study.own_attacks]
@@ -56,9 +56,10 @@ def partners(study: Study, wildcards: Wildcards) -> Untracked:
 
 
 def priority(study: Study, wildcards: Wildcards) -> int:
-    """Return a priority below 0 where another attack's job computes this one along, so that it seldom waits for that.
+    """Return a priority below 0 where another attack's job computes this one along, so that it rarely has to wait.
 
-    A priority and no input: with one, even an `ancient` one, Snakemake would not see that both attacks are outdated.
+    It is a priority and not an input: with an input, even an `ancient` one, Snakemake would not see that both attacks
+    are outdated.
     """
     names = [attack.name for attack in sharing(study, study.datasets[wildcards.dataset], wildcards.attack)]
     return -names.index(wildcards.attack) if names else 0

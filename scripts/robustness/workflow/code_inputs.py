@@ -1,7 +1,7 @@
-"""What a job depends on of the code, as params of its rule: its program, the user's own networks, page templates.
+"""Makes params from the code that a job depends on: its program, the user's own networks, page templates.
 
-Not as inputs: those are compared byte by byte and by path, so that a comment or a moved repository would train every
-model again. Of params Snakemake shows the ones that changed, and passes over the paths, which are no plain values.
+They are not inputs, which are compared byte by byte and by path: a comment or a moved repository would then train every
+model again. Snakemake shows which params changed, and ignores paths, which are not plain values.
 """
 
 from __future__ import annotations

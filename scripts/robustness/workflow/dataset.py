@@ -1,4 +1,4 @@
-"""One dataset of the study: its models and networks, its files, how it is attacked, and what is swept for it.
+"""Holds one dataset of the study: its models and networks, its files, its attacks, and what is swept for it.
 
 Pure functions of the configuration.
 """
@@ -71,7 +71,7 @@ class Dataset:
 
     @property
     def download(self) -> str:
-        """The manifest of the files that are downloaded for it; a small copy has those of the whole dataset."""
+        """The manifest of its downloaded files; a small copy uses the files of the whole dataset."""
         return f"{self.config['results'].rstrip('/')}/{self.name}/data/download.json"
 
     # ---- models -----------------------------------------------------------------------------------------------------
@@ -95,12 +95,12 @@ class Dataset:
 
     @cached_property
     def trained(self) -> list[str]:
-        """The names of its models that are trained here, and do not come with their weights."""
+        """The names of its models that are trained here, and not pretrained."""
         return [name for name, model in self.entries.items() if not model_entry.is_given(model)]
 
     @cached_property
     def clean(self) -> list[str]:
-        """The names of its models that no noise defends; of those that come with their weights nobody knows."""
+        """The names of its models trained here without noise; how pretrained models were trained is not known."""
         return [name for name in self.trained if self.entries[name]["data"] == "clean"]
 
     @cached_property
@@ -110,7 +110,7 @@ class Dataset:
 
     @cached_property
     def networks(self) -> list[tuple[str, int]]:
-        """Model and seed of every network; a model that comes with its weights is the same for each seed."""
+        """Model and seed of every network; a pretrained model is the same for each seed."""
         return [
             (model, seed) for model in self.models for seed in (self.seeds if model in self.trained else self.seeds[:1])
         ]
@@ -159,7 +159,7 @@ class Dataset:
 
     @property
     def is_folder(self) -> bool:
-        """Whether its source is a folder of images, and no archive of one."""
+        """Whether its source is a folder of images, not an archive."""
         return Path(self.source["path"]).is_dir() if "path" in self.source else False
 
     # ---- attacks ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What figures are drawn with: names, titles, and the footnotes that say how their numbers came about.
+"""Makes the specs of figures: names, titles, and the footnotes that say how their numbers were made.
 
 Functions of the study and of a job's wildcards.
 """
@@ -18,7 +18,7 @@ from robustness.workflow.study import Study
 
 
 def figure(study: Study, dataset: Dataset, *footnote: str, only: Iterable[str] | None = None, **more: Any) -> Spec:
-    """Return what every figure of a dataset is drawn with: names, titles, its footnote, and what is its own.
+    """Return the spec of a figure of a dataset: names, titles, its footnote, and what this figure needs.
 
     `only` names the models that are shown, where it is not all of them.
     """

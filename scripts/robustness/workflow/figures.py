@@ -1,6 +1,6 @@
-"""The figures of a dataset, each declared once: what it is drawn from and with, what is said of it, and who has it.
+"""Declares each figure of a dataset once: its files and settings, its caption, and which datasets have it.
 
-`rules/figures.smk` makes a rule of each; `robustness/products/figures/<name>.py` reads the files and has it drawn.
+`rules/figures.smk` makes a rule from each; `robustness/products/figures/<name>.py` reads the files and draws it.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from robustness.workflow.specs import SpecOf
 BARS = ("mean_change", "pixels_changed")
 """The measures that have bars."""
 ROBUSTNESS_CURVES = ("linf", "l2", "mean_change", "confidence")
-"""The measures that have curves; `confidence` stands for the L2 norm at all confidences side by side."""
+"""The measures that have curves; `confidence` means the L2 norm at all confidences side by side."""
 
 TRUST = "tables/trust.csv"
-"""Read by every figure about robustness: which models failed a check."""
+"""The table that every figure about robustness reads: which models failed a check."""
 EXAMPLES = f"attacks/{STUDIED_ATTACK}/examples.safetensors"
 NETWORKS = "tables/architectures.json"
 
 
 def always(dataset: Dataset) -> Iterable[str]:
-    """Return the values of no wildcard: one, which is empty."""
+    """Return the one, empty value of a figure without a wildcard."""
     return [""]
 
 
 def where(condition: Callable[[Dataset], bool]) -> Callable[[Dataset], Iterable[str]]:
-    """Return the function for a figure without a wildcard that only some datasets have."""
+    """Return the `values` of a figure without a wildcard that only some datasets have."""
     return lambda dataset: [""] if condition(dataset) else []
 
 
@@ -61,16 +61,16 @@ class Figure:
 
     @property
     def job(self) -> str:
-        """The place of a job's log among the logs, less the suffix."""
+        """The path of a job's log in the folder of logs, without the suffix."""
         return f"{self.rule}/{{{self.wildcard}}}" if self.wildcard else self.rule
 
     @property
     def file(self) -> str:
-        """The name of its files, less the suffix, with the wildcard in braces."""
+        """The name of its files, without the suffix, with the wildcard in braces."""
         return self._named(f"{{{self.wildcard}}}" if self.wildcard else "")
 
     def of(self, dataset: Dataset) -> list[str]:
-        """Return the names of the files that a dataset has of it, less the suffix."""
+        """Return the names of the files that a dataset has of it, without the suffix."""
         return [self._named(value) for value in self.values(dataset)]
 
     def _named(self, value: str) -> str:
@@ -152,7 +152,7 @@ FIGURES = (
     ),
     Figure(
         "examples",
-        "Draw one image and what it became on each model (paper, Fig. 4, 5, 8, 10).",
+        "Draw one image and what the attack made of it on each model (paper, Fig. 4, 5, 8, 10).",
         inputs={"examples": EXAMPLES, "trust": TRUST},
         spec=figure_specs.pictures,
         caption="examples",
@@ -163,7 +163,7 @@ FIGURES = (
     ),
     Figure(
         "differences",
-        "Draw what was added to one image on each model (paper, Fig. 9, 11).",
+        "Draw what the attack added to one image on each model (paper, Fig. 9, 11).",
         inputs={"examples": EXAMPLES, "trust": TRUST},
         spec=figure_specs.pictures,
         caption="differences",
@@ -174,7 +174,7 @@ FIGURES = (
     ),
     Figure(
         "sensitivity",
-        "Draw each claim's verdict over the swept values, and where it flips.",
+        "Draw each claim's verdict over the swept values, and where it reverses.",
         inputs={"table": "tables/sensitivity.csv", "trust": TRUST},
         spec=figure_specs.sensitivity,
         caption="sensitivity",
@@ -194,7 +194,7 @@ FIGURES = (
     ),
     Figure(
         "transfer",
-        "Draw the matrix of models × models: whether what fools one fools the other.",
+        "Draw for every pair of models whether what fools one fools the other.",
         inputs={"table": "tables/transfer.csv", "trust": TRUST},
         spec=figure_specs.of_the_original_attack,
         caption="transfer",
@@ -215,4 +215,4 @@ FIGURES = (
         prefix="targeted_",
     ),
 )
-"""All figures but the one of times, which is of no dataset."""
+"""All figures except the one of run times, which belongs to no dataset."""

@@ -1,6 +1,6 @@
-"""What a run says at its start and at its end, and which of its jobs are forked. Nothing here shapes a result.
+"""Says what a run prints at its start and at its end, and which of its jobs are forked. Nothing here shapes a result.
 
-Snakemake's own objects, its jobs, come as arguments.
+Snakemake's jobs come as arguments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from robustness.workflow.study import Study
 
 
 def announcement(study: Study, jobs: Sequence[run_summary.Job], cores: int | None) -> str:
-    """Return what is said at the start: the scale, the jobs, how long they may take, the device, where results go.
+    """Return what a run prints at its start: the scale, the jobs, how long they may take, the device, where results go.
 
     `cores` is None on a cluster.
     """
@@ -32,34 +32,34 @@ def announcement(study: Study, jobs: Sequence[run_summary.Job], cores: int | Non
     lines.append(f"Results go to {results}/, logs to {results}/<dataset>/logs/.")
     lines += [line for dataset in study.studied for line in _without_others(dataset)]
     if scale["name"] != "paper":
-        lines.append("The paper's own sizes: add --configfile scales/paper.yaml.")
+        lines.append("For the paper's own sizes, add --configfile scales/paper.yaml.")
     return _said(lines)
 
 
 def _without_others(dataset: Dataset) -> list[str]:
-    """Return the sentence that says what a dataset lacks for want of a second network or model; none otherwise."""
+    """Return the sentence that says what is left out because a dataset has one network or one model; none otherwise."""
     if not dataset.has_judges:
-        lacking = "one network, and none to judge or to fool with its images: no believability, no transfer"
+        lacking = "only one network, so believability and transfer, which need a second one, are left out"
     elif len(dataset.models) == 1:
-        lacking = "one model, and no other to fool with its images: no transfer"
+        lacking = "only one model, so transfer, which needs a second one, is left out"
     else:
         return []
     return [f"{dataset.name} has {lacking}."]
 
 
 def outcome(study: Study, jobs: Sequence[run_summary.Job]) -> str:
-    """Return what is said of success: what to open or, after `fetch`, that it needs no network; failed trust checks."""
+    """Return what a run prints on success: what to open or, after `fetch`, that no network is needed; failed checks."""
     lines = run_summary.done(jobs, study.results, study.config["downloads"])
     return _said(lines + [line for dataset in study.studied for line in _not_trustworthy(dataset)])
 
 
 def failure(jobs: Sequence[run_summary.Job], started: float) -> str:
-    """Return what is said of failure: the jobs that failed, the end of their logs and the next step."""
+    """Return what a run prints on failure: the jobs that failed, the end of their logs and the next step."""
     return _said(run_summary.failures(jobs, started))
 
 
 def _not_trustworthy(dataset: Dataset) -> list[str]:
-    """Return what is said of a dataset's trust checks: nothing where all passed, or none was made yet."""
+    """Return the line that names a dataset's untrustworthy models; none where all checks passed or none was made."""
     from robustness.trust import questions
 
     table = Path(dataset.path, "tables", "trust.csv")
@@ -72,13 +72,13 @@ def _not_trustworthy(dataset: Dataset) -> list[str]:
 
 
 def sources_of(jobs: Iterable[Any]) -> list[tuple[Path, ...]]:
-    """Return what each of Snakemake's jobs runs, its program first: the paths that `src` puts first, less one."""
+    """Return the files that each of Snakemake's jobs runs, its program first: what `src` puts first, less one."""
     params = [job.rule.params for job in jobs if not job.is_norun]
     return [tuple(takewhile(lambda param: isinstance(param, Path), each))[1:] for each in params]
 
 
 def as_jobs(jobs: Iterable[Any]) -> list[run_summary.Job]:
-    """Return what the library needs to know of Snakemake's jobs, less those that only name a group of files."""
+    """Convert Snakemake's jobs to `Job`s; jobs that only name a group of files are left out."""
     found = []
     for job in jobs:
         if not job.is_norun:
@@ -93,5 +93,5 @@ def _text(path: object) -> str | None:
 
 
 def _said(lines: Iterable[str]) -> str:
-    """Return lines as they are printed between Snakemake's own."""
+    """Indent lines, so that they are told from Snakemake's own."""
     return "\n".join(["", *(f"  {line}" for line in lines), ""])

@@ -1,4 +1,4 @@
-"""The files that rules read where these depend on the configuration, and what tells their order.
+"""Lists the files that rules read where these depend on the configuration, and what says their order.
 
 Functions of the study and of a job's wildcards.
 """

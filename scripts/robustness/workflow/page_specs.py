@@ -1,4 +1,4 @@
-"""What pages are written with: what they say of the configuration, and a digest of their templates.
+"""Makes the specs of pages: what they say about the configuration, and a digest of their templates.
 
 Functions of the study and of a job's wildcards.
 """
@@ -29,7 +29,7 @@ def trust(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def claims(study: Study, wildcards: Wildcards) -> Spec:
-    """Return what the page of claims says of this configuration: scale, datasets, seeds and attack."""
+    """Return what the page of claims says about this configuration: scale, datasets, seeds and attack."""
     templates = [page_template(study.root, name) for name in ("claims", "parts")]
     return {
         "scale": study.config["scale"],
@@ -43,7 +43,7 @@ def claims(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def whole_study(study: Study, command: str) -> Spec:
-    """Return all that the study's page says of the configuration, with the `command` that makes these results.
+    """Return all that the study's page says about the configuration, with the `command` that makes these results.
 
     Also the names of what it shows.
     """

@@ -1,4 +1,4 @@
-"""How settings become params of a rule, which Snakemake compares with those of an earlier run."""
+"""Turns settings into params of a rule, which Snakemake compares with the params of an earlier run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Wildcards(Protocol):
 
 
 class Untracked:
-    """A param as a word of the command line that Snakemake does not compare, since it is no plain value."""
+    """A param that is a word of the command line; Snakemake does not compare it, since it is not a plain value."""
 
     def __init__(self, word: str) -> None:
         self.word = word

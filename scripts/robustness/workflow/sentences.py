@@ -1,4 +1,4 @@
-"""The sentences that say on figures and pages how their numbers came about. Pure functions of the configuration."""
+"""Writes the sentences on figures and pages that say how their numbers were made, from the configuration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def noise(dataset: Dataset) -> str:
 
 
 def attack(dataset: Dataset, name: str = STUDIED_ATTACK, goal: str | None = None, iterations: int | None = None) -> str:
-    """Return the sentence that says how images were attacked; its own goal and iterations where none are given."""
+    """Return the sentence that says how images were attacked; the attack's own goal and iterations by default."""
     entry = dataset.config["attacks"][name]
     iterations = iterations or entry["max_iterations"]
     goal = goal or ("any wrong class" if entry["target"] is None else f"target {entry['target']}")
@@ -46,7 +46,7 @@ def attack(dataset: Dataset, name: str = STUDIED_ATTACK, goal: str | None = None
 
 
 def training(dataset: Dataset) -> str:
-    """Return the sentence that says on how many images, and how often, models were trained."""
+    """Return the sentence that says on how many images, and with how many seeds, models were trained."""
     return f"{counted(dataset.entry['split']['train'], 'training image')}, {counted(len(dataset.seeds), 'seed')}."
 
 

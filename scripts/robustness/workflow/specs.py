@@ -24,7 +24,7 @@ SpecOf = Callable[[Study, Wildcards], Spec]
 
 
 def without_title(entry: Entry) -> Spec:
-    """Return a configured entry less its title, which is for figures and changes no computation."""
+    """Return a configured entry without its title, which is for figures and changes no computation."""
     return {key: value for key, value in entry.items() if key != "title"}
 
 
@@ -38,7 +38,7 @@ def download(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def data(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the source (less its addresses, which do not change its files), classes and split; a folder's digest."""
+    """Return the source (without addresses, which do not change its files), classes, split, and a folder's digest."""
     dataset = of(study, wildcards)
     source = {key: value for key, value in dataset.source.items() if key != "addresses"}
     settings = {name: dataset.entry[name] for name in ("classes", "split", "image_size")}
@@ -62,7 +62,7 @@ def augmentation(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def given_model(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the architecture of a model that comes with its weights."""
+    """Return the architecture of a pretrained model."""
     dataset = of(study, wildcards)
     return {"title": f"{dataset.folder}/{wildcards.model}", **_network(dataset, wildcards.model)}
 

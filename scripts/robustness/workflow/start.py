@@ -1,4 +1,4 @@
-"""What comes before any rule: weights that are there, and the environment that jobs inherit."""
+"""Checks files and folders before any rule runs, and sets the environment that jobs inherit."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from robustness.workflow.study import Study
 
 
 def check_given_weights(study: Study) -> None:
-    """Raise `UserError` where a file of weights is missing; Snakemake would take what was made of an earlier one."""
+    """Raise `UserError` where a file of weights is missing; Snakemake would use what was made from an earlier one."""
     for dataset in study.studied:
         for name, model in dataset.entries.items():
             path = model.get("weights")
             if path is not None and not Path(path).is_file():
                 key = f"datasets.{dataset.name}.models.{name}.weights"
-                raise UserError(f"{key} is {path}, which is no file: set it to the file of the model's weights")
+                raise UserError(f"{key} is {path}, which does not exist: set it to the file of the model's weights")
 
 
 def environment(study: Study) -> dict[str, str]:
-    """Return what lets jobs use the Python that runs Snakemake, and tells them where downloads and own code are.
+    """Return variables that let jobs use the Python that runs Snakemake, and find downloads and own code.
 
     The places are not params: they change no result, and a changed param would train every model again.
     """

@@ -1,4 +1,4 @@
-"""The study that a configuration describes: its datasets, its attacks, and what is asked of both.
+"""Holds the study that a configuration describes: its datasets and its attacks.
 
 Pure functions of a checked configuration, which nothing here changes.
 """
@@ -51,7 +51,7 @@ class Study:
 
     @cached_property
     def claimed(self) -> list[Dataset]:
-        """The datasets that the paper's claims are about, as far as they are studied."""
+        """The studied datasets that the paper's claims are about."""
         return [dataset for dataset in self.studied if dataset.name in CLAIMED]
 
     @property
@@ -88,7 +88,7 @@ class Study:
 
     @cached_property
     def swept_attacks(self) -> list[str]:
-        """The names of the attacks that differ from one of ours in a step that is swept."""
+        """The names of the attacks that differ from one of ours only in a swept step."""
         return [name for name in self.attacks if name not in self.config["attacks"]]
 
     @cached_property
@@ -98,7 +98,7 @@ class Study:
 
     @property
     def compared_attacks(self) -> list[str]:
-        """Those of our attacks that comparators are compared with: the ones that take any wrong class, too."""
+        """Our attacks that comparators are compared with: like these, they take any wrong class."""
         return self.untargeted_attacks if self.comparators else []
 
     @property

@@ -1,6 +1,6 @@
-"""What is swept for a dataset: values of the attack's step α and of the noise level σ that the paper does not give.
+"""Says what is swept for a dataset: values of the attack's step α and of the noise level σ, which the paper omits.
 
-Pure functions of the configuration. At the configured value, attacks and models are the ones that are there anyway.
+Pure functions of the configuration. At the configured value, the sweep uses the attacks and models of the study itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The settings that shape a table, and no others. Functions of the study and of a job's wildcards."""
+"""Makes specs of tables: the settings that shape a table, and no others, from the study and a job's wildcards."""
 
 from __future__ import annotations
 
@@ -84,6 +84,6 @@ def run_time(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def times_so_far(study: Study, wildcards: Wildcards) -> str:
-    """Return a digest of the times that jobs have taken up to now: where one is new, the table of them is outdated."""
+    """Return a digest of the times that jobs have taken so far: a new time makes the table of times outdated."""
     files = sorted(path for dataset in study.timed for path in Path(dataset.path).glob("benchmarks/**/*.tsv"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

@@ -1,7 +1,7 @@
-"""The tables of a dataset, each declared once: what it is made from and with, what is said of it, and who has it.
+"""Declares each table of a dataset once: its files and settings, its caption, and which datasets have it.
 
-`rules/tables.smk` makes a rule of each; `robustness/products/tables/<name>.py` reads the files and has it made. The
-table of models is not among them: it comes with the traced architectures, from a program of its own.
+`rules/tables.smk` makes a rule from each; `robustness/products/tables/<name>.py` reads the files and makes it. The
+table of models is not among them: the program that traces the architectures writes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from robustness.workflow.study import Study
 
 
 def always(study: Study, dataset: Dataset) -> bool:
-    """Return that a dataset has a table, whichever it is."""
+    """Return True: every dataset has the table."""
     return True
 
 
@@ -52,7 +52,7 @@ class Table:
 TABLES = (
     Table(
         "accuracy",
-        "Put every model's test accuracy beside the paper's (its Tables 1 and 2).",
+        "Compare every model's test accuracy with the paper's (its Tables 1 and 2).",
         inputs={"predictions": inputs.predictions},
         spec=table_specs.accuracy,
         caption="accuracy",
@@ -77,7 +77,7 @@ TABLES = (
     ),
     Table(
         "rank_agreement",
-        "Say whether confidence levels, and measures of change, rank the models alike.",
+        "Say whether required confidences, and measures of change, rank the models alike.",
         inputs={"measures": inputs.original_measures},
         spec=table_specs.rank_agreement,
         caption="rank_agreement",
@@ -97,12 +97,12 @@ TABLES = (
         inputs={"measures": inputs.compared_measures},
         spec=table_specs.comparison,
         caption="comparison",
-        label="our attacks beside a library's",
+        label="our attacks compared with a library's",
         of=lambda study, dataset: bool(study.compared_attacks),
     ),
     Table(
         "references",
-        "Put what others measured on undefended models beside ours.",
+        "Compare what others measured on undefended models with our measurements.",
         inputs={"measures": inputs.referenced_measures},
         spec=table_specs.references,
         caption="references",
@@ -145,4 +145,4 @@ TABLES = (
         label="targeted attack, class × class",
     ),
 )
-"""All tables but that of models, and the one of times, which is of no dataset."""
+"""All tables except the one of models and the one of run times, which belongs to no dataset."""

@@ -1,4 +1,4 @@
-"""The files that targets consist of: tables, figures and pages of a dataset, and what is asked for by name."""
+"""Lists the files that targets consist of: tables, figures and pages of a dataset, and what is asked for by name."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Whole architectures (paper, Fig. 2), a column of boxes each.
+"""Draws whole architectures (paper, Fig. 2), each as a column of boxes.
 
-Takes the operations that were traced on the models themselves, so a diagram cannot depart from what was trained;
-reads and writes nothing.
+Takes the operations that were traced on the models themselves, so a diagram cannot differ from what was trained.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ ROW = 3  # columns beside each other: more are too narrow for their labels
 
 
 def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, Any]) -> Figure:
-    """A column per architecture of `spec["models"]`: its operations as boxes, its totals at the head.
+    """Draw a column per architecture of `spec["models"]`: its operations as boxes, its totals at the head.
 
     `described` is what the traced models are: per architecture `title`, `family`, `parameters`, `layers`,
     `skip_connections`, `gflops` and `operations` in the order of execution. Raises `UserError` for one that is
@@ -48,10 +47,10 @@ def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, 
                 gap = GAP + min(0.25, (tall - _height(column)) / (len(column) - 1))
                 _column(axes, left, top - head, width, column, gap, hue_of(names[number], spec))
             top -= head + tall + 0.35
-        shapes = "At the right of each box: what leaves it; images as channels × height × width."
+        shapes = "At the right of each box: the shape of its output; images as channels × height × width."
         counting = "Layers are counted as Keras does; a multiply–add is two FLOP."
         if any(map(is_own, networks)):
-            counting += " Networks that are not the paper's are drawn from their modules, and these are counted."
+            counting += " The user's own networks are drawn from their modules, and their modules are counted."
         style.caption(
             figure,
             f"{spec['dataset']['title']}: the networks",
@@ -65,7 +64,7 @@ def _height(column: Sequence[Step]) -> float:
 
 
 def _head(network: Mapping[str, Any], room: float) -> tuple[str, str]:
-    """What stands above a column, wrapped: the network's title, and its totals."""
+    """Return the text above a column, wrapped: the network's title, and its totals."""
     skips = network["skip_connections"]
     flops = network["gflops"]
     cost = f"{flops:.3g} GFLOP" if flops >= 1 else f"{1000 * flops:.3g} MFLOP"
@@ -120,7 +119,7 @@ def _unit(step: Step) -> str:
 
 
 def _cells(axes: Axes, middle: float, height: float, step: Step, hue: str) -> None:
-    """Inside a box: its blocks as squares with an arc over each, or its units as circles (a few, if they are many)."""
+    """Draw a box's blocks as squares with an arc over each, or its units as circles (a few, if they are many)."""
     from matplotlib.patches import Arc, Circle, Rectangle
 
     hollow = {"facecolor": "white", "edgecolor": hue, "linewidth": 0.8, "zorder": 3}

@@ -1,4 +1,4 @@
-"""What both diagrams are drawn with: a canvas in inches, boxes, arrows, and a network's colour."""
+"""Provides what both diagrams are drawn with: a canvas in inches, boxes, arrows, and a network's colour."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ ARROW = {"arrowstyle": "-|>", "mutation_scale": 7, "color": style.GREY, "linewid
 
 
 def hue_of(architecture: str, spec: Mapping[str, Any]) -> str:
-    """The colour of an architecture, as other figures have it."""
+    """Return the colour of an architecture, as other figures have it."""
     model = {"name": architecture, "architecture": architecture, "data": "clean"}
     return style.look(model, spec["architectures"]).edge
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure with one invisible pair of axes over all of it, whose unit is the inch."""
+    """Return a figure with one invisible pair of axes over all of it, whose unit is the inch."""
     margin = 0.02  # half a line's width, which would be cut off at the axes' edge
     figure = style.blank(width + 2 * margin, height + 2 * margin, None)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(-margin, width + margin), ylim=(-margin, height + margin))

@@ -1,4 +1,4 @@
-"""The operations of a network, as they were traced on it, gathered into the boxes of a diagram."""
+"""Gathers the operations that were traced on a network into the boxes of a diagram."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Step:
 
 
 def steps(operations: Sequence[Operation]) -> list[Step]:
-    """The boxes of an architecture: a stage of blocks is one, an activation or normalisation joins what it follows.
+    """Return an architecture's boxes: a stage of blocks is one, an activation or normalisation joins what it follows.
 
     The softmax, which belongs to the loss and to the attack, ends the list.
     """
@@ -72,9 +72,9 @@ def steps(operations: Sequence[Operation]) -> list[Step]:
 
 
 def own_steps(operations: Sequence[Operation]) -> list[Step]:
-    """The boxes of a network of the user's: its modules, as deep inside as there are at most `MOST_BOXES` boxes.
+    """Return the boxes of a user's own network: its modules, as deep inside as there are at most `MOST_BOXES` boxes.
 
-    Modules of one type that follow each other are one box, and so are a layer and the activation or norm behind it.
+    Modules of one type that follow each other are one box, and so are a layer and the activation or norm after it.
     """
     shown = [operation for operation in operations if operation["type"] not in IDLE]
     depths = range(max(len(_path(operation)) for operation in shown), 0, -1)
@@ -83,7 +83,7 @@ def own_steps(operations: Sequence[Operation]) -> list[Step]:
 
 
 def _boxes(operations: Sequence[Operation], depth: int) -> list[Step]:
-    """A box for each module at `depth`, or less deep where that is a layer itself."""
+    """Return a box for each module at `depth`, or less deep where that is a layer itself."""
     found: list[Step] = []
     for place, group in groupby(operations, key=lambda operation: _path(operation)[:depth]):
         parts = list(group)
@@ -107,7 +107,7 @@ def _boxes(operations: Sequence[Operation], depth: int) -> list[Step]:
 
 
 def _together(boxes: Sequence[Step]) -> list[Step]:
-    """Boxes of modules, with those of one type that follow each other in one module as one."""
+    """Return boxes of modules; modules of one type that follow each other in one module share a box."""
     found: list[Step] = []
     for (kind, what), group in groupby(boxes, key=lambda step: (step.kind, step.label.partition(": ")[2])):
         alike = list(group)
@@ -121,17 +121,17 @@ def _together(boxes: Sequence[Step]) -> list[Step]:
 
 
 def _path(operation: Operation) -> list[str]:
-    """The names of the modules that an operation of an own network stands in, less the network itself."""
+    """Return the names of the modules around an operation of an own network, without the network itself."""
     return operation["name"].removeprefix("network.").split(".")
 
 
 def is_own(network: Mapping[str, Any]) -> bool:
-    """Whether a network is one of the user's."""
+    """Return whether a network is one of the user's."""
     return network["family"] == "factory"
 
 
 def residual_blocks(operations: Sequence[Operation]) -> dict[tuple[int, int], tuple[Operation, dict[str, Operation]]]:
-    """Per (stage, block): the operation whose output enters the block, and its parts by name in order."""
+    """Return per (stage, block) the operation whose output enters the block, and its parts by name in order."""
     blocks: dict[tuple[int, int], tuple[Operation, dict[str, Operation]]] = {}
     for before, operation in pairwise(operations):
         if operation["name"].startswith("stages."):
@@ -148,7 +148,7 @@ def _joins(kind: str, before: str) -> bool:
 
 
 def described_as(described: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
-    """What is known of the architecture `name`; raises `UserError` where it is missing."""
+    """Return the description of the architecture `name`; raises `UserError` where it is missing."""
     if name not in described:
         raise UserError(
             f"the description of the architectures lacks '{name}' (it has {', '.join(described)}): delete it and run "

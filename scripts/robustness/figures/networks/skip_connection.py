@@ -1,4 +1,4 @@
-"""The residual block (paper, Fig. 3): one with the identity as its shortcut, one with a convolution."""
+"""Draws two residual blocks (paper, Fig. 3): one with the identity as its shortcut, one with a convolution."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def skip_connection(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, Any]) -> Figure:
-    """A block with the identity as its shortcut beside one with a convolution, from the first residual network.
+    """Draw a block with the identity as its shortcut next to one with a convolution, from the first residual network.
 
     Takes what `architecture.architecture` takes. Raises `UserError` when no model of the spec is a residual network.
     """
@@ -26,7 +26,9 @@ def skip_connection(described: Mapping[str, Mapping[str, Any]], spec: Mapping[st
         if described_as(described, model["architecture"])["family"] == "resnet"
     ]
     if not residual:
-        raise UserError(f"dataset '{spec['dataset']['name']}' has no residual network, so no skip connection to draw")
+        raise UserError(
+            f"dataset '{spec['dataset']['name']}' has no residual network, and so no skip connection to draw"
+        )
     name = residual[0]
     network = described[name]
     blocks = residual_blocks(network["operations"])
@@ -101,7 +103,7 @@ def _shortcut(
     operation: Operation | None,
     hue: str,
 ) -> None:
-    """The elbow from `start` by way of x = `side` into `end`, with the operation on it or the word identity."""
+    """Draw the elbow from `start` by way of x = `side` into `end`, with the operation on it or the word identity."""
     from matplotlib.patches import Circle
 
     axes.plot([start[0], side, side, end[0] + 0.08], [start[1], start[1], end[1], end[1]], color=hue, linewidth=1.4)
