@@ -43,6 +43,7 @@ OPEN_FIRST = {
     STUDY_PAGE: "the study as one page",
     "claims.html": "which of the paper's claims hold, and why",
     "trust.html": "which models' numbers can be trusted",
+    "figures/robust_accuracy.svg": "how many images withstand every attack within a budget",
     "figures/mean_change.svg": "how much change each model needed",
     "figures/pixels_changed.svg": "how many pixels were changed",
     "tables/accuracy.csv": "how often each model is right",
