@@ -75,6 +75,7 @@ def overlay(kind: Kind) -> dict[str, Any]:
                 "split": {"train": 10 * total, "validation": 2 * total, "test": 2 * total},
                 "augmentation": {"kind": "affine", "rotation": 9, "shift": 0.1, "shear": 5, "zoom": 0.1, "flip": True},
                 "attacked_images": 2 * total,
+                "threat_models": {"linf": ["4/255"], "l2": [0.5]},
                 "alpha": 0.05,
                 "changed_pixel_threshold": 0.02,
                 "example_classes": kind.classes[-2:],
@@ -91,6 +92,7 @@ def overlay(kind: Kind) -> dict[str, Any]:
         },
         "attacks": {name: {"confidence": 0.6, "other_confidences": ["argmax"]} for name in ("original", "strong")},
         "targeted": {"images_per_class": 1, "max_iterations": 20},
+        "autoattack": {"version": ["apgd-ce", "apgd-t", "fab-t"], "images": 4, "targets": 9},
         "trust": {"images": 8},
         "shard_images": 100,
     }
@@ -104,6 +106,13 @@ def test_every_table_and_figure_is_made_of_own_images(tmp_path: Path, kind: Kind
     copy.run("results/tiny/own", overlay=overlay(kind)).succeeded()
     tables = {path.stem: pd.read_csv(path) for path in copy.path("results/tiny/own/tables").glob("*.csv")}
     assert {"accuracy", "believability", "models", "rank_agreement", "robustness", "transfer", "trust"} <= set(tables)
+    robust = tables["robust_accuracy"]
+    assert robust[["model", "norm", "budget"]].to_dict("list") == {
+        "model": ["original-noisy"] * 2 + ["own-clean"] * 2,
+        "norm": ["linf", "l2"] * 2,
+        "budget": [4 / 255, 0.5] * 2,
+    }
+    assert (robust["images"] == 4).all()
     ends = tables["robustness"][["success", "default_state", "cap", "skipped"]].sum(axis=1)
     assert (ends == 2 * len(kind.classes)).all()
     pairs = tables["targeted"].groupby(["model", "required_confidence", "class"]).size()
