@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ import torch
 from robustness.models import weights
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
+from robustness.runtime.forkserver import FEW, ForkServer, modules_for
 from robustness.storage.tensors import write_tensors
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = ROOT / "scripts" / "attack_shard.py"
+START = [sys.executable, "-IS", str(ROOT / "scripts" / "start_job.py")]
 ARCHITECTURE = {"family": "perceptron", "hidden": 12}
 ATTACK: dict[str, Any] = {
     "reward": "probability",
@@ -87,15 +91,20 @@ class Shard:
             "batch-size": batch_size,
         }
         words = [str(word) for key, value in options.items() for word in (f"--{key}", value)]
-        return [sys.executable, str(ROOT / "scripts" / "attack_shard.py"), *words]
+        return [sys.executable, str(PROGRAM), *words]
+
+    def ended(self, name: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        """The job after its end; in a fork, which imports nothing."""
+        _, *command = self.command(name, **options)
+        return subprocess.run([*START, *command], capture_output=True, text=True, timeout=120)
 
     def run(self, name: str, **options: Any) -> str:
-        return subprocess.run(
-            self.command(name, **options), capture_output=True, text=True, check=True, timeout=120
-        ).stderr
+        done = self.ended(name, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
 
     def error(self, **options: Any) -> str:
-        done = subprocess.run(self.command("wrong", **options), capture_output=True, text=True, timeout=120)
+        done = self.ended("wrong", **options)
         assert done.returncode == 1
         assert not (self.folder / "wrong.parquet").exists()
         assert "Traceback" not in done.stderr
@@ -103,6 +112,14 @@ class Shard:
 
     def outputs(self, name: str) -> list[bytes]:
         return [(self.folder / f"{name}.{suffix}").read_bytes() for suffix in ("parquet", "safetensors")]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    found = ForkServer()
+    found.start(modules_for([(PROGRAM,)] * (FEW + 1)))
+    yield
+    found.stop()
 
 
 @pytest.fixture
