@@ -7,12 +7,16 @@ tables of trust checks; writes a CSV with one row per claim.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas
+
 from robustness.claims.study import Study
 from robustness.claims.verdicts import claims
+from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_text
 from robustness.storage.grouping import read_grouped
@@ -38,7 +42,7 @@ def main(options: argparse.Namespace) -> None:
     predictions = read_grouped(options.predictions, "dataset", "model", expected=models)
     judging = [model for model in models if model[0] in spec["judged"]]
     judged = read_grouped(options.judged, "dataset", "model", expected=judging)
-    trust = dict(zip((dataset["name"] for dataset in spec["datasets"]), map(read_table, options.trust), strict=True))
+    trust = _by_dataset(options.trust, [dataset["name"] for dataset in spec["datasets"]])
     keys = [(attack, *model) for attack, model in product(attacks, models)]
     measures = read_grouped(options.measures, "attack", "dataset", "model", expected=keys)
     alphas = {dataset["name"]: dataset["alpha"] for dataset in spec["datasets"]}
@@ -54,6 +58,15 @@ def main(options: argparse.Namespace) -> None:
     }
     answers = claims(studies.pop("original"), studies)
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
+
+
+def _by_dataset(paths: Sequence[Path], datasets: Sequence[str]) -> dict[str, pandas.DataFrame]:
+    """Return each dataset's table of trust checks; CSV has no header, so its folder, `<dataset>/tables`, names it."""
+    path_of = {path.absolute().parents[1].name: path for path in paths}
+    if path_of.keys() != set(datasets) or len(paths) != len(datasets):
+        given = ", ".join(map(str, paths))
+        raise UserError(f"--trust names {given}: give <dataset>/tables/trust.csv of each of {', '.join(datasets)}")
+    return {name: read_table(path_of[name]) for name in datasets}
 
 
 if __name__ == "__main__":

@@ -358,19 +358,24 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for (_, model), (table,) in believed().items():
         paths["judged"].append(folder / f"judged-{model}")
         write_records(paths["judged"][-1], table.to_dict("list"), Identity(MNIST, model, "original", 0).header({}))
-    write_text(folder / "trust.csv", "model,passed,why\n")
+    trust = folder / MNIST / "tables" / "trust.csv"
+    write_text(trust, "model,passed,why\n")
     spec = {
         "attacks": [["original", 0.9], ["strong", 0.9]],
         "datasets": [{"name": MNIST, "models": list(MODELS[MNIST]), "alpha": 0.01}],
         "judged": [MNIST],
     }
     inputs = [each for what, files in paths.items() for each in (f"--{what}", *files)]
-    call(assess_claims, spec, *inputs, "--trust", folder / "trust.csv", "--table", folder / "c.csv")
+    call(assess_claims, spec, *inputs, "--trust", trust, "--table", folder / "c.csv")
     turned = [each for what, files in paths.items() for each in (f"--{what}", *files[::-1])]
-    call(assess_claims, spec, *turned, "--trust", folder / "trust.csv", "--table", folder / "turned.csv")
+    call(assess_claims, spec, *turned, "--trust", trust, "--table", folder / "turned.csv")
     without = [each for each in inputs if each != paths["measures"][-1]]
     with pytest.raises(UserError, match=r"no file of attack strong, dataset mnist, model resnet-noisy.* is given"):
-        call(assess_claims, spec, *without, "--trust", folder / "trust.csv", "--table", folder / "fewer.csv")
+        call(assess_claims, spec, *without, "--trust", trust, "--table", folder / "fewer.csv")
+    other = folder / "cifar" / "tables" / "trust.csv"
+    write_text(other, "model,passed,why\n")
+    with pytest.raises(UserError, match=r"cifar/tables/trust\.csv: give <dataset>/tables/trust\.csv of each of mnist"):
+        call(assess_claims, spec, *inputs, "--trust", other, "--table", folder / "other.csv")
     settings = {
         "scale": {"name": "tiny", "title": "<few> images"},
         "seeds": 1,
