@@ -1,6 +1,6 @@
 # What other networks make of attacked images: judges (believability), transfer, and the attack toward each class.
-# Reads: results/<dataset>/attacks/<attack>/, models/ and data/test. Writes: judged and transferred records beside the
-# shards, and targeted/<model>/seed<k>/.
+# Reads: results/<dataset>/attacks/<attack>/, models/ and data/test. Writes: judged and transferred records next to
+# the shards, and targeted/<model>/seed<k>/.
 
 
 rule judge_attack:

@@ -1,5 +1,5 @@
 # From attacked images to measures, and to the examples that figures show.
-# Reads: results/<dataset>/attacks/ and data/test. Writes: measures beside the shards, and attacks/<attack>/examples.
+# Reads: results/<dataset>/attacks/ and data/test. Writes: measures next to the shards, and attacks/<attack>/examples.
 
 
 rule measure_attack:

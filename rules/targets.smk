@@ -1,6 +1,6 @@
-# Names for groups of files, so that `snakemake results/cifar/figures` builds what is outdated of them, file by file.
-# A rule whose name is the folder's path is such a target; declaring the folder itself as an output is not possible
-# where other outputs lie in it.
+# Names for groups of files, so that `snakemake results/cifar/figures` rebuilds the outdated files of a group.
+# A rule whose name is the folder's path is such a target; the folder itself cannot be declared as an output if it holds
+# other outputs.
 
 
 rule fetch:

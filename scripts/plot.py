@@ -1,6 +1,6 @@
 """Draw one figure of the study, as SVG and PNG.
 
-`plot.py NAME OPTION…`; `robustness/products/figures/NAME.py` says what the figure shows and what it is drawn from.
+`plot.py NAME OPTION…`; `robustness/products/figures/NAME.py` says what the figure shows and from which files.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Run jobs in forks of this process, which imports MODULES first; ends when its standard input closes.
+"""Import MODULES, then run each job in a fork of this process; end when standard input closes.
 
-Started by `robustness.runtime.forkserver.ForkServer`, which rules/hooks.smk starts; not meant to be started by hand.
+`robustness.runtime.forkserver.ForkServer`, which rules/hooks.smk starts, starts this program; do not start it by hand.
 """
 
 from __future__ import annotations

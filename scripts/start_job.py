@@ -1,21 +1,21 @@
 """Run one of the workflow's programs: `python -IS scripts/start_job.py PROGRAM ARGUMENT…`.
 
-Where a fork server runs (`runtime.forkserver`), a program with one thread runs in a fork of it, which has imported
-what programs import; else this process becomes `python PROGRAM ARGUMENT…`. Either way this process has the program's
-output and exit status, and passes on the signals that it gets. Imports as little as it can: rules start it once for
-each job.
+If a fork server runs (`runtime.forkserver`), a program with one thread runs in a fork of the server, which has already
+imported what programs import; else this process becomes `python PROGRAM ARGUMENT…`. Either way this process has the
+program's output and exit status, and passes on the signals that it gets. It imports as little as possible, since rules
+start it once for each job.
 """
 
 import os
 import sys
 
 ADDRESS = "ROBUSTNESS_FORKSERVER"
-"""The environment variable with the address of the fork server; unset where there is none."""
+"""The environment variable with the address of the fork server; unset where no server runs."""
 
 
 def run_in_fork(address: str, command: list[str]) -> int | None:
-    """The wait status of `command`, run by the fork server at `address`; None where no server took it."""
-    # The modules that `socket` and `signal` are made of, and no json: this takes half the time to import.
+    """Run `command` by the fork server at `address`; return its wait status, or None if no server took it."""
+    # The C modules below `socket` and `signal`, and marshal instead of json: these import in half the time.
     import _signal as signal  # type: ignore[import-not-found]
     import _socket as socket
     import marshal
@@ -75,7 +75,7 @@ def run_in_fork(address: str, command: list[str]) -> int | None:
 
 
 def end_like(status: int) -> None:
-    """End this process as one with this wait status ended."""
+    """End this process in the way that a process with this wait status ended."""
     import resource
     import signal
 
@@ -91,7 +91,7 @@ def end_like(status: int) -> None:
 def main() -> None:
     """Run the program that the command line names."""
     address = os.environ.get(ADDRESS)
-    threads = os.environ.get("OMP_NUM_THREADS", "1")  # read by libraries when they are loaded: too late in a fork
+    threads = os.environ.get("OMP_NUM_THREADS", "1")  # libraries read it when they are loaded: too late in a fork
     status = run_in_fork(address, sys.argv[1:]) if address and threads == "1" else None
     if status is None:
         os.execv(sys.executable, [sys.executable, *sys.argv[1:]])

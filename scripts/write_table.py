@@ -1,6 +1,6 @@
 """Write one table of the study, as CSV.
 
-`write_table.py NAME OPTION…`; `robustness/products/tables/NAME.py` says what the table holds and what it is made from.
+`write_table.py NAME OPTION…`; `robustness/products/tables/NAME.py` says what the table holds and from which files.
 """
 
 from __future__ import annotations

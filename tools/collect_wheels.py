@@ -1,8 +1,9 @@
 """Collect the wheels that tools/paper_scale.sh installs on a machine without a network, and say how large they are.
 
-Reads tools/paper_scale.txt, and from the packages that are installed here, at the versions that the tests passed with,
-what these need. Downloads them for the other machine's Python on Linux (x86-64), and builds wheels of the few that
-come as source alone. PyTorch is never among them. `--without` names packages that the machine has.
+Reads tools/paper_scale.txt, and finds what these packages need from the packages that are installed here, at the
+versions that passed the tests. Downloads wheels for the other machine's Python on Linux (x86-64), and builds wheels of
+the few packages that exist only as source. PyTorch is never among them. `--without` names packages that the other
+machine has.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ LIBC = range(17, 40)  # the minor versions of glibc 2 for which wheels are named
 
 
 def listed() -> list[str]:
-    """The packages of tools/paper_scale.txt."""
+    """Return the packages that tools/paper_scale.txt names."""
     lines = (ROOT / "tools" / "paper_scale.txt").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def needed(names: list[str], python: str, left_out: set[str]) -> dict[str, str]:
-    """The packages and all that they need on the other machine, with their versions here.
+    """Return the packages and all packages that they need on the other machine, with their versions here.
 
-    A machine that has the packages that are left out has what they need, too.
+    A machine that has the packages of `left_out` also has what these need.
     """
     machine = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": "linux", "extra": ""}
     machine |= {"platform_system": "Linux", "platform_machine": "x86_64", "implementation_name": "cpython"}
@@ -48,7 +49,7 @@ def needed(names: list[str], python: str, left_out: set[str]) -> dict[str, str]:
 
 
 def download(packages: dict[str, str], python: str, folder: Path) -> None:
-    """Fetch a wheel of each package into an empty folder; build it where the index has the source alone."""
+    """Fetch a wheel of each package into an empty folder; build it if the index has only the source."""
     platforms = [f"--platform=manylinux_2_{minor}_x86_64" for minor in LIBC] + ["--platform=manylinux2014_x86_64"]
     options = ["--quiet", "--disable-pip-version-check", "--no-deps"]
     target = [f"--python-version={python}", "--implementation=cp", *platforms]
@@ -65,7 +66,7 @@ def download(packages: dict[str, str], python: str, folder: Path) -> None:
 
 
 def main() -> None:
-    """Download, and print the sizes."""
+    """Download the wheels and print their sizes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the wheels go")
     parser.add_argument("--python", default="3.12", metavar="VERSION", help="of the other machine")

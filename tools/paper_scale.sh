@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# The paper's experiment at full size on one GPU machine without a network. The same command again goes on where it was.
+# Runs the paper's experiment at full size on one GPU machine without a network. The same command continues it.
 #
 #   tools/paper_scale.sh --wheels FOLDER --mirror FOLDER --cifar ARCHIVE [--output FOLDER] [--last STAGE] [--plan]
 #
-# Needs Linux and a Python from 3.11 on that imports torch (2.8 or newer) and has pip, named by PYTHON (default: python3).
+# Needs Linux and Python 3.11 or newer, with pip and torch (2.8 or newer); PYTHON names it (default: python3).
 # Reads the wheels of tools/collect_wheels.py, MNIST's four files and CIFAR-10 as an archive of JPEG files
-# (docs/paper-scale.md). Makes results/paper-venv, in which that Python's packages are visible and what they lack is
-# installed; PyTorch is not touched. Then it computes in an order that leaves something useful whenever it is stopped:
-# MNIST, CIFAR-10's ResNet, the deep ResNet, each trained and attacked; then checks, figures and claims. After each stage
-# it says how long it took and puts what is small (pages, tables, figures, logs, histories: no weights) as an archive into
-# --output's folder.
-# A stage that fails stops no other, and makes the command fail at its end.
-# With --last it ends after that stage (1 to 7), with --plan it only says what each stage would compute. MORE names
-# overlays on top (for tests), RESULTS where these put their results, CORES limits the cores, SEEDS is a list as in the
-# configuration, such as '[0, 1]' (default: one seed). Options and PYTHON may be relative to the folder that the command is
-# called from.
+# (docs/paper-scale.md). Makes results/paper-venv, an environment that sees the packages of that Python, and installs
+# the missing ones there; PyTorch is not changed. Then it computes in an order that leaves something useful whenever it is
+# stopped: MNIST, CIFAR-10's ResNet, the deep ResNet, each trained and attacked; then checks, figures and claims.
+# After each stage it says how long the stage took, and writes an archive of the small results (pages, tables, figures,
+# logs, histories: no weights) into the folder that --output names.
+# If a stage fails, the other stages still run, and the command fails at its end.
+# With --last it ends after that stage (1 to 7); with --plan it only says what each stage would compute. MORE names more
+# overlays (for tests), RESULTS the folder where these put their results; CORES limits the cores; SEEDS is a list as in
+# the configuration, such as '[0, 1]' (default: one seed). Paths in options and in PYTHON may be relative to the folder
+# where the command is called.
 set -euo pipefail
 HERE=$PWD
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ stop() {
   exit 1
 }
 
-# from_here PATH: a path as the caller means it, whose folder is no longer the current one.
+# from_here PATH: print PATH as the caller means it: relative to the caller's folder, no longer the current folder.
 from_here() {
   case $1 in
     '' | /*) echo "$1" ;;
@@ -37,7 +37,7 @@ while [ $# -gt 0 ]; do
   case $1 in
     --plan)
       PLAN=(--dry-run)
-      QUIET=(rules) # what is left are the numbers of jobs
+      QUIET=(rules) # what is still printed are the numbers of jobs
       shift
       continue
       ;;
@@ -57,7 +57,7 @@ done
 [[ $LAST =~ ^[1-7]$ ]] || stop "--last must name a stage from 1 to 7, not '$LAST'"
 
 PYTHON=${PYTHON:-python3}
-[[ $PYTHON != */* ]] || PYTHON=$(from_here "$PYTHON") # a mere name is looked up
+[[ $PYTHON != */* ]] || PYTHON=$(from_here "$PYTHON") # a name without a slash is looked up in PATH
 VENV=results/paper-venv
 RESULTS=${RESULTS:-results/paper-jpeg}
 SEEDS=${SEEDS:-[0]}
@@ -67,7 +67,7 @@ begun=$SECONDS
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
 "$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
-# Whatever the machine's files and variables say: vendors' containers pin versions for all of pip (PIP_CONSTRAINT).
+# Ignores the machine's files and variables for pip: vendors' containers pin versions for every call (PIP_CONSTRAINT).
 pip() {
   PIP_CONFIG_FILE=/dev/null "$PYTHON" -m pip --isolated "$@"
 }
@@ -75,7 +75,7 @@ if [ ! -e "$VENV/installed" ]; then
   pip --version >/dev/null || stop "'$PYTHON' has no pip"
   rm -rf "$VENV"
   "$PYTHON" -m venv --without-pip "$VENV"
-  # Not --system-site-packages: the Python that has PyTorch may itself be an environment, whose packages that would miss.
+  # Not --system-site-packages: it misses the packages of a Python that is itself an environment, as the given one may be.
   "$PYTHON" - "$VENV" <<'PY'
 import site, sys, sysconfig
 from pathlib import Path
@@ -104,7 +104,7 @@ PY
 
 # ---- stages ---------------------------------------------------------------------------------------------------------
 
-# A file, since lists on Snakemake's command line hold only text.
+# Settings go into a file, since lists on Snakemake's command line hold only text.
 settings=results/paper-run.yaml
 "$python" - "$settings" "$MIRROR" "$CIFAR" "$SEEDS" <<'PY'
 import json, sys
@@ -118,7 +118,7 @@ Path(target).write_text(json.dumps(chosen), encoding="utf-8")  # JSON is YAML
 PY
 read -r -a more <<<"${MORE:-}"
 read -r -a seeds < <("$python" -c 'import json, sys; print(*json.loads(sys.argv[1]))' "$SEEDS")
-# Of the jobs that use a GPU one more than there are GPUs: while one computes, the next one starts up and waits.
+# One more job that uses a GPU than there are GPUs: while one computes, the next one starts up and waits.
 on_gpu=(train_model import_model evaluate_model attack_shard bound_shard judge_attack transfer_attack attack_targets check_trust)
 gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')" + 1))
 run() {
@@ -127,11 +127,11 @@ run() {
     --configfile scales/paper.yaml scales/paper-jpeg.yaml "$settings" "${more[@]}" -- "$@"
 }
 
-# kept STAGE: what is small of the results, as one archive: pages below 20 MiB, the rest below 2 MiB each, in KiB since
-# find rounds sizes up to whole units. Nothing where there are no results yet.
+# kept STAGE: put the small results into one archive: pages below 20 MiB, other files below 2 MiB each. Sizes are in
+# KiB, since find rounds sizes up to whole units. Does nothing if there are no results yet.
 kept() {
   [ -n "$OUTPUT" ] && [ -z "${PLAN[*]}" ] && [ -d "$RESULTS" ] || return 0
-  # Joined by &&, since a shell that asks whether a function succeeds does not stop inside of it.
+  # Joined by &&, since a shell that tests whether a function succeeds does not stop at errors inside the function.
   mkdir -p "$OUTPUT" &&
     find "$RESULTS" -type f \( -name '*.html' -size -20480k -o -size -2048k \( -name '*.csv' -o -name '*.json' \
       -o -name '*.svg' -o -name '*.png' -o -name '*.log' -o -name '*.tsv' -o -name 'predictions.parquet' \) \) -print0 |
@@ -139,7 +139,7 @@ kept() {
     mv "$OUTPUT/$1.tar.gz.part" "$OUTPUT/$1.tar.gz"
 }
 
-# stage NUMBER-NAME TARGET...: build the targets, unless --last has been reached. One that fails stops no other.
+# stage NUMBER-NAME TARGET...: build the targets, unless --last names an earlier stage. A failure stops no other stage.
 failed=()
 stage() {
   local name=$1 started=$SECONDS
@@ -155,7 +155,7 @@ stage() {
   kept "$name" || failed+=("$name-archive")
 }
 
-# attacked MODEL: what is needed of one of CIFAR-10's networks, with each seed, to know how robust it is.
+# attacked MODEL: print the files that show how robust one of CIFAR-10's networks is, with each seed.
 attacked() {
   local attack data seed
   for data in clean noisy; do
@@ -168,7 +168,7 @@ attacked() {
   done
 }
 
-# A Snakemake that was killed leaves its lock.
+# If Snakemake was killed, its lock remains.
 "$python" -m snakemake --unlock --cores 1 --quiet all >/dev/null 2>&1 || true
 stage 1-mnist "$RESULTS/mnist/tables/accuracy.csv" "$RESULTS/mnist/tables/robustness.csv"
 mapfile -t resnet < <(attacked resnet)

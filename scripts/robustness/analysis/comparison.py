@@ -33,8 +33,8 @@ _LOG = logging.getLogger(__name__)
 def comparison(ours: Measures, theirs: Measures, methods: Mapping[str, str]) -> pandas.DataFrame:
     """Tabulate one row for each of our attacks, model and norm that a comparator looks for.
 
-    `methods` gives the method of each comparator, by its name. Of our attacks, which go on to a confident wrong
-    answer, the change at which any wrong class was reached is taken (`required_confidence` 0), as comparators stop
+    `methods` gives the method of each comparator, by its name. Our attacks continue to a confident wrong answer;
+    compared is the change at which they reached any wrong class (`required_confidence` 0), since comparators stop
     there. Counts are over images and seeds, `skipped` images left out:
 
     - `attacked`, and of these `both` (fooled by our attack and by at least one comparator), `only_ours`,

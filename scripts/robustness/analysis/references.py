@@ -53,8 +53,8 @@ class Reference:
 
     `norm` is a column of the measures, `statistic` what was taken of it over images, `value` the result, for pixels in
     [0, 1]. `beside` are the settings that an architecture of ours must have to be compared with it; only clean models
-    are, with any wrong class as the goal. `method` is the comparator that is their attack, and `expected` the range in
-    which the median over images of our change divided by its change, on one model, should lie, where one is known.
+    are, with any wrong class as the goal. `method` is the comparator that is their attack. `expected` is the known
+    range, if any, for the median over images of our change divided by the comparator's change on one model.
     """
 
     source: str
@@ -158,11 +158,11 @@ def beside(
     model, with the ratio image by image (images that neither fooled are left out), which may be held against what is
     expected.
 
-    Of the measures those at which any wrong class was reached are taken (`required_confidence` 0). Images that were not
-    fooled are counted in `not_fooled`: they enter a median as infinite, and a mean with the change that they had
-    reached, which makes it a lower `bound`. `skipped` images are left out. With several seeds a value is the mean over
-    seeds of each seed's, a ratio on one model the geometric mean; intervals are those of `stats.seeds`. A reference
-    without a model beside it keeps a row of its own. Raises `UserError` where an attack did not record any wrong class.
+    The measures are taken where any wrong class was reached (`required_confidence` 0). Images that were not fooled are
+    counted in `not_fooled`: they enter a median as infinite, and a mean with the change that they had reached, which
+    makes it a lower `bound`. `skipped` images are left out. With several seeds a value is the mean of the seeds'
+    values, and a ratio on one model their geometric mean; intervals are computed by `stats.seeds`. A reference without
+    a model to compare it with keeps its own row. Raises `UserError` where an attack did not record any wrong class.
     """
     import pandas
 

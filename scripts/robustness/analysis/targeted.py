@@ -22,9 +22,9 @@ CHANGES = ("mean_change", "l2", "linf")
 def targeted(records: Mapping[str, Sequence[pandas.DataFrame]], classes: Sequence[str]) -> pandas.DataFrame:
     """Tabulate one row for each model, true class, target and required confidence; each model has records per seed.
 
-    `images` and `success` count images and those of them that came to be seen as the target with the required
-    confidence, over all seeds. `median_<measure>` is the median change that this took, where a failed image counts as
-    infinite: it is infinite where half or more failed. A pair without images has no row.
+    `images` counts images over all seeds, and `success` the images that came to be seen as the target with the required
+    confidence. `median_<measure>` is the median change that this took, where a failed image counts as infinite: it is
+    infinite where half or more failed. A pair without images has no row.
     """
     import pandas
 

@@ -54,7 +54,7 @@ class Bounds:
 
 
 def possible(attacks: Sequence[str], classes: int, title: str) -> list[str]:
-    """Return the attacks that so many classes allow, with a line in the log where one is replaced or left out.
+    """Return the attacks that work with this number of classes; log a line where one is replaced or left out.
 
     The targeted DLR loss compares four logits, and the plain one three.
     """

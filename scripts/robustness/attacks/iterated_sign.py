@@ -244,7 +244,7 @@ class _Run:
         states: Sequence[Trajectories],
     ) -> None:
         self.model, self.seed, self.title = model, seed, title
-        self.spec = specs[0]  # but for the reward, that of all
+        self.spec = specs[0]  # all specs are the same except for the reward
         self.image_ids = image_ids.cpu().numpy()
         truth = labels.cpu().numpy()
         if targets is None:

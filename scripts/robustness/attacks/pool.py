@@ -37,7 +37,7 @@ class Entries:
         return Entries(self.image[which], self.attacks[which])
 
     def without(self, places: Rows, which: int | NDArray[np.bool_]) -> Entries:
-        """Return these entries without one attack, or without those of a mask (A,), at some places."""
+        """Return these entries without one attack, or without the attacks of a mask (A,), at some places."""
         attacks = self.attacks.copy()
         attacks[np.ix_(places, which) if isinstance(which, np.ndarray) else (places, which)] = False
         return Entries(self.image, attacks)

@@ -25,7 +25,7 @@ class AttackSpec:
     """One entry of `attacks:` with the dataset's step `alpha` (in units of pixel values, which span [0, 1]).
 
     `confidence` is the probability that the wrong class must reach; `other_confidences` are recorded from the same
-    trajectory, which goes on until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
+    trajectory, which continues until the highest is reached. `target` is None (untargeted: any wrong class), `next`,
     `random`, `least_likely`, the number of a class, or `given` (with each image). `tighten` looks between the original
     and the result for the smallest change that still meets the criterion. `gradients` is the precision of the
     gradients; whether an image's attack has ended is always decided in float32.

@@ -1,4 +1,4 @@
-"""How long things take: the attack against other ways to run it, and the jobs of a run.
+"""How long things take: the attack compared with other ways to run it, and the jobs of a run.
 
-Belongs here: what takes or reads times. Not here: what a job notes about itself (`runtime.usage`).
+Belongs here: code that measures or reads times. Not here: what a job notes about itself (`runtime.usage`).
 """

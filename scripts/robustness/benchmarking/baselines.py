@@ -1,9 +1,9 @@
 """Does the attack's work in other ways, to compare their times with ours.
 
-Pure functions on tensors; none of them is used for a result of the study. Two are the same attack as in
-`attacks.iterated_sign` (untargeted, sign steps), written the way that attack libraries and notebooks write it, and must
-agree with it on how each image ends and after how many steps. One is another library's nearest attack, and one is no
-attack at all: only the gradient calls. All use the model as `plain` returns it.
+Pure functions on tensors; no result of the study uses them. Two are the same attack as in `attacks.iterated_sign`
+(untargeted, sign steps), written the way that attack libraries and notebooks write it; they must agree with it on how
+each image ends and after how many steps. One is the most similar attack of another library, and one is no attack at
+all: only the gradient calls. All use the model as `plain` returns it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Attacked:
 
     Both int64 (N,), on the CPU.
 
-    `evaluations` is the number of forward and backward passes per image, those of images that had ended included.
+    `evaluations` counts forward and backward passes of single images, including passes of images that had ended.
     """
 
     outcome: Tensor
@@ -58,9 +58,10 @@ def keep_until_last(
     seed: int,
     batch_size: int,
 ) -> Attacked:
-    """Attack one batch after another, and evaluate all images of a batch until its last one has ended.
+    """Attack one batch after another, and evaluate all images of a batch until its last image has ended.
 
-    So do foolbox, torchattacks and the Adversarial Robustness Toolbox. Arguments as of `attacks.iterated_sign.attack`.
+    Foolbox, torchattacks and the Adversarial Robustness Toolbox do so. The arguments are the same as in
+    `attacks.iterated_sign.attack`.
     Raises `UserError` for an attack that is targeted or does not step by the sign.
     """
     _check(spec)
@@ -88,7 +89,7 @@ def _until_last(
 ) -> Attacked:
     """Attack one batch. Images that have ended take steps of length zero, so nothing is copied to keep them.
 
-    The device is asked once per step, whether to go on and whether there are zero gradients.
+    The device is asked once per step: whether to continue, and whether there are zero gradients.
     """
     x = images.clone()
     outcome = torch.full_like(labels, _RUNNING)
@@ -125,7 +126,7 @@ def _until_last(
 def one_at_a_time(
     model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, spec: AttackSpec, *, seed: int
 ) -> Attacked:
-    """Attack one image after another, as a notebook does. Arguments and errors as of `keep_until_last`."""
+    """Attack one image after another, as a notebook does. Arguments and errors are as in `keep_until_last`."""
     _check(spec)
     static_label = static_prediction(model, images.shape[1:], seed, images.device)
     images = images.contiguous(memory_format=memory_format(model))
@@ -140,7 +141,7 @@ def one_at_a_time(
 def _alone(
     model: nn.Module, x: Tensor, label: Tensor, image_id: Tensor, spec: AttackSpec, seed: int, static_label: int
 ) -> tuple[int, int]:
-    """How the attack on the one image in `x` ended, and after how many steps."""
+    """Attack the one image in `x`; return how the attack ended, and after how many steps."""
     truth, previous = int(label), math.nan
     iteration = unchanged = 0
     while True:
@@ -165,10 +166,10 @@ def _alone(
 
 
 def bare(model: nn.Module, images: Tensor, labels: Tensor, *, evaluations: int, batch_size: int) -> int:
-    """Forward pass, cross-entropy and backward pass to the pixels, on full batches of the images over and over.
+    """Compute the cross-entropy and its gradient to the pixels, on full batches of the images, over and over.
 
-    The floor under the time of an evaluation: nothing is decided and no image moves. Returns the number of evaluations,
-    which is `evaluations` rounded up to full batches.
+    This is the least time that an evaluation can take: nothing is decided and no image changes. Returns the number of
+    evaluations, which is `evaluations` rounded up to full batches.
     """
     rows = torch.arange(math.ceil(len(images) / batch_size) * batch_size, device=images.device) % len(images)
     images = images.contiguous(memory_format=memory_format(model))
@@ -183,10 +184,10 @@ def bare(model: nn.Module, images: Tensor, labels: Tensor, *, evaluations: int, 
 def fast_minimum_norm(
     attack: Callable[..., Tensor], model: nn.Module, images: Tensor, labels: Tensor, *, steps: int, batch_size: int
 ) -> int:
-    """Run `attack`, adv-lib's FMN (Pintor et al., 2021), for its L∞ norm; returns the number of evaluations.
+    """Run `attack`, adv-lib's FMN (Pintor et al., 2021), for its L∞ norm; return the number of evaluations.
 
-    It has no stop: each image has `steps` gradient calls. It takes images as they are, since it flattens them in place,
-    which channels last in memory would turn into a copy.
+    FMN never stops early: each image has `steps` gradient calls. It gets the images in the layout that they have, since
+    it flattens them in place, and with channels last in memory that would make a copy.
     """
     for start, stop in _ranges(len(images), batch_size):
         attack(model, images[start:stop], labels[start:stop], norm=math.inf, steps=steps)
@@ -194,7 +195,7 @@ def fast_minimum_norm(
 
 
 def _reward_gradient(model: nn.Module, x: Tensor, labels: Tensor, spec: AttackSpec) -> tuple[Tensor, Tensor, Tensor]:
-    """Probabilities (B, K), what stands still in the default state (B,), and each image's gradient (B, C, H, W)."""
+    """Return probabilities (B, K), what is constant in the default state (B,), and images' gradients (B, C, H, W)."""
     x = x.detach().requires_grad_()
     logits = model(x)
     probabilities = logits.softmax(1)

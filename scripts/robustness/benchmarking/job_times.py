@@ -1,8 +1,8 @@
 """Tabulates how long the jobs of a run took, from the `benchmark:` files that Snakemake wrote.
 
 Reads those files, what each job wrote next to its log about its computing and waiting (`runtime.usage`), and the
-cards of the trained models, which name the device; returns a table. Times are wall seconds of single jobs: side by side
-they overlap.
+cards of the trained models, which name the device; returns a table. Times are wall seconds of single jobs: jobs that
+run at the same time overlap.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from robustness.storage.format_version import check_format
 COLUMNS = ("dataset", "rule", "attack", "model", "jobs", "seconds", "longest", "waited", "cpu_seconds", "device")
 
 NOT_OF_THE_RUN = ("benchmark_attack",)
-"""Rules that take times themselves; nobody waits for them."""
+"""Rules that measure times themselves; nobody waits for them."""
 
 
 def run_times(
     results: Path, dataset: str, models: Sequence[str], attacks: Sequence[str], device: str
 ) -> list[dict[str, Any]]:
-    """One row (`COLUMNS`) for each rule, attack and model: how many jobs, and their seconds together and at most.
+    """Return one row (`COLUMNS`) for each rule, attack and model: how many jobs, and their total and longest seconds.
 
-    `results/<dataset>/benchmarks` holds `<rule>.tsv` or `<rule>/<attack>-<model>-….tsv`, `logs` a log of the same name;
-    rules without models or attacks have None there. `seconds` and `longest` are less the wait for a free GPU, which is
-    `waited`. Rows are in the order of the rules' names, then of `attacks` and `models`. Raises `UserError` naming a
-    damaged file.
+    `results/<dataset>/benchmarks` holds `<rule>.tsv` or `<rule>/<attack>-<model>-….tsv`, and `logs` holds a log of the
+    same name; where a rule has no model or no attack, the row has None. `seconds` and `longest` exclude the wait for a
+    free GPU, which is `waited`. Rows are in the order of the rules' names, then of `attacks` and `models`. Raises
+    `UserError` naming a damaged file.
     """
     folder = results / dataset / "benchmarks"
     jobs: dict[tuple[str, str | None, str | None], list[tuple[float, float, float]]] = {}
@@ -61,7 +61,7 @@ def run_times(
 
 
 def devices_of(cards: Sequence[Path]) -> str:
-    """Return the devices that the models with these cards were trained on, as words; empty where there is no card."""
+    """Return in words the devices that the models with these cards were trained on; empty where there is no card."""
     names: dict[str, None] = {}
     for path in cards:
         try:
@@ -74,13 +74,13 @@ def devices_of(cards: Sequence[Path]) -> str:
 
 
 def _named(stem: str, known: Sequence[str]) -> str | None:
-    """Find which of the `known` names is in a file's name between hyphens; the longest where several are."""
+    """Return which of the `known` names a file's name holds between hyphens; the longest where it holds several."""
     found = [name for name in known if re.search(rf"(?:^|[-/]){re.escape(name)}(?:[-/]|$)", stem)]
     return max(found, key=len, default=None)
 
 
 def _usage(log: Path) -> dict[str, float] | None:
-    """Read what the job with this log used: `cpu_seconds`, `max_rss_mb`, `waited_seconds`; None if it did not say."""
+    """Read what the job with this log used: `cpu_seconds`, `max_rss_mb`, `waited_seconds`; None if there is no file."""
     path = usage.path_beside(log)
     try:
         account = json.loads(path.read_text(encoding="utf-8"))
@@ -92,7 +92,7 @@ def _usage(log: Path) -> dict[str, float] | None:
 
 
 def _times(path: Path) -> tuple[float, float]:
-    """Read wall and CPU seconds of a job, summed over its repetitions; Snakemake writes `NA` if it saw too little."""
+    """Read the wall and CPU seconds of a job, summed over repetitions; Snakemake writes `NA` if it saw too little."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))

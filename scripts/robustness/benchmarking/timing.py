@@ -1,8 +1,9 @@
 """Times the attack and other ways to run it in alternating runs, and summarises them.
 
 `measure` runs every method of `benchmarking.baselines` on the same model and images, one after another and round by
-round, so that whatever slows a machine for a while slows them all. `summarise` is arithmetic on what was measured, and
-`readable` its text. Methods that do the attack's task must do the same work: `measure` checks it.
+round, so that whatever slows a machine for a while slows all methods. `summarise` computes a table from what was
+measured, and `readable` turns it into text. Methods that do the attack's task must do the same work: `measure` checks
+this.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ from robustness.runtime.progress import Progress
 OURS = "ours"
 
 ALONE_IMAGES = 100
-"""Number of images that are attacked one at a time, which takes long; their time is scaled per image."""
+"""How many images are attacked one at a time, which takes long; their time is given per image."""
 
 SAME_ENDS = 0.95
 SAME_WORK = 0.05
-"""Methods do the same task if so many images end alike and the evaluations needed differ by no more than this share.
+"""The limits within which two methods do the same task.
 
-They are not equal to the last image: rounding moves a step's sign now and then, and an image ends a step sooner.
+At least the share `SAME_ENDS` of images end alike, and the evaluations needed differ by at most the share `SAME_WORK`.
+They do not agree on every image: now and then rounding flips the sign of a step, and an image ends a step earlier.
 """
 
 
@@ -43,8 +45,8 @@ They are not equal to the last image: rounding moves a step's sign now and then,
 class Run:
     """One timed run of a method on the first `images` images.
 
-    `evaluations` counts the forward and backward passes per image that it made; `needed` those that our attack needs
-    for the same images, None where the method is not the same attack.
+    `evaluations` counts the forward and backward passes of single images that the run made. `needed` counts the passes
+    that our attack needs for the same images; it is None where the method is not the same attack.
     """
 
     method: str
@@ -56,7 +58,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Shares of the images that end as in our attack, and that end after as many steps."""
+    """The share of images that end as in our attack, and the share that end after the same number of steps."""
 
     ends: float
     iterations: float
@@ -66,8 +68,8 @@ class Agreement:
 class Measurement:
     """All runs in the order in which they were made, and what the methods did.
 
-    `agreement` holds the methods that are the same attack, `notes` a few words on methods that are not on all images or
-    not the same attack. `batches` (steps,) is how many images each step of our attack evaluated, padding aside.
+    `agreement` holds the methods that are the same attack, `notes` a few words on methods that do not run on all images
+    or are not the same attack. `batches` (steps,) is how many images each step of our attack evaluated, padding aside.
     """
 
     runs: list[Run]
@@ -78,7 +80,7 @@ class Measurement:
 
 @dataclass(frozen=True)
 class _Method:
-    """A way to run on the first so many images; returns what it found, or evaluations where it is not the attack."""
+    """A way to run on the first n images; `run` returns what it found, or its evaluations if it is not the attack."""
 
     run: Callable[[int], Attacked | int]
     images: int
@@ -100,9 +102,9 @@ def measure(
 ) -> Measurement:
     """Time every method `rounds` times, taking turns; arguments as in `iterated_sign.attack`, `model` as loaded.
 
-    Each method has warmed up before, on one batch. Preparing a model (`frozen`, `plain`) is not timed. adv-lib's attack
-    is left out where adv-lib is not installed. Raises `RuntimeError` when methods that shall be the same attack do not
-    do the same work, and `UserError` for an attack that the baselines do not know.
+    Each method first warms up on one batch. Preparing a model (`frozen`, `plain`) is not timed. adv-lib's attack is
+    left out where adv-lib is not installed. Raises `RuntimeError` when methods that should be the same attack do not do
+    the same work, and `UserError` for an attack that the baselines do not know.
     """
     device = images.device
     ours_model, plain_model = frozen(model, device), baselines.plain(model, device)
@@ -161,14 +163,14 @@ def _attacked(result: AttackResult) -> Attacked:
 
 
 def _needed(attacked: Attacked, images: int) -> int:
-    """The evaluations that the first images need: one more than steps, since the last one finds that it has ended."""
+    """Return how many evaluations the first `images` need: each one more than its steps, to find that it has ended."""
     return int((attacked.iterations[:images] + 1).sum())
 
 
 def agreement(name: str, theirs: Attacked, ours: Attacked) -> Agreement:
-    """How far a method agrees with our attack on its images, the first ones of ours.
+    """Return how far a method agrees with our attack on the method's images, which are the first of our images.
 
-    Raises `RuntimeError` naming it when they do not do the same work, since their times say nothing then.
+    Raises `RuntimeError` naming the method when the two do not do the same work, since their times then say nothing.
     """
     count = len(theirs.outcome)
     ends = (theirs.outcome == ours.outcome[:count]).double().mean().item()
@@ -183,9 +185,10 @@ def agreement(name: str, theirs: Attacked, ours: Attacked) -> Agreement:
 
 
 def gflop_per_evaluation(model: nn.Module, image: ImageShape) -> float:
-    """GFLOP of one forward and backward pass of one image: matrix products and convolutions, a multiply-add as two.
+    """Return the GFLOP of one forward and backward pass of one image.
 
-    Twice the forward pass: the backward pass to the pixels, without gradients of weights, multiplies as often.
+    Counted are matrix products and convolutions; a multiply-add is two operations. The sum is twice the forward pass:
+    the backward pass to the pixels, without gradients of weights, multiplies as often.
     """
     return 2 * describe.summarise(model, image).gflops
 
@@ -193,14 +196,15 @@ def gflop_per_evaluation(model: nn.Module, image: ImageShape) -> float:
 def summarise(
     measurement: Measurement, *, batch_size: int, gflop: float, peaks: Mapping[str, float | None]
 ) -> list[dict[str, Any]]:
-    """One row per method, in the order of their first runs; None where a column does not apply.
+    """Return one row per method, in the order of their first runs; None where a column does not apply.
 
-    `seconds_*` are of whole runs. `waste` is evaluations per evaluation that our attack needed. `to_ours` is a method's
-    time per image divided by ours in the same round, `evaluation_to_ours` the same per evaluation: medians over rounds
-    with the smallest and the largest. `gflop` is of one evaluation; `gflop_per_second` counts all evaluations, those of
-    padding and of images that had ended included, and `*_peak` are its shares of `peaks` (GFLOP per second by type,
-    None where not measured). `small_batch_*` are the shares of our steps whose batch was less than a quarter full, and
-    of our evaluations in them, padding aside.
+    `seconds_*` are of whole runs. `waste` is a method's evaluations divided by the evaluations that our attack needed.
+    `to_ours` is a method's time per image divided by our time per image in the same round, and `evaluation_to_ours` the
+    same ratio per evaluation: medians over rounds, with the smallest and the largest. `gflop` is of one evaluation.
+    `gflop_per_second` counts all evaluations, also evaluations of padding and of images that had ended; `*_peak` are
+    its shares of `peaks` (GFLOP per second by type, None where not measured). `small_batch_steps` is the share of our
+    steps whose batch was less than a quarter full, and `small_batch_evaluations` the share of our evaluations in such
+    steps, both without padding.
     """
     by_method: dict[str, list[Run]] = {}
     for run in measurement.runs:
@@ -250,13 +254,13 @@ def _spread(name: str, values: Sequence[float]) -> dict[str, float]:
 
 
 def small_batches(batches: Tensor, batch_size: int) -> tuple[float, float]:
-    """The shares of steps whose batch is less than a quarter full, and of image evaluations that are in such steps."""
+    """Return the share of steps whose batch is less than a quarter full, and the share of evaluations in such steps."""
     small = batches < batch_size / 4
     return small.double().mean().item(), batches[small].sum().item() / batches.sum().item()
 
 
 def readable(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows of `summarise` as text for a terminal: a line for each method, and what does not fit into one."""
+    """Return the rows of `summarise` as text for a terminal: a line for each method, then what did not fit there."""
     peaks = [name for name, value in rows[0].items() if name.endswith("_peak") and value is not None]
     lines = [
         f"{'method':16s}{'rounds':>7s}{'images':>7s}{'seconds: min, median, max':>29s}{'images/s':>10s}"

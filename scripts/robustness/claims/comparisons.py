@@ -1,6 +1,6 @@
-"""The comparisons that claims are made of, and what a study says of each: about these weights, and about the recipes.
+"""Makes the comparisons that claims consist of: what a study says about these weights, and about the recipes.
 
-Pure functions of a `Study`. `docs/claims.md` says why each is made as it is.
+Pure functions of a `Study`. `docs/claims.md` says why each comparison is made as it is.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from robustness.stats.tests import Values
 
 
 class Support(NamedTuple):
-    """p-values of what speaks for a claim and of what speaks against it; nan where there is no test."""
+    """Two p-values, one for a claim (`holds`) and one against it (`fails`); nan where there is no test."""
 
     holds: float
     fails: float
 
     @property
     def p(self) -> float:
-        """The p-value of either: twice the smaller one."""
+        """The two-sided p-value: twice the smaller of the two."""
         return math.nan if math.isnan(self.holds) else min(1.0, 2 * min(self))
 
 
@@ -48,20 +48,20 @@ class Evidence:
     unit: str
     words: str
     images: Mapping[str, int]
-    """The number of images of each dataset that it rests on."""
+    """How many images of each dataset the comparison uses."""
 
 
 class Comparison(ABC):
     """One comparison that a claim makes."""
 
     test: str
-    """The tests, as they stand in the table."""
+    """The tests, as the table names them."""
 
     uses_attack = True
-    """Whether it rests on the attack, so that a model whose checks failed says nothing."""
+    """Whether the comparison uses the attack, so that it says nothing about a model whose checks failed."""
 
     about_the_attack = False
-    """Whether it is about how the attack itself fares, which a failed check explains and does not make void."""
+    """Whether the comparison is about how the attack itself ends: a failed check explains this and does not void it."""
 
     @property
     @abstractmethod
@@ -70,10 +70,10 @@ class Comparison(ABC):
 
     @abstractmethod
     def evidence(self, study: Study) -> Evidence:
-        """What the study says of it."""
+        """Return what the study says about the comparison."""
 
     def lacking(self, study: Study) -> str:
-        """What the study does not have for it, as a sentence; empty where it has everything."""
+        """Return a sentence on what the study lacks for the comparison; empty where it has everything."""
         return ""
 
 
@@ -82,7 +82,7 @@ _PAIRED = "Wilcoxon signed-rank test (these weights); hierarchical bootstrap, St
 
 @dataclass(frozen=True)
 class More(Comparison):
-    """On the same image, one model needs more than `times` as much of a measure as another."""
+    """Says that, on the same image, one model needs more than `times` as much of a measure as another."""
 
     dataset: str
     measure: str
@@ -101,7 +101,7 @@ class More(Comparison):
         weights, _ = tests.signed_rank(first[0], second[0], self.times)
         _, effect = tests.signed_rank(first[0], second[0])
         threshold = math.log(self.times)
-        # Of an image that neither was fooled by, the worst is supposed on either side.
+        # An image that fooled neither model is taken as the worst case on each side.
         more = _ratio_over_seeds(first, second, both_censored=-math.inf).sides(threshold).more
         less = _ratio_over_seeds(first, second, both_censored=math.inf).sides(threshold).less
         return _ratio(study, self.models, self.measure, Support(*weights), Support(more, less), effect)
@@ -109,10 +109,10 @@ class More(Comparison):
 
 @dataclass(frozen=True)
 class Alike(Comparison):
-    """On the same image, two models need as much of a measure, within a factor of `within` either way.
+    """Says that, on the same image, two models need equally much of a measure, up to a factor of `within` either way.
 
-    For it speaks equivalence (two one-sided tests, Schuirmann, 1987), for which an image that neither model was fooled
-    by counts on neither side; against it a difference of any size that is significant.
+    Equivalence speaks for it (two one-sided tests, Schuirmann, 1987); there an image that fooled neither model counts
+    for neither side. A significant difference of any size speaks against it.
     """
 
     dataset: str
@@ -134,7 +134,7 @@ class Alike(Comparison):
         difference, effect = tests.signed_rank(first[0], second[0])
         weights = Support(max(above.more, below.less), difference.different)
         margin = math.log(self.within)
-        # Of an image that neither was fooled by, the worst is supposed.
+        # An image that fooled neither model is taken as the worst case.
         least = _ratio_over_seeds(first, second, both_censored=-math.inf).sides(-margin).more
         most = _ratio_over_seeds(first, second, both_censored=math.inf).sides(margin).less
         recipe = Support(max(least, most), _ratio_over_seeds(first, second).sides(0.0).different)
@@ -143,10 +143,11 @@ class Alike(Comparison):
 
 @dataclass(frozen=True)
 class MoreThanDataset(Comparison):
-    """Images of one dataset need more than `times` as much of a measure as those of another.
+    """Says that images of one dataset need more than `times` as much of a measure as images of another dataset.
 
-    An image's value is the median over those of its dataset's models that were attacked on it. Changes are summed over
-    channels, as in the paper; CIFAR has three of them, which makes its changes larger and claim 7 harder to bear out.
+    An image's value is the median over its dataset's models, leaving out models that were not attacked on it. Changes
+    are summed over channels, as in the paper; CIFAR has three channels, which makes its changes larger and claim 7
+    harder to bear out.
     """
 
     measure: str
@@ -190,7 +191,7 @@ class MoreThanDataset(Comparison):
 
 @dataclass(frozen=True)
 class EndsMostly(Comparison):
-    """More than a share of a model's attacked images end in one way."""
+    """Says that more than a share of a model's attacked images end in one way."""
 
     dataset: str
     model: str
@@ -220,7 +221,7 @@ class EndsMostly(Comparison):
 
 @dataclass(frozen=True)
 class MoreAccurate(Comparison):
-    """One model is right about more test images than another."""
+    """Says that one model is right about more test images than another."""
 
     dataset: str
     first: str
@@ -245,10 +246,10 @@ class MoreAccurate(Comparison):
 
 @dataclass(frozen=True)
 class Believable(Comparison):
-    """Judges see the new class in a model's adversarial images: more often than in sign noise, or than in another's.
+    """Says that judges see the new class in a model's adversarial images more often than in sign noise.
 
-    Two models are compared on the images that fooled both, before the judges that both have: no network judges its own
-    images, so that each of the two has the other among its judges.
+    With a `second` model: more often than in its adversarial images. Two models are compared on the images that fooled
+    both, by the judges that both have: each has the other among its judges, since no network judges its own images.
     """
 
     dataset: str
@@ -283,12 +284,12 @@ class Believable(Comparison):
         )
 
     def _judges(self, study: Study) -> list[set[tuple[str, int]]]:
-        """For each seed, the judges of all models that are compared."""
+        """Return for each seed the judges that all compared models have."""
         seeds = zip(*(study.judged[model] for model in self.models), strict=True)
         return [set.intersection(*map(judges_of, tables)) for tables in seeds]
 
     def _index(self, study: Study) -> Values:
-        """The index of each seed's image, or by how much it differs; nan where not all of the models were fooled."""
+        """Return the index of each seed's images, or the difference of two; nan where not all models were fooled."""
         seeds = zip(*(study.judged[model] for model in self.models), strict=True)
         rows = []
         for tables, judges in zip(seeds, self._judges(study), strict=True):
@@ -301,14 +302,14 @@ _NAMES = {"mean_change": "mean change", "pixels_changed": "pixels changed", "ite
 
 
 def _ratio_over_seeds(first: Values, second: Values, both_censored: float = math.nan) -> OverSeeds:
-    """The median log ratio; an image that neither was fooled by is `both_censored`, by default none of the images."""
+    """Return the median log ratio; an image that fooled neither has `both_censored`, by default nan (no value)."""
     return over_seeds(median_of(tests.log_ratios(first, second, both_censored=both_censored)), (first.shape[1],))
 
 
 def _ratio(
     study: Study, models: Sequence[Model], measure: str, weights: Support, recipe: Support, effect: float
 ) -> Evidence:
-    """The evidence of a ratio of two models on the same images."""
+    """Return the evidence of a ratio of two models on the same images."""
     (dataset, one), (_, other) = models
     first, second = (study.values(*model, measure) for model in models)
     estimate = _exp(interval(MEDIAN, tests.log_ratios(first, second, both_censored=math.nan)))
@@ -321,7 +322,7 @@ def _ratio(
 
 
 def _attacked(values: Values) -> int:
-    """The number of images that have a value with some seed."""
+    """Return the number of images that have a value with at least one seed."""
     return int((~np.isnan(values)).any(axis=0).sum())
 
 
@@ -338,7 +339,7 @@ def _written(found: Interval) -> str:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper, how it is read (`asks`), and the comparisons that must all hold for it."""
+    """A sentence of the paper, how it is read (`asks`), and the comparisons that must all hold for it to hold."""
 
     number: int
     sentence: str
@@ -347,20 +348,20 @@ class Claim:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """The models that it is about."""
+        """The models that the claim is about."""
         return tuple(dict.fromkeys(model for each in self.comparisons for model in each.models))
 
     @property
     def uses_attack(self) -> bool:
-        """Whether it rests on attacks, so that where these failed it says nothing."""
+        """Whether the claim uses attacks, so that it says nothing where they failed."""
         return any(each.uses_attack for each in self.comparisons)
 
     @property
     def void_where_distrusted(self) -> bool:
-        """Whether it says nothing of a model whose checks failed."""
+        """Whether the claim says nothing about a model whose checks failed."""
         return any(each.uses_attack and not each.about_the_attack for each in self.comparisons)
 
     @property
     def datasets(self) -> tuple[str, ...]:
-        """The datasets that it is about."""
+        """The datasets that the claim is about."""
         return tuple(dict.fromkeys(dataset for dataset, _ in self.models))

@@ -133,4 +133,4 @@ CLAIMS = (
         ),
     ),
 )
-"""The claims in the order of the paper; sentences are its own, `[…]` stands for what lies between two."""
+"""The claims in the order of the paper; sentences are quoted from it; `[…]` marks text that is left out."""

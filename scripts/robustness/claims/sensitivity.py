@@ -1,7 +1,7 @@
 """Tabulates how far verdicts depend on what the paper leaves out: the attack's step α and the noise level σ.
 
-Pure functions on pandas tables of verdicts. A verdict that another step or level would reverse is a verdict about our
-choice of that value.
+Pure functions on pandas tables of verdicts. If another step or level reverses a verdict, the verdict says something
+about our choice of that value.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import pandas
 from robustness.claims.verdicts import UNDECIDED
 
 PARAMETERS = ("alpha", "sigma")
-"""What is swept, in the order of the table and of the figure's panels."""
+"""The swept parameters, in the order of the table and of the figure's panels."""
 
 
 def over_values(judged: Sequence[pandas.DataFrame], configured: Mapping[str, float]) -> pandas.DataFrame:
     """Join the verdicts at single values into one table, by parameter, claim and value, with two columns added.
 
-    `configured` says whether the value is the one that everything else was computed with; `changes` whether the verdict
-    is the opposite of the verdict at the next lower value that has one: undecided contradicts nothing.
+    `configured` says whether everything else was computed with this value. `changes` says whether the verdict is the
+    opposite of the verdict at the next lower value that is decided; an undecided verdict contradicts nothing.
     """
     table = pandas.concat(judged, ignore_index=True)
     order = table["parameter"].map(PARAMETERS.index)

@@ -1,4 +1,4 @@
-"""Holds what was measured on the paper's models, which answers the claims: one table for each model and seed."""
+"""Holds what was measured on the paper's models, to judge the claims by: one table for each model and seed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ BASIC, NOISY_BASIC, RESNET, NOISY_RESNET = "basic-clean", "basic-noisy", "resnet
 DEEP, NOISY_DEEP = "deep_resnet-clean", "deep_resnet-noisy"
 MNIST, CIFAR = "mnist", "cifar"
 MODELS = {MNIST: (BASIC, NOISY_BASIC, RESNET, NOISY_RESNET), CIFAR: (RESNET, NOISY_RESNET, DEEP, NOISY_DEEP)}
-"""The paper's models; the keys are those of config.yaml."""
+"""The paper's models, by the names that config.yaml gives them."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """What there is to answer claims from; datasets and models that are not studied are absent.
+    """The measurements that claims are judged by; datasets and models that are not studied are absent.
 
-    `measures` and `predictions` hold a table for each seed; measures are those of one attack at its confidence.
-    `judged` holds the judges' answers to that attack for each seed; `trust` a table for each dataset that has one;
+    `measures` and `predictions` hold a table for each seed; the measures are of one attack, at its confidence. `judged`
+    holds the judges' answers to that attack for each seed, `trust` a table of checks for each dataset that has one, and
     `alphas` the attack's step on each dataset.
     """
 
@@ -48,12 +48,12 @@ class Study:
         return changes(self.measures[dataset, model], measure)
 
     def ended(self, dataset: str, model: str, how: str) -> Values:
-        """Return whether the attack on each seed's image ended in that way: 1 or 0; nan where it was not attacked."""
+        """Return for each seed and image whether the attack ended as `how` says: 1 or 0; nan where not attacked."""
         tables = [table.sort_values("image")["ended"] for table in self.measures[dataset, model]]
         return np.stack([np.where(ended == Outcome.SKIPPED, math.nan, ended == how) for ended in tables])
 
     def right(self, dataset: str, model: str) -> Values:
-        """Return whether the model is right about each seed's test image: 1 or 0."""
+        """Return for each seed and test image whether the model is right: 1 or 0."""
         tables = [table.sort_values("image") for table in self.predictions[dataset, model]]
         return np.stack([(table["label"] == table["prediction"]).to_numpy(float) for table in tables])
 
@@ -62,7 +62,7 @@ class Study:
         return sum(censored(self.measures[model]) for model in models)
 
     def distrusted(self, models: Sequence[Model]) -> dict[Model, list[str]]:
-        """Return the models among these that failed checks, with the sentences of the failed checks."""
+        """Return which of the models failed checks, with the sentences of the failed checks."""
         found = {}
         for dataset, model in models:
             if dataset in self.trust:

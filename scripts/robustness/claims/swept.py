@@ -1,7 +1,7 @@
 """Judges the paper's claims about one dataset for one set of trained models and one attack on them.
 
-Pure functions on pandas tables of measures. `results/claims.csv` answers for the study as it is configured; the sweep
-asks the same about models under other settings.
+Pure functions on pandas tables of measures. `results/claims.csv` judges the claims for the study as it is configured;
+the sweep judges them for models under other settings.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from robustness.storage.levels import at_level
 def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
     """Return a row for each claim that the measures of the dataset's models (a table for each, by name) can judge.
 
-    The columns are those of `claims.verdicts.claims` as far as they are about the weights, with `attacked` and
-    `censored` counted over images and models; Holm's correction is for the claims of the table. `asks` says what is
-    tested; of a claim about several datasets, only what it says of this one is.
+    The columns are the columns of `claims.verdicts.claims` that are about the weights, with `attacked` and `censored`
+    counted over images and models. Holm's correction is for the claims of this table. `asks` says what is tested; if a
+    claim is about several datasets, only its comparisons on this dataset are tested.
     """
     study = Study(measures={(dataset, model): [table] for model, table in measures.items()}, predictions={})
     answers = [answer(claim, study) for claim in _told_by(study, dataset)]
@@ -44,7 +44,7 @@ def first_images(measures: pandas.DataFrame, images: int, required_confidence: f
 
 
 def _told_by(study: Study, dataset: str) -> Iterator[Claim]:
-    """Return the claims with only those comparisons that rest on attacks on the dataset's models alone."""
+    """Yield the claims, each with only the comparisons that use attacks and are about this dataset's models alone."""
     for claim in CLAIMS:
         comparisons = tuple(
             each

@@ -1,8 +1,9 @@
 """Judges each of the paper's claims: for these weights, and for the recipes.
 
-Pure functions on pandas tables. A claim is a conjunction of comparisons. It holds when each of them does
-(intersection-union: the largest p-value counts) and does not hold when one of them is reversed (the smallest, times
-their number); in all other cases it is undecided. `docs/claims.md` says why each is read as it is.
+Pure functions on pandas tables. A claim is a conjunction of comparisons. It holds when each comparison holds
+(intersection-union: the largest p-value counts), and does not hold when one comparison is reversed (the smallest
+p-value, times the number of comparisons, counts); in all other cases it is undecided. `docs/claims.md` says why each
+claim is read as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from robustness.claims.study import Model, Study
 from robustness.stats import tests
 
 LEVEL = 0.05
-"""Share of false verdicts that is accepted, over all claims of the table together."""
+"""The accepted probability of a false verdict, over all claims of the table together."""
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 
@@ -55,9 +56,9 @@ class Answer:
     lacking: tuple[str, ...]
 
     def support(self, what: str) -> Support:
-        """The p-values for and against all comparisons together, of the `weights` or the `recipe`.
+        """Return the p-values for and against all comparisons together, about the `weights` or the `recipe`.
 
-        What is lacking can no more speak for the claim, but the rest can still speak against it.
+        When a comparison is lacking, the claim cannot hold, but the other comparisons can still speak against it.
         """
         parts: list[Support] = [getattr(each, what) for each in self.found]
         if not parts or any(math.isnan(part.holds) for part in parts):
@@ -66,17 +67,17 @@ class Answer:
         return Support(holds, min(1.0, len(parts) * min(part.fails for part in parts)))
 
     def under(self, other: Study) -> Answer:
-        """What the same study says with another attack."""
+        """Return what the same study says with another attack."""
         return answer(self.claim, other) if self.claim.uses_attack else self
 
     @property
     def decisive(self) -> Evidence | None:
-        """The comparison that is furthest from holding: the claim's estimate is this one's."""
+        """The comparison that is furthest from holding; its estimate is the claim's estimate."""
         return max(self.found, key=lambda each: each.weights.holds, default=None)
 
 
 def answer(claim: Claim, study: Study) -> Answer:
-    """Make a claim's comparisons, as far as the study has what they need."""
+    """Make the comparisons of a claim, as far as the study has what they need."""
     found, lacking = [], []
     for each in claim.comparisons:
         missing = _not_studied(each.models, study) or each.lacking(study)
@@ -97,9 +98,9 @@ def _not_studied(models: Sequence[Model], study: Study) -> str:
 
 
 def verdicts(supports: Sequence[Support]) -> list[tuple[float, float, str]]:
-    """The p-value of each claim, the same with Holm's correction for the number of claims, and the verdict.
+    """Return for each claim its p-value, the p-value after Holm's correction for the number of claims, and its verdict.
 
-    A significant difference may be too small to matter: where both sides pass, equivalence does.
+    A significant difference may be too small to matter: if both sides are significant, equivalence wins.
     """
     corrected = tests.holm([support.p for support in supports])
     tested = sum(not math.isnan(support.p) for support in supports)
@@ -116,12 +117,13 @@ def verdicts(supports: Sequence[Support]) -> list[tuple[float, float, str]]:
 
 
 def claims(study: Study, others: Mapping[str, Study] | None = None) -> pandas.DataFrame:
-    """The table of all claims, with `COLUMNS`; `others` are the same study with other attacks, by the attack's name.
+    """Return the table of all claims, with `COLUMNS`; `others` are the same study with other attacks, by attack name.
 
-    `verdict`, `p` and `p_holm` are about the recipe, those that start with `weights_` about the weights of the first
-    seed. `estimate` with `low` and `high` (95 %) is that of the comparison that is furthest from holding: over seeds
-    where there are several, else over images. `images` are those of all comparisons' datasets, `censored` counts
-    attacks that did not fool over models and seeds (empty where nothing was attacked).
+    `verdict`, `p` and `p_holm` are about the recipe; the columns that start with `weights_` are about the weights of
+    the first seed. `estimate` with `low` and `high` (95 %) belongs to the comparison that is furthest from holding; the
+    interval is over seeds where there are several, else over images. `images` counts the images of all datasets that
+    the comparisons use; `censored` counts, over models and seeds, the attacks that did not fool (empty where nothing
+    was attacked).
     """
     answers = [answer(claim, study) for claim in CLAIMS]
     recipe = verdicts([each.support("recipe") for each in answers])
@@ -171,7 +173,7 @@ def claims(study: Study, others: Mapping[str, Study] | None = None) -> pandas.Da
 
 
 def _images(answered: Answer) -> dict[str, int]:
-    """The number of images of each dataset that a claim's comparisons rest on."""
+    """Return the number of images of each dataset that a claim's comparisons use."""
     counts: dict[str, int] = {}
     for each in answered.found:
         for dataset, images in each.images.items():
@@ -187,7 +189,7 @@ def _why(
     distrusted: Mapping[Model, Sequence[str]],
     others: Mapping[str, str],
 ) -> str:
-    """The sentences that say why the verdict is what it is, then what each comparison found."""
+    """Return the sentences that say why the verdict is what it is, then what each comparison found."""
     told = []
     for (_, model), failed in distrusted.items():
         told.append(f"Not trustworthy: {model} ({' '.join(failed)})")

@@ -17,7 +17,7 @@ from robustness.errors import UserError
 _LOG = logging.getLogger(__name__)
 
 MODES = ("default", "reduce-overhead", "max-autotune")
-"""Those of `torch.compile`; `reduce-overhead` replays CUDA graphs, `max-autotune` also tries kernels, for minutes."""
+"""Modes of `torch.compile`; `reduce-overhead` replays CUDA graphs, `max-autotune` also tries kernels, for minutes."""
 CHOICES = ("auto", "no", *MODES)
 
 PAYS_FROM = 2e16

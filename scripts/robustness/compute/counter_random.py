@@ -15,7 +15,7 @@ _GOLDEN = -7046029254386353131  # 0x9E3779B97F4A7C15 as a signed 64-bit integer
 def random_signs(seed: int, image_ids: Tensor, iterations: Tensor, shape: torch.Size) -> Tensor:
     """Return a pattern of ±1 (B, *shape) that depends only on (seed, image, iteration, pixel), on every device.
 
-    The bits are those of the SplitMix64 finaliser (Steele et al., 2014) over the combined counters.
+    The bits come from the SplitMix64 finaliser (Steele et al., 2014) of the combined counters.
     """
     pixels = torch.arange(shape.numel(), device=image_ids.device)
     key = _mixed(_mixed(image_ids.long() + _wrapped(seed)) ^ iterations.long())

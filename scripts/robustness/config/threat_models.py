@@ -1,4 +1,4 @@
-"""Threat models: by which norm, and by how much, whoever attacks may change an image; and AutoAttack's settings.
+"""Threat models: in which norm, and by how much, an attacker may change an image; and AutoAttack's settings.
 
 Pure functions of the configuration, without PyTorch.
 """

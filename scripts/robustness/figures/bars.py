@@ -85,7 +85,7 @@ def _bar(axes: Axes, place: int, row: Row, measure: str, look: style.Look) -> No
         return
     value, low, high = row[measure], row[f"{measure}_low"], row[f"{measure}_high"]
     axes.barh(place, value, height=0.62, color=look.fill, edgecolor=look.edge, hatch=look.hatch, linewidth=0.8)
-    # A white whisker beneath the dark one: it is read on a dark bar as well as beside it.
+    # A white whisker beneath the dark one: it is readable on a dark bar and next to it.
     for colour, extra in () if math.isnan(high) else (("white", 1.2), (style.INK, 0.0)):
         axes.errorbar(
             value,

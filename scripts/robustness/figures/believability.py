@@ -24,7 +24,7 @@ def judges_answers(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
 
     `table` has a row for each model with the shares `new_label`, `original`, `neither`, `new_label_noise` and
     `original_noise`, the `index` with `low` and `high`, `ssim`, and the counts `images`, `censored`, `judges` and
-    `seeds`. A model of which no image was judged says so. Raises `UserError` when a model's row is missing.
+    `seeds`. A model without judged images gets a text that says so. Raises `UserError` when a model's row is missing.
     """
     rows = [_row(table, model["name"]) for model in spec["models"]]
     with style.theme():

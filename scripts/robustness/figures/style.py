@@ -184,7 +184,7 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> str:
             if count:
                 lines.append(" ".join(words[:count]))
                 del words[:count]
-            else:  # the last piece of a broken word goes on with the next ones
+            else:  # the last piece of a broken word shares a line with the next words
                 *full, words[0] = _broken(words[0], width, size, weight)
                 lines += full or [words.pop(0)]
     return "\n".join(lines)
@@ -221,7 +221,7 @@ def _broken(word: str, width: float, size: float, weight: str) -> list[str]:
 def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
     """Put the title above what is drawn and the sentences below it as one small paragraph; call it last.
 
-    Both start at the picture's left edge, are wrapped to its width, and lie outside of it: the picture keeps its
+    Both start at the picture's left edge, are wrapped to its width, and are outside of it: the picture keeps its
     size, and `save` takes them in. The figure is laid out here and stays so. The sentence on models that are not
     trustworthy comes first, in a colour of its own.
     """

@@ -1,7 +1,7 @@
 """Prepares a network for an attack: frozen, with layers replaced where that is faster, or exact for any batch.
 
-On a CPU an image's outputs do not depend on its place in the batch; outputs are those of the trained network up to the
-rounding of float32.
+On a CPU an image's outputs do not depend on its place in the batch. Outputs equal the outputs of the trained network up
+to the rounding of float32.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def _position_independent(linear: nn.Linear) -> nn.Module:
 def frozen(model: nn.Module, device: torch.device) -> nn.Module:
     """Return a copy of `model` to attack: evaluation mode, no gradients for its weights, on `device`.
 
-    Batch norms become fixed scales and shifts, and on the CPU linear layers give equal bits for any batch. Outputs are
-    those of `model` up to the rounding of float32.
+    Batch norms become fixed scales and shifts, and on the CPU linear layers give equal bits for any batch. Outputs
+    equal the outputs of `model` up to the rounding of float32.
     """
     copied = placed(copy.deepcopy(model), device).eval().requires_grad_(False)
     parent = nn.Sequential(copied)

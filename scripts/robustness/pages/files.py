@@ -130,7 +130,7 @@ def commit(repository: Path) -> str:
     except OSError:
         return ""
     top, _, head = said.stdout.strip().partition("\n")
-    # A copy that lies inside of another project is none of that project's commits.
+    # A copy inside of another project is not one of that project's commits.
     return head if said.returncode == 0 and Path(top).resolve() == repository.resolve() else ""
 
 

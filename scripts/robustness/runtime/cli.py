@@ -83,7 +83,7 @@ def run(
 
 def _set_up_logging(path: Path | None) -> None:
     terminal = logging.StreamHandler()
-    if drawn_elsewhere():  # a bar says how the job is doing; only what went wrong is worth a line beside it
+    if drawn_elsewhere():  # a bar shows how far the job is; only warnings are worth a line next to it
         terminal.setLevel(logging.WARNING)
     handlers: list[logging.Handler] = [terminal]
     if path is not None:

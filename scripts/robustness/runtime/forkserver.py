@@ -1,15 +1,16 @@
-"""A process that has imported what jobs import, and forks for each job, which then imports none of it.
+"""Runs jobs as forks of a server process, which has already imported what jobs import, so that no job imports it again.
 
-Snakemake's process starts it for a local run (`ForkServer`), and `scripts/start_job.py`, by which all rules start their
-programs, asks it for a fork (`serve`). Without it, a job starts in a new Python. Nothing else differs: the job has the
-arguments, the environment, the folder, the streams and the signals of the process that asked.
+Snakemake's process starts the server for a local run (`ForkServer`). All rules start their programs through
+`scripts/start_job.py`, which asks the server for a fork (`serve`). Without a server, a job starts in a new Python.
+Nothing else differs: the job has the arguments, the environment, the folder, the streams and the signals of the process
+that asked.
 
-Three processes take part in a job. The one that asked sends a request and then each signal that it gets, one byte each.
-A fork of the server, the watcher, passes signals on and sends one byte when the job has begun, and at its end the
-job's wait status. A fork of the watcher is the job. So jobs survive the server's end, as they survive Snakemake's; they
-are killed when the process that asked is.
+Three processes take part in a job. The process that asked sends a request, and then each signal that it gets, one byte
+each. The watcher, a fork of the server, passes signals on to the job; it sends one byte when the job has begun, and the
+job's wait status when the job has ended. The job is a fork of the watcher. So jobs survive the end of the server, as
+they survive the end of Snakemake; they are killed when the process that asked is killed.
 
-The socket has no file (a Linux abstract address), so that nothing can be left behind; both ends refuse other users.
+The socket has no file (it has a Linux abstract address), so nothing can be left behind; both ends refuse other users.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ SWITCH = "ROBUSTNESS_FORK"
 """The environment variable that keeps jobs from being forked when it is `no`."""
 
 FEW = 3
-"""So many jobs, or fewer, are not worth a server, nor a module that it would import for them."""
+"""For this many jobs or fewer, neither a server nor the import of a module into it is worth its time."""
 
 _SINGLE_THREADED = {
     "OMP_NUM_THREADS": "1",
@@ -54,9 +55,9 @@ _SINGLE_THREADED = {
     "MKL_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
-"""What libraries read when they are loaded: with it none of them starts a thread, which a fork would not have.
+"""Environment variables that libraries read when they are loaded, and that keep them from starting threads.
 
-So a job that asks for more threads is not forked.
+A fork has none of the server's threads. So a job that asks for more than one thread is not forked.
 """
 
 _PR_SET_PDEATHSIG = 1
@@ -66,10 +67,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def modules_for(jobs: Iterable[tuple[Path, ...]]) -> list[str]:
-    """What a server should import for `jobs`, each given by the files that it runs: packages that many of them name.
+    """Return what a server should import for `jobs`, each given by the files that it runs: what many of them import.
 
-    Names of the standard library and of this one are left out: a job imports the library anew, so that it runs the
-    code that is there when it starts. Some names are no modules but what modules hold.
+    Names of the standard library and of this library are left out: a job imports this library anew, so that it runs
+    the code that exists when the job starts. Some names are not modules but names that modules define.
     """
     counts: Counter[str] = Counter()
     for sources, number in Counter(jobs).items():
@@ -80,26 +81,26 @@ def modules_for(jobs: Iterable[tuple[Path, ...]]) -> list[str]:
 
 
 def is_wanted(jobs: int) -> bool:
-    """Whether a server pays for this number of local jobs, can be had here (Linux), and is not switched off."""
+    """Return whether a server pays for this number of local jobs, can run here (Linux), and is not switched off."""
     return sys.platform == "linux" and jobs > FEW and os.environ.get(SWITCH) != "no"
 
 
 class ForkServer:
-    """The server of one run. Jobs that start between `start` and `stop` are forked from it.
+    """Starts and stops the server of one run. Jobs that start between `start` and `stop` are forked from the server.
 
-    It ends at `stop`, or when this process ends in any way: it reads a pipe that this process alone can write to.
+    It ends at `stop`, or when this process ends in any way: it reads a pipe that only this process can write to.
     """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, modules: Sequence[str]) -> None:
-        """Start the server, which imports `modules`; jobs that ask meanwhile wait for it."""
+        """Start the server, which imports `modules`; jobs that ask for a fork meanwhile wait for it."""
         address = f"image-robustness-{uuid.uuid4().hex}"
         program = Path(__file__).parents[2] / "serve_jobs.py"
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(f"\0{address}")
-            listening.listen(1024)  # from now on those who ask wait
+            listening.listen(1024)  # from now on, processes that ask wait
             self._process = subprocess.Popen(
                 [sys.executable, str(program), str(listening.fileno()), *modules],
                 env=os.environ | _SINGLE_THREADED,
@@ -112,7 +113,7 @@ class ForkServer:
         os.environ[ADDRESS] = address
 
     def stop(self) -> None:
-        """End the server; jobs that run go on. Does nothing where none was started."""
+        """End the server; running jobs continue. Does nothing if no server was started."""
         os.environ.pop(ADDRESS, None)
         if self._process is not None:
             if self._process.stdin is not None:
@@ -127,12 +128,12 @@ class ForkServer:
 def serve(descriptor: int, modules: Sequence[str]) -> None:
     """Import `modules` and run a job for each connection to a listening socket, until standard input closes.
 
-    Ends at once when a library has started a thread: a fork would lack it, and might wait for it forever.
+    Ends at once when a library has started a thread: a fork would not have it, and might wait for it forever.
     """
     with socket.socket(fileno=descriptor) as listening:
         listening.set_inheritable(False)
         for name in modules:
-            with suppress(Exception):  # not a module, or one that cannot be imported: the job that needs it will say so
+            with suppress(Exception):  # not a module, or one that fails to import: the job that needs it will say so
                 importlib.import_module(name)
         if len(list(Path("/proc/self/task").iterdir())) > 1:
             return
@@ -151,13 +152,13 @@ def serve(descriptor: int, modules: Sequence[str]) -> None:
 
 
 def _user(connection: socket.socket) -> int:
-    """The user at the other end."""
+    """Return the number of the user at the other end."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
     return int(struct.unpack("iII", credentials)[1])
 
 
 def _watch(connection: socket.socket) -> NoReturn:
-    """Run the job that is asked for in a fork, pass signals on to it, and tell how it ended."""
+    """Run the requested job in a fork, pass signals on to it, and tell the process that asked how it ended."""
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         request, streams = _received(connection)
@@ -176,7 +177,7 @@ def _watch(connection: socket.socket) -> NoReturn:
                 connection.send(struct.pack("i", os.waitpid(job, 0)[1]))
                 break
             numbers = connection.recv(64)
-            for number in numbers or [signal.SIGKILL]:  # who asked was killed
+            for number in numbers or [signal.SIGKILL]:  # the process that asked was killed
                 os.kill(job, signal.SIGSTOP if number == signal.SIGTSTP else number)
             if not numbers:
                 break
@@ -185,7 +186,7 @@ def _watch(connection: socket.socket) -> NoReturn:
 
 
 def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """The request, and the descriptors of the three standard streams."""
+    """Receive the request, and the descriptors of the three standard streams."""
     length = struct.calcsize("I")
     head, ancillary, _, _ = connection.recvmsg(length, socket.CMSG_SPACE(3 * array.array("i").itemsize))
     streams = array.array("i")
@@ -196,7 +197,7 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _die_with(watcher: int) -> None:
-    """Let the system kill this process when its watcher is killed: nobody could tell how it ended."""
+    """Let the system kill this process when its watcher is killed: nobody could then say how the job ended."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != watcher:
         os._exit(1)
@@ -225,7 +226,7 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
 
 
 def _ran(program: str) -> int:
-    """The exit code of a program that runs as `__main__`; what it raises is printed as Python prints it."""
+    """Run a program as `__main__` and return its exit code; print what it raises as Python prints it."""
     try:
         runpy.run_path(program, run_name="__main__")
     except SystemExit as end:
@@ -242,7 +243,7 @@ def _ran(program: str) -> int:
 
 
 def _end(code: int) -> NoReturn:
-    """End as Python does, less the half second that it takes to tear down large libraries."""
+    """End as Python does, but without the half second that it takes to tear down large libraries."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]  # as multiprocessing ends its forks
         atexit._run_exitfuncs()

@@ -1,8 +1,8 @@
-"""How far a job is: lines in its log and, where a person watches a terminal, a bar.
+"""Shows how far a job is: by lines in its log and, where a person watches a terminal, by a bar.
 
-Several jobs may share a terminal, and none of them knows where the others write. A job that Snakemake started therefore
-draws nothing: it leaves a small file (`Status`) in the folder that the environment variable `FOLDER` names, from which
-`robustness.runtime.terminal` draws the bars of all jobs. A script that was started by hand has its bar drawn by itself.
+Several jobs may share a terminal, and none of them knows where the others write. So a job that Snakemake started draws
+nothing: it leaves a small file (`Status`) in the folder that the environment variable `FOLDER` names, and
+`robustness.runtime.terminal` draws the bars of all jobs from it. A script that was started by hand draws its own bar.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 _BETWEEN_STATUSES = 0.25
-"""Seconds; the bars are drawn twice a second."""
+"""Least seconds between two writes of the status; the bars are drawn twice a second."""
 
 
 class Progress:
-    """Counts `total` things done; use as a context manager.
+    """Counts how many of `total` things are done; use as a context manager.
 
     Logs a line when `interval` seconds have passed since the last one, and one at the end.
     """
@@ -66,12 +66,12 @@ class Progress:
         _LOG.info("%s: %s in %.1f s", self.title, with_unit(now.done - now.resumed, now.unit), now.seconds)
 
     def resume(self, count: int) -> None:
-        """Say that `count` were done before this process began: they count, but say nothing about its speed."""
+        """Note that `count` were done before this process began: they are done, but do not enter its speed."""
         self.done += count
         self.resumed += count
 
     def advance(self, count: int, note: str = "") -> None:
-        """Say that `count` more are done; `note` is shown beside the count."""
+        """Note that `count` more are done; `note` is shown next to the count."""
         self.done += count
         self.note = note
         self._show()
@@ -82,7 +82,7 @@ class Progress:
 
     @contextmanager
     def counting(self, network: nn.Module) -> Iterator[None]:
-        """Count the images that `network` is given within, up to the total: batches may be padded."""
+        """Count the images that `network` is given inside the `with` block, up to the total: batches may be padded."""
 
         def given(module: object, inputs: object, outputs: Sized) -> None:
             self.advance(len(outputs) if self.total is None else min(len(outputs), self.total - self.done))
@@ -94,7 +94,7 @@ class Progress:
             hook.remove()
 
     def status(self) -> Status:
-        """How far it is now."""
+        """Return how far the job is now."""
         seconds = max(time.monotonic() - self._started, 1e-6)
         return Status(self.title, self.unit, self.total, self.done, self.resumed, seconds, self.note)
 
@@ -107,5 +107,5 @@ class Progress:
         try:
             written.write_text(json.dumps(asdict(self.status())), encoding="utf-8")
             written.replace(self._file)
-        except OSError:  # a bar is no reason to fail: whoever draws may have ended before this job did
+        except OSError:  # a bar is no reason to fail: the process that draws may have ended before this job
             self._file = None

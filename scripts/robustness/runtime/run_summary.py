@@ -158,7 +158,7 @@ def done(jobs: Sequence[Job], results: str, downloads: str) -> list[str]:
 
 
 def to_open(jobs: Iterable[Job], results: str) -> list[str]:
-    """Return a line for each file to look at: those of `OPEN_FIRST`, or else the first figures and tables.
+    """Return a line for each file to look at: the files of `OPEN_FIRST`, or else the first figures and tables.
 
     The study's page comes first even if an earlier run wrote it; its line then says so.
     """

@@ -1,4 +1,4 @@
-"""How far a job is, as one job tells it to whoever draws the bars of all, and in words."""
+"""Describes how far a job is: for the process that draws the bars of all jobs, and in words."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = "ROBUSTNESS_PROGRESS"
-"""Unset: the script was started by hand. Empty: nobody draws bars. Else the folder that jobs leave their status in."""
+"""Unset: the script was started by hand. Empty: nobody draws bars. Else the folder where jobs leave their status."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """How far a job is: `done` of `total` (None where it is not known), `resumed` of them by an earlier process."""
+    """How far a job is: `done` of `total` (None if not known); an earlier process did `resumed` of the done ones."""
 
     title: str
     unit: str
@@ -24,13 +24,13 @@ class Status:
 
 
 def drawn_elsewhere() -> Path | None:
-    """The folder for the status of jobs, where a process draws bars from it."""
+    """Return the folder for the status of jobs if another process draws bars from it, else None."""
     folder = Path(os.environ.get(FOLDER) or os.devnull)
-    return folder if folder.is_dir() else None  # on another machine of a cluster there is none
+    return folder if folder.is_dir() else None  # on another machine of a cluster it does not exist
 
 
 def standing(status: Status) -> str:
-    """A status in words: `1,240 of 4,000 steps (31 %), 45/s, about 61 s to go; 12 cap`."""
+    """Return a status in words: `1,240 of 4,000 steps (31 %), 45/s, about 61 s to go; 12 cap`."""
     rate = (status.done - status.resumed) / status.seconds
     speed = f"{_amount(rate, status.unit)}/s"
     note = f"; {status.note}" if status.note else ""
@@ -43,7 +43,7 @@ def standing(status: Status) -> str:
 
 
 def in_words(seconds: float) -> str:
-    """A time as a person would say it: `40 s`, `12 min`, `3 h 20 min`."""
+    """Return a time as a person would say it: `40 s`, `12 min`, `3 h 20 min`."""
     if seconds < 100:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -60,7 +60,7 @@ def with_unit(count: float, unit: str) -> str:
 
 
 def _amount(count: float, unit: str) -> str:
-    """A number of things, or of bytes in megabytes."""
+    """Return a number of things as text; bytes as megabytes."""
     if unit == "B":
         return f"{count / 1e6:.1f} MB"
     return f"{count:,.0f}" if count >= 10 or count == int(count) else f"{count:.1f}"

@@ -1,9 +1,9 @@
-"""Bars for all running jobs in the last lines of a terminal, which nothing that is printed meanwhile can tear.
+"""Draws bars for all running jobs in the last lines of a terminal, where other output cannot break them.
 
-Reads the files that `runtime.progress` leaves in a folder; writes to a terminal. Exists because Snakemake and each
-of its jobs print to the same terminal without knowing of one another. The lines that the bars need are taken out of the
-region that scrolls (DECSTBM), so that whatever anybody prints scrolls above them, as apt does it. Each frame is a
-single write that saves the cursor and puts it back. Imports nothing that Snakemake does not bring.
+Reads the files that `runtime.progress` leaves in a folder; writes to a terminal. Snakemake and each of its jobs print
+to the same terminal without knowing of one another. So the lines of the bars are taken out of the region that scrolls
+(DECSTBM), and whatever is printed scrolls above them, as apt does it. Each frame is a single write that saves the
+cursor and restores it. Imports nothing but what Snakemake installs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SAVE, _RESTORE = "\x1b7", "\x1b8"
 
 
 def statuses(folder: Path) -> list[Status]:
-    """How far the running jobs are that left a file in `folder`, by title; files of dead processes are deleted."""
+    """Return how far the jobs with a file in `folder` are, sorted by title; delete the files of dead processes."""
     found = []
     for path in folder.glob("*.json"):
         try:
@@ -44,7 +44,7 @@ def statuses(folder: Path) -> list[Status]:
 
 
 def bar(status: Status, width: int) -> str:
-    """One job's line of at most `width` characters: its title, a bar where there is room, and how far it is."""
+    """Return one job's line of at most `width` characters: its title, a bar if there is room, and how far it is."""
     words = standing(status)
     room = min(_LONGEST_BAR, width - len(status.title) - len(words) - 2)
     if room < _SHORTEST_BAR or not status.total:
@@ -54,7 +54,7 @@ def bar(status: Status, width: int) -> str:
 
 
 def lines(jobs: Sequence[Status], width: int, most: int) -> list[str]:
-    """A bar for each job in at most `most` lines, the last of which counts those that have no place."""
+    """Return a bar for each job in at most `most` lines; if there are more jobs, the last line counts the others."""
     if len(jobs) <= most:
         return [bar(job, width) for job in jobs]
     shown = [bar(job, width) for job in jobs[: most - 1]]
@@ -62,28 +62,28 @@ def lines(jobs: Sequence[Status], width: int, most: int) -> list[str]:
 
 
 def reserved(before: int, after: int, height: int) -> str:
-    """What makes a terminal of `height` lines keep the last `after` ones still, of which `before` are so already.
+    """Return the codes by which a terminal of `height` lines no longer scrolls its last `after` lines.
 
-    The text moves up if it stands there, and the cursor with it.
+    `before` of these lines already do not scroll. Text that is in the new lines moves up, and the cursor with it.
     """
     more = after - before
     return "\x1bD" * more + f"\x1b[{more}A{_SAVE}\x1b[1;{height - after}r{_RESTORE}"
 
 
 def frame(shown: Sequence[str], rows: int, height: int) -> str:
-    """What draws `shown` into the last `rows` lines of a terminal of `height` lines and leaves the cursor in place."""
+    """Return the codes that draw `shown` into the last `rows` of a terminal's `height` lines; the cursor stays."""
     padded = [*shown, *[""] * (rows - len(shown))]
     first = height - rows + 1
     return _SAVE + "".join(f"\x1b[{first + n};1H\x1b[2K{text}" for n, text in enumerate(padded)) + _RESTORE
 
 
 def released(rows: int, height: int) -> str:
-    """What empties the last `rows` lines and lets the whole terminal scroll again."""
+    """Return the codes that empty the last `rows` lines and let the whole terminal scroll again."""
     return frame([], rows, height) + f"{_SAVE}\x1b[r{_RESTORE}"
 
 
 class Bars:
-    """Draws the bars of all jobs that are begun between `start` and `stop`; does nothing where there is no terminal."""
+    """Draws the bars of all jobs that begin between `start` and `stop`; does nothing where there is no terminal."""
 
     def __init__(self, terminal: TextIO) -> None:
         self._terminal = terminal
@@ -105,7 +105,7 @@ class Bars:
             self._thread.start()
 
     def stop(self) -> None:
-        """Take the bars away and give the whole terminal back."""
+        """Remove the bars and let the whole terminal scroll again."""
         if self._thread is None:
             return
         self._ended.set()
@@ -124,7 +124,7 @@ class Bars:
         while not self._ended.wait(INTERVAL):
             try:
                 self._draw()
-            except OSError:  # the terminal was closed; the run goes on
+            except OSError:  # the terminal was closed; the run continues
                 return
 
     def _draw(self) -> None:
@@ -133,7 +133,7 @@ class Bars:
         width, height = self._size()
         text = ""
         if height != self._height:
-            # A terminal that was resized has moved its lines in a way of its own: what is below the cursor goes.
+            # Each terminal moves its lines in its own way when it is resized: what is below the cursor is erased.
             text = f"{_SAVE}\x1b[r{_RESTORE}\x1b[J" if self._rows else ""
             self._rows, self._height = 0, height
         shown = lines(statuses(self._folder), width - 1, max(1, height // 3))

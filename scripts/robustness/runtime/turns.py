@@ -1,4 +1,4 @@
-"""Jobs that would compute the same thing take turns: the first computes, the next finds what it left."""
+"""Lets jobs that would compute the same thing take turns: the first computes it, the next finds it computed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOG = logging.getLogger(__name__)
 
 @contextmanager
 def one_at_a_time(path: Path | None) -> Iterator[None]:
-    """Hold the file `path` until the block ends, after waiting for another process that does; None: nothing is held.
+    """Lock the file `path` until the block ends; wait first if another process has it locked. None: lock nothing.
 
-    A process that is killed holds nothing any more. Nothing is left of the file. On a file system without locks nobody
-    waits: the jobs compute the same twice.
+    A process that is killed no longer holds its lock. The file is deleted at the end. On a file system without locks
+    no job waits: the jobs compute the same thing twice.
     """
     if path is None:
         yield
@@ -42,5 +42,5 @@ def one_at_a_time(path: Path | None) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while it is held: whoever waits for a file that is gone makes a new one
+        path.unlink(missing_ok=True)  # while it is locked: a job that waits for a deleted file makes a new one
         lock.release()

@@ -1,7 +1,7 @@
-"""What a job used: CPU time, memory, and how long it waited for a GPU or for another job.
+"""Writes what a job used: CPU time, memory, and how long it waited for a GPU or for another job.
 
-Written beside the job's log, by the job itself: Snakemake's `benchmark:` sees only the process that it started, which
-has the job's wall time, but not always its computing (see `robustness.runtime.forkserver`).
+The job itself writes it next to its log: Snakemake's `benchmark:` sees only the process that Snakemake started, which
+runs as long as the job but does not always do the job's computing (see `robustness.runtime.forkserver`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ _waits: list[float] = []
 
 
 def waited(seconds: float) -> None:
-    """Say that this job waited, for a free GPU or for another job."""
+    """Note how long this job waited for a free GPU or for another job."""
     _waits.append(seconds)
 
 
 def path_beside(log: Path) -> Path:
-    """Where the job with this log writes what it used."""
+    """Return the file that the job with this log writes what it used to."""
     return log.with_suffix(".usage.json")
 
 
 def write(log: Path) -> None:
-    """Write what this process has used so far beside its log."""
+    """Write what this process has used so far next to its log."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     megabytes = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
     account = {

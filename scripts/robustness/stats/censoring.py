@@ -1,7 +1,7 @@
 """Computes the change that each image needed, where some were not fooled, and the share that a given change fools.
 
-Pure functions on tables of measures and on arrays. An image that was attacked and not fooled needed more change than
-the attack made ("censored"): it is infinite here, so that it never counts as an easy image and is never left out.
+Pure functions on tables of measures and on arrays. An image that was attacked and not fooled ("censored") needs more
+change than the attack made: its value is infinite here, so that it never counts as easy and is never left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from robustness.stats.tests import Values
 
 
 class Measures(Protocol):
-    """Measures by the names of their columns: a mapping of arrays, or a table of pandas."""
+    """Measures by the names of their columns: a mapping of arrays, or a pandas table."""
 
     def __getitem__(self, name: str, /) -> Any:
         """Return the column of that name."""
@@ -29,7 +29,7 @@ class Measures(Protocol):
 def changes(tables: Sequence[Measures], measure: str) -> Values:
     """Return the change that each seed's images needed (seeds × images): inf where not fooled, nan where not attacked.
 
-    `tables` has the measures of each seed at one required confidence, of the same images.
+    `tables` has one table of measures for each seed, all at one required confidence and of the same images.
     """
     return np.stack([_of_seed(table, measure) for table in tables])
 
@@ -58,13 +58,13 @@ def attacked(tables: Sequence[Measures]) -> int:
 def first_censored(tables: Sequence[Measures], measure: str) -> float:
     """Return the smallest change with which an attack ended without success; inf where all succeeded.
 
-    Up to there the share of images fooled is exact; beyond it, it could be larger.
+    Up to this change the share of images fooled is exact; beyond it, the share could be larger.
     """
     return min(float(np.asarray(table[measure])[_in_vain(table)].min(initial=math.inf)) for table in tables)
 
 
 class Band(NamedTuple):
-    """A share at each change allowed, with its pointwise 95 % interval."""
+    """A share at each allowed change, with its pointwise 95 % interval."""
 
     share: Values
     low: Values

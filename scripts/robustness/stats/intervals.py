@@ -25,17 +25,17 @@ class Interval(NamedTuple):
 def bootstrap_mean(values: ArrayLike, *, seed: int = 0, resamples: int = 2000, level: float = 0.95) -> Interval:
     """Return the mean of `values` (n finite numbers) with a bias-corrected and accelerated bootstrap interval.
 
-    The same numbers give the same interval, in whatever order they come. Where the correction is undefined (a few
-    values, most of them equal) the percentile interval is given. One value, or equal values, say nothing about
-    the spread: the interval is the mean itself. No values: nan. Raises `ValueError` for values that are not finite.
+    The same numbers give the same interval, whatever their order. Where the correction is undefined (a few values, most
+    of them equal) the interval is the percentile interval. One value, or equal values, say nothing about the spread:
+    the interval is the mean itself. Without values it is nan. Raises `ValueError` for values that are not finite.
     """
     return _bootstrap(values, np.mean, ("BCa", "percentile"), seed, resamples, level)
 
 
 def bootstrap_median(values: ArrayLike, *, seed: int = 0, resamples: int = 2000, level: float = 0.95) -> Interval:
-    """Return the median of `values` (n finite numbers) with a percentile bootstrap interval; else as `bootstrap_mean`.
+    """Return the median of `values` (n finite numbers) with a percentile bootstrap interval.
 
-    The correction of `bootstrap_mean` comes from leaving out single values, which says little about a median.
+    The rest is as in `bootstrap_mean`. The correction there leaves out single values, which says little about a median.
     """
     return _bootstrap(values, np.median, ("percentile",), seed, resamples, level)
 
@@ -94,7 +94,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
 def wilson_bounds(shares: Floats, n: float | Floats, *, level: float = 0.95) -> tuple[Floats, Floats]:
     """Return the bounds of Wilson's score interval of each of `shares` of `n` trials, which may be means over seeds.
 
-    Written out, since a figure needs it too: importing statsmodels for it takes longer than drawing.
+    The formula is written out here because a figure needs it too: importing statsmodels takes longer than drawing.
     """
     z = NormalDist().inv_cdf((1 + level) / 2)
     centre = (shares + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -1,4 +1,4 @@
-"""Draws images with replacement, and computes statistics of the draws and the interval of one seed's images.
+"""Draws images with replacement, and computes statistics of the draws and the interval over one seed's images.
 
 Pure functions of numbers. Values are arrays with a row for each seed and a column for each image; nan is an image that
 was not attacked, because the model already gets it wrong; inf is an image that was attacked and not fooled
@@ -23,7 +23,7 @@ Statistic = Callable[..., Values]
 
 RESAMPLES = 1000
 _BATCH = 2_000_000
-"""Numbers that a batch of resamples may hold."""
+"""How many numbers a batch of resamples may hold."""
 
 
 def over_images(
@@ -31,7 +31,7 @@ def over_images(
 ) -> Interval:
     """Return a statistic of one seed with its percentile bootstrap interval, whose bounds may be infinite.
 
-    `images` are the sizes of the statistic's sets of images; each set is resampled by itself.
+    `images` gives the size of each set of images that the statistic uses; each set is resampled by itself.
     """
     if not min(images):
         return Interval(math.nan, math.nan, math.nan)
@@ -45,7 +45,7 @@ def percentiles(estimate: float, drawn: Values, *, level: float = 0.95) -> Inter
     if not known.size:
         return Interval(estimate, math.nan, math.nan)
     tail = (1 - level) / 2
-    # Not interpolated: between a finite and an infinite number there is none.
+    # Not interpolated: there is no number between a finite and an infinite one.
     low, high = np.quantile(known, [tail, 1 - tail], method="inverted_cdf")
     return Interval(estimate, float(low), float(high))
 
@@ -54,24 +54,24 @@ def percentiles(estimate: float, drawn: Values, *, level: float = 0.95) -> Inter
 
 
 def median_of(values: Values) -> Statistic:
-    """Return the median of each seed's images (seeds × images), which may be infinite; nan of none."""
+    """Return the median of each seed's images (seeds × images), which may be infinite; nan if there are no images."""
     rows = [_Sorted.of(row) for row in np.atleast_2d(values)]
     return lambda counts: np.stack([row.median(counts) for row in rows], axis=1)
 
 
 def log_ratio_of_medians(first: Values, second: Values) -> Statistic:
-    """Return the log of the first median divided by the second, of two sets of images (seeds × images each)."""
+    """Return the log of the median of one set of images (seeds × images) divided by the median of another set."""
     one, other = median_of(first), median_of(second)
     return lambda ours, theirs: log_ratios(one(ours), other(theirs))
 
 
 def mean_of(values: Values) -> Statistic:
-    """Return the mean of each seed's images (seeds × images), without nan."""
+    """Return the mean of each seed's images (seeds × images); nan is left out."""
     known = ~np.isnan(values)
     filled, weights = np.where(known, values, 0.0).T, known.T.astype(float)
 
     def mean(counts: NDArray[np.int64]) -> Values:
-        drawn = counts.astype(float)  # whole numbers are multiplied one by one, others many at once
+        drawn = counts.astype(float)  # numpy multiplies whole numbers one by one, others many at once
         with np.errstate(invalid="ignore"):
             return (drawn @ filled) / (drawn @ weights)
 
@@ -81,7 +81,7 @@ def mean_of(values: Values) -> Statistic:
 def share_within(values: Values, limits: NDArray[np.float64]) -> Statistic:
     """Return the share of each seed's images (seeds × images) with at most each limit: resamples × seeds × limits.
 
-    Images without a value (nan) are left out, infinite ones are within no limit.
+    Images without a value (nan) are left out; infinite values are within no limit.
     """
     rows = [_Sorted.of(row) for row in values]
     places = [np.searchsorted(row.values[np.isfinite(row.values)], limits, side="right") for row in rows]
@@ -101,7 +101,7 @@ def share_within(values: Values, limits: NDArray[np.float64]) -> Statistic:
 def log_odds_of(successes: Values) -> Statistic:
     """Return the log odds of success of each seed's images (1, 0, or nan), with half an image added to either side.
 
-    So that a seed in which everything succeeds has finite odds (Anscombe, 1956).
+    The half image keeps the odds finite for a seed in which everything succeeds (Anscombe, 1956).
     """
     yes, no = (successes == 1).astype(float), (successes == 0).astype(float)
     return lambda counts: np.log(counts @ yes.T + 0.5) - np.log(counts @ no.T + 0.5)
@@ -110,7 +110,7 @@ def log_odds_of(successes: Values) -> Statistic:
 def log_odds_error(successes: Values) -> float:
     """Return the standard error of `log_odds_of`'s mean over seeds from counting alone (Gart and Zweifel, 1967).
 
-    A bootstrap of images that all succeed sees none.
+    A bootstrap of images that all succeed sees no error.
     """
     yes, no = (successes == 1).sum(axis=1), (successes == 0).sum(axis=1)
     return float(math.sqrt(np.mean(1 / (yes + 0.5) + 1 / (no + 0.5)) / len(successes)))
@@ -118,7 +118,7 @@ def log_odds_error(successes: Values) -> float:
 
 @dataclass(frozen=True)
 class _Sorted:
-    """Numbers in rising order, with the places that they had."""
+    """Numbers in rising order, with the places that they had before; nan is left out."""
 
     values: Values
     places: NDArray[np.intp]
@@ -147,7 +147,7 @@ def observed(statistic: Statistic, images: Sequence[int]) -> Values:
 
 
 def draws(images: Sequence[int], resamples: int, seed: int) -> Iterator[list[NDArray[np.int64]]]:
-    """Yield batches of resamples as how often each image of each set was drawn: arrays of resamples × images."""
+    """Yield batches of resamples: for each set, how often each image was drawn (resamples × images)."""
     rng = np.random.default_rng(seed)
     batch = max(1, min(resamples, _BATCH // max(1, *images)))
     for start in range(0, resamples, batch):

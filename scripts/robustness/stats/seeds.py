@@ -1,7 +1,7 @@
 """Computes what several trainings say about their recipe: the one interval over seeds, and tests with the same error.
 
-Pure functions of numbers. Exists because another training of the same recipe differs from this one by more than any
-number of images can show. Seeds share their images: each resample draws seeds, and the same images for all of them.
+Pure functions of numbers. Intervals over images are not enough: two trainings of the same recipe differ by more than
+any number of images can show. Seeds share their images: each resample draws seeds, and the same images for all seeds.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ANYWHERE = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Summary:
-    """What an interval is of: a statistic of each seed's images, on a scale.
+    """What an interval is about: a statistic of each seed's images, on a scale.
 
     `of` makes the statistic from values (seeds × images). `over_images` makes the interval of one seed from its values
     that are not nan; by default it is the percentiles of resamples of the statistic, whose bounds may be infinite.
@@ -58,7 +58,7 @@ DIFFERENCE = Summary(mean_of)
 """The mean of a difference for each image, such as two models that are paired on the same images."""
 MEDIAN_RATIO = Summary(median_of, "log")
 FINITE_RATIO = Summary(median_of, "log", bootstrap_median)
-"""The median of ratios; none of them is infinite."""
+"""The median of ratios, where no ratio is infinite."""
 SHARE = Summary(mean_of, "log odds", lambda known: wilson(int(known.sum()), known.size))
 """The share of ones among ones and zeros."""
 
@@ -66,15 +66,15 @@ SHARE = Summary(mean_of, "log odds", lambda known: wilson(int(known.sum()), know
 def interval(summary: Summary, *values: Values, within: tuple[float, float] = ANYWHERE) -> Interval:
     """Return a statistic's mean over seeds and its 95 % interval: over images, or over seeds and images.
 
-    `values` has a row for each seed and a column for each image; nan is no value. Two models that were given the same
-    images are compared by one array, of their differences or log ratios. Several arrays are sets of different images;
-    each set is resampled by itself. `within` is where bounds over seeds must be.
+    `values` has a row for each seed and a column for each image; nan means no value. Two models that were given the
+    same images are compared by one array of their differences or log ratios. Several arrays are sets of different
+    images; each set is resampled by itself. Bounds over seeds are clipped to `within`.
 
     With several seeds: each seed's statistic on the summary's scale, their mean, the mean's standard error by a
     bootstrap of seeds and then images (`error_of_mean`), Student's t with one degree of freedom less than there are
-    seeds, and back from the scale. For a share the estimate is the mean of the shares, and no bound is nearer to it
-    than Wilson's for the images of one seed, because a bootstrap of images that all succeed sees no error. There are no
-    bounds (nan) where a seed's statistic is infinite on the scale. A seed without values is left out; seeds that are
+    seeds, and back from the scale. For a share, the estimate is the mean of the shares, and no bound is closer to it
+    than Wilson's bound for the images of one seed, because a bootstrap of images that all succeed sees no error. Bounds
+    are nan where a seed's statistic is infinite on the scale. A seed without values is left out; seeds that are
     equal in all values count as one.
     """
     kept = distinct(*values)
@@ -114,7 +114,7 @@ def by_seed(values: pandas.Series) -> Values:
 
 
 def distinct(*values: Values) -> list[Values]:
-    """Return the seeds (rows) with a value in each array; only the first where all are equal, or none has a value.
+    """Return the seeds (rows) with a value in each array; only the first if all are equal or none has a value.
 
     A pretrained model is the same for each seed, so equal seeds count as one. Seeds whose values are all infinite are
     not such a model: all that is known about them is that they were not fooled.
@@ -155,10 +155,10 @@ class Band(NamedTuple):
 
 
 def band(statistic: Statistic, images: Sequence[int], scale: Scale, trials: ArrayLike) -> Band:
-    """Return `interval` for several seeds, or for a share with one, where the statistic may have further axes.
+    """Return `interval` for several seeds, or for a share with one seed; the statistic may have further axes.
 
-    The statistic has resamples × seeds × …; `images` are the sizes of its sets of images; `trials` (seeds, or
-    seeds × …) are the numbers of trials of shares, which the other scales do not need.
+    The statistic returns resamples × seeds × …; `images` gives the sizes of its sets of images; `trials` (seeds, or
+    seeds × …) gives the number of trials of each share; the other scales do not need it.
     """
     natural = observed(statistic, images)
     of = np.asarray(trials, float)
@@ -178,7 +178,7 @@ def band(statistic: Statistic, images: Sequence[int], scale: Scale, trials: Arra
 
 
 def _onto(scale: Scale, values: Values, trials: Values) -> Values:
-    """Return values on the scale; a share gets half an image on either side, so that all and none are finite."""
+    """Return values on the scale; a share gets half an image on either side, so that shares of 0 and 1 are finite."""
     if scale == "linear":
         return values
     with np.errstate(divide="ignore"):
@@ -195,7 +195,7 @@ def _typical(each: Values) -> Values:
 
 def _students_t(seeds: int) -> float:
     """Return the 97.5 % quantile of Student's t for this number of seeds."""
-    from scipy.special import stdtrit  # half of what scipy.stats takes to import, which calls it too
+    from scipy.special import stdtrit  # imports in half the time of scipy.stats, which calls it too
 
     return float(stdtrit(seeds - 1, 0.975))
 
@@ -213,12 +213,12 @@ def _bounded(estimate: float, low: float, high: float, within: tuple[float, floa
 def means_over_seeds(
     statistic: Statistic, images: Sequence[int], *, apart: bool = False, resamples: int = RESAMPLES, seed: int = 0
 ) -> Values:
-    """Return a statistic's means over drawn seeds, each of drawn images: resamples × ….
+    """Return a statistic's means over drawn seeds, each computed on drawn images: resamples × ….
 
-    The statistic may have further axes (resamples × seeds × …), for all of which the same seeds are drawn, as many as
-    there are and with replacement; where they are `apart`, each entry of the first such axis draws its own seeds, as
-    for models that share only the numbers of their seeds. Where a draw has none of the images of a seed's statistic,
-    the observed statistic takes its place.
+    From S seeds, S are drawn with replacement. The statistic may have further axes (resamples × seeds × …); the same
+    seeds are drawn for all of them. With `apart`, each entry of the first further axis draws its own seeds: for models
+    that share only the numbers of their seeds. Where a draw has no image that a seed's statistic needs, the observed
+    statistic is used instead.
     """
     itself = observed(statistic, images)
     seeds = len(itself)
@@ -257,8 +257,8 @@ def _correction(seeds: int) -> float:
 def of_resamples(estimate: float, drawn: Values, seeds: int, *, within: tuple[float, float] = ANYWHERE) -> Interval:
     """Return the interval of a number made from several means over seeds, from its resamples; nan is left out.
 
-    Like `interval`: the percentiles of the resamples with one seed, else Student's t with their corrected standard
-    error.
+    As in `interval`: with one seed, the percentiles of the resamples; else Student's t with the corrected standard
+    error of the resamples.
     """
     if seeds < 2:
         return percentiles(estimate, drawn)
@@ -272,7 +272,7 @@ def of_resamples(estimate: float, drawn: Values, seeds: int, *, within: tuple[fl
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """A statistic of each seed, and the standard error of their mean; `error` is nan where there is none."""
+    """A statistic of each seed, and the standard error of its mean over seeds; nan where there is none."""
 
     values: tuple[float, ...]
     error: float
@@ -285,9 +285,9 @@ class OverSeeds:
     def sides(self, threshold: float) -> Sides:
         """Test whether the mean over all possible seeds is more (or less) than `threshold`.
 
-        Student's t, with one degree of freedom less than there are seeds. Without a standard error, because half of
-        some seed's images were not fooled, it is the sign test over the seeds: how many are on which side. One seed:
-        nan.
+        The test is Student's t, with one degree of freedom less than there are seeds. Without a standard error, because
+        half of some seed's images were not fooled, it is the sign test over seeds: how many seeds are on which side.
+        With one seed the p-values are nan.
         """
         if len(self.values) < 2:
             return Sides(math.nan, math.nan)
@@ -304,7 +304,7 @@ class OverSeeds:
 def over_seeds(
     statistic: Statistic, images: Sequence[int], *, least: float = 0.0, resamples: int = RESAMPLES, seed: int = 0
 ) -> OverSeeds:
-    """A statistic of each seed, with the error of `error_of_mean`; `least` is a lower bound of the error."""
+    """Return a statistic of each seed, with the error of `error_of_mean`; `least` is a lower bound of the error."""
     values = tuple(float(value) for value in observed(statistic, images))
     if len(values) < 2 or not np.isfinite(values).all():
         return OverSeeds(values, math.nan)

@@ -1,7 +1,7 @@
-"""Tests over images: paired, of two sets, of shares; and corrects for the number of tests.
+"""Tests over images (paired, of two sets, of shares), and corrects for the number of tests.
 
-Pure functions of numbers. An image that was not fooled counts as needing more change than any fooled image: it is
-infinite here. An image that was not attacked is nan.
+Pure functions of numbers. An image that was not fooled counts as needing more change than any fooled image: its
+value is infinite here. An image that was not attacked is nan.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Values = NDArray[np.float64]
 
 
 class Sides(NamedTuple):
-    """One-sided p-values, of "more than the threshold" and of "less"; nan where there is no test."""
+    """One-sided p-values, for "more than the threshold" and for "less"; nan where there is no test."""
 
     more: float
     less: float
@@ -30,9 +30,9 @@ class Sides(NamedTuple):
 
 
 def log_ratios(first: ArrayLike, second: ArrayLike, *, both_censored: float = 0.0) -> Values:
-    """Return per image the log of how many times as much the first needed; nan unless both were attacked.
+    """Return for each image the log of how much the first needed divided by the second; nan unless both were attacked.
 
-    Where neither was fooled the ratio is not known: it is `both_censored`. Where neither changed at all it is 0.
+    Where neither was fooled, the ratio is not known: it is `both_censored`. Where neither changed at all, it is 0.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -43,23 +43,24 @@ def log_ratios(first: ArrayLike, second: ArrayLike, *, both_censored: float = 0.
 
 
 def signed_rank(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> tuple[Sides, float]:
-    """Test by signed ranks that the first needs more (or less) than `ratio` times the second; return the effect, too.
+    """Test by signed ranks that the first needs more (or less) than `ratio` times the second; also return the effect.
 
-    Wilcoxon's test is of log ratios, image by image; the null hypothesis is that they are symmetric about log `ratio`.
-    An image that fooled only one of the two is decided and has the highest rank; an image that fooled neither is a tie.
+    Wilcoxon's test uses one log ratio per image; the null hypothesis is that they are symmetric about log `ratio`. An
+    image that fooled only one of the two is decided and has the highest rank; an image that fooled neither is a tie.
     Ties have a rank and count for neither side (Pratt, 1959). The effect is the matched-pairs rank-biserial correlation
-    (Kerby, 2014): the ranks that favour the first less those that favour the second, as a share of both; -1 to 1.
+    (Kerby, 2014), from -1 to 1: the sum of the ranks that favour the first minus the sum of the ranks that favour the
+    second, divided by the sum of all these ranks.
     """
     return signed_rank_of(log_ratios(first, np.asarray(second, np.float64) * ratio))
 
 
 def signed_rank_of(differences: ArrayLike) -> tuple[Sides, float]:
-    """Test as `signed_rank` that differences are above (or below) zero; they may be infinite, nan is left out."""
+    """Test as `signed_rank` does that differences are above (or below) zero; they may be infinite; nan is left out."""
     from scipy.stats import rankdata, wilcoxon
 
     differences = np.asarray(differences, np.float64)
     differences = differences[~np.isnan(differences)]
-    # As ranks, which are finite: the test is of ranks anyway.
+    # Replaced by their ranks, which are finite: the test uses only ranks anyway.
     signed = np.sign(differences) * rankdata(np.abs(differences))
     if not signed.any():
         return Sides(1.0, 1.0), 0.0
@@ -71,7 +72,7 @@ def signed_rank_of(differences: ArrayLike) -> tuple[Sides, float]:
 
 
 def rank_sum(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> Sides:
-    """Test with Mann-Whitney's U that one set of images needs more (or less) than `ratio` times another's change."""
+    """Test with Mann-Whitney's U that one set of images needs more (or less) change than `ratio` times another set."""
     from scipy.stats import mannwhitneyu, rankdata
 
     one, other = (array[~np.isnan(array)] for array in (np.asarray(first), np.asarray(second, np.float64) * ratio))
@@ -85,13 +86,13 @@ def rank_sum(first: ArrayLike, second: ArrayLike, ratio: float = 1.0) -> Sides:
 
 
 def mcnemar(first: ArrayLike, second: ArrayLike) -> Sides:
-    """Test with McNemar's exact test that the first is right on more (or fewer) images; both are true where right."""
+    """Test with McNemar's exact test that the first is right on more (or fewer) images; arrays are true where right."""
     one, other = np.asarray(first, bool), np.asarray(second, bool)
     return binomial(int((one & ~other).sum()), int((one != other).sum()), 0.5)
 
 
 def binomial(successes: int, trials: int, share: float) -> Sides:
-    """Test with the exact binomial test that more (or less) than a share of trials succeeds."""
+    """Test with the exact binomial test that more (or less) than a share of the trials succeeds."""
     from scipy.stats import binomtest
 
     if trials == 0:

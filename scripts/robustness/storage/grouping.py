@@ -57,8 +57,8 @@ def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards:
 
     A key is the tuple of the values that a file's identity has for `names`, or the one value where there is one name.
     The files of a key differ in the other fields (most often in the seed), or with `shards` in their range of images.
-    Each key has the same of these, each once, in the order in which `paths` first has them, so that the files of two
-    keys at the same place belong together.
+    Each key has a file for the same values of these fields, each once, in the order in which `paths` first has them, so
+    that the files of two keys at the same place belong together.
 
     Raises `UserError` naming a file that is given twice or not expected, or a key and what it lacks.
     """

@@ -97,7 +97,7 @@ def _read(paths: Sequence[Path]) -> pyarrow.Table:
         except (OSError, pyarrow.ArrowInvalid) as error:
             raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
         header = (table.schema.metadata or {}).get(b"provenance", b"{}")
-        # For a while format 1 had today's columns, and those of predictions never changed: only what lacks one is old.
+        # For a while format 1 had today's columns, and predictions never changed theirs: only what lacks one is old.
         lacking = "ended" in table.column_names and "required_confidence" not in table.column_names
         check_format(path, json.loads(header), oldest=2 if lacking else 1)
         tables.append(table.replace_schema_metadata(None))

@@ -18,7 +18,7 @@ from robustness.workflow.sweep import Entry, Sweep, small_entry, sweep_of
 STUDIED_ATTACK = "original"
 """The attack that figures show, that models are judged by, and whose step is swept."""
 SMALL = "sensitivity"
-"""The folder of what a sweep needs, in that of the dataset that it is about."""
+"""The folder of what a sweep needs, in the folder of its dataset."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class Dataset:
 
     @cached_property
     def architectures(self) -> dict[str, dict[str, Any]]:
-        """The architectures of its models, by name: those of `architectures:` in their order, then own ones."""
+        """The architectures of its models, by name: first `architectures:` in their order, then the user's own."""
         entries = dict(map(self.architecture, self.models))
         return {name: entries[name] for name in model_entry.architectures(self.config) if name in entries}
 

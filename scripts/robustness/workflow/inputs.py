@@ -124,7 +124,7 @@ def _first_attacked(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def _images(records: list[str]) -> list[str]:
-    """Return the files of images beside files of records."""
+    """Return the files of images next to files of records."""
     return [path.replace(".parquet", ".safetensors") for path in records]
 
 
@@ -237,7 +237,7 @@ def swept_verdicts(study: Study, wildcards: Wildcards) -> list[str]:
 
 
 def has_references(study: Study, dataset: Dataset) -> bool:
-    """Return whether others have measured what stands beside a dataset's models; they took any wrong class."""
+    """Return whether others measured models like a dataset's models; their goal was any wrong class."""
     return bool(references_of(dataset.name) and dataset.clean and study.untargeted_attacks)
 
 

@@ -1,6 +1,7 @@
 """The settings that shape what a job computes, and no others: what Snakemake compares to see whether it is outdated.
 
-Functions of the study and of a job's wildcards, for rules that compute; those for tables, figures and pages are beside.
+Functions of the study and of a job's wildcards, for rules that compute; modules next to this one have the specs of
+tables, figures and pages.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def all_models(study: Study, wildcards: Wildcards) -> Spec:
     }
 
 
-# ---- attacks and measures; those of ours have a module of their own -------------------------------------------------
+# ---- attacks and measures; our attacks have a module of their own ---------------------------------------------------
 
 
 def comparator(study: Study, wildcards: Wildcards) -> Spec:
@@ -155,7 +156,7 @@ def measure(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def examples(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the classes of which an example is shown, and the order of the models."""
+    """Return the classes that examples are shown of, and the order of the models."""
     dataset = of(study, wildcards)
     return {
         "classes": dataset.entry["classes"],

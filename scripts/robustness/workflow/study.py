@@ -72,7 +72,7 @@ class Study:
 
     @cached_property
     def attacks(self) -> dict[str, Attack]:
-        """All attacks by their names in paths: those of the configuration, then those whose step is swept."""
+        """All attacks by their names in paths: attacks of the configuration, then attacks whose step is swept."""
         swept = [attack for dataset in self.studied for attack in dataset.swept_attacks]
         return {attack.name: attack for attack in [*map(Attack, self.config["attacks"]), *swept]}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROW = 3  # columns beside each other: more are too narrow for their labels
+ROW = 3  # columns next to each other: more would be too narrow for their labels
 
 
 def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, Any]) -> Figure:

@@ -35,7 +35,7 @@ def box(axes: Axes, x: float, y: float, wide: float, high: float, hue: str, *, p
     from matplotlib.colors import to_rgb
     from matplotlib.patches import FancyBboxPatch
 
-    # Opaque, and above lines: the shortcut's line ends at the box that stands on it.
+    # Opaque, and above lines: the shortcut's line ends at the box that is drawn over it.
     face = "white" if plain else [1 - 0.13 * (1 - part) for part in to_rgb(hue)]
     axes.add_patch(
         FancyBboxPatch(

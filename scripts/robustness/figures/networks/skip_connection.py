@@ -57,7 +57,7 @@ def skip_connection(described: Mapping[str, Mapping[str, Any]], spec: Mapping[st
     return figure
 
 
-# Inches in the drawing of a block: a box of two lines, what stands above the first box, the arrow below the last.
+# Inches in the drawing of a block: a box of two lines, what is above the first box, the arrow below the last.
 PART_HEIGHT, ENTRY, EXIT = 0.36, 0.52, 0.22
 
 

@@ -1,4 +1,4 @@
-"""The figures: `add_inputs` adds what a figure is drawn from to a command line, `draw` reads that and draws it.
+"""The figures: `add_inputs` adds options for a figure's files to a command line; `draw` reads them and draws.
 
-Belongs here: one module for each of the figures. Not here: what several of them share.
+Belongs here: one module for each figure. Not here: what several figures share.
 """

@@ -1,4 +1,4 @@
-"""Draw the networks of a dataset from what their models are (paper, Fig. 2).
+"""Draw the networks of a dataset, as traced from its models (paper, Fig. 2).
 
 Reads the description of the traced architectures (JSON). `--spec`: dataset, models, architectures, footnote.
 """

@@ -1,4 +1,4 @@
-"""Draw a bar chart of robustness, one bar per model with its interval (paper, Fig. 6, 7, 12, 13).
+"""Draw a bar chart of robustness: one bar per model, with its interval (paper, Fig. 6, 7, 12, 13).
 
 Reads the tables of robustness and of trust checks. `--spec`: dataset, models, architectures, footnote, attack,
 required_confidence, measure.

@@ -1,4 +1,4 @@
-"""Draw what judges answer to each model's adversarial images, and to noise of the same size.
+"""Draw what judges see in each model's adversarial images, and in noise of the same size.
 
 Reads the table of believability and the table of trust checks. `--spec`: dataset, models, architectures, footnote.
 """

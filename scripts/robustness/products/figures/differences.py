@@ -1,4 +1,4 @@
-"""Draw what the attack added to the examples of one class, a panel per model (paper, Fig. 9, 11).
+"""Draw what the attack added to the examples of one class: one panel per model (paper, Fig. 9, 11).
 
 Reads the file of examples and the table of trust checks. `--spec`: dataset, models, architectures, footnote, class.
 """

@@ -1,4 +1,4 @@
-"""Draw the robust accuracy over the budget: a line per model, a panel per norm.
+"""Draw the robust accuracy over the budget: one line per model, one panel per norm.
 
 Reads the table of robust accuracies and the table of trust checks. `--spec`: dataset, models, architectures, footnote,
 norms.

@@ -1,4 +1,4 @@
-"""Draw robustness curves: the share of attacked images that a change of at most so much fools, a line per model.
+"""Draw robustness curves: the share of attacked images that changes up to each size fool, one line per model.
 
 Reads the measures of one attack on every model and seed and the table of trust checks. `--spec`: dataset, models,
 architectures, footnote, panels.

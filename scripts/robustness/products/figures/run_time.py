@@ -1,4 +1,4 @@
-"""Draw how long the jobs of a run took: a bar for each stage, a part of it for each model.
+"""Draw how long the jobs of a run took: one bar for each stage, with one part for each model.
 
 Reads the table of times. `--spec`: datasets (name, title, models), architectures, footnote.
 """

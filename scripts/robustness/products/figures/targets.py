@@ -1,4 +1,4 @@
-"""Draw what it took to turn images of each class into each other class, on one model.
+"""Draw how much change turned images of each class into each other class, on one model.
 
 Reads the table of the targeted attack and the table of trust checks. `--spec`: dataset, models, architectures,
 footnote, model, required_confidence.

@@ -1,7 +1,7 @@
-"""Draw loss and accuracy over epochs, for each model of a dataset.
+"""Draw loss and accuracy over epochs for each model of a dataset.
 
-Reads one history per model and seed, and the model's card next to it, which says whose history it is. `--spec`:
-dataset, models, architectures, footnote.
+Reads one history per model and seed, and the model's card next to it, which says whose history it is.
+`--spec`: dataset, models, architectures, footnote.
 """
 
 from __future__ import annotations

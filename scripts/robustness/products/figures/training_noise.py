@@ -1,6 +1,6 @@
-"""Draw training images beside what the noisy models see of them (paper, Fig. 1).
+"""Draw training images next to the noisy versions that the noisy models see (paper, Fig. 1).
 
-Reads a file of images and their augmented draws. `--spec`: dataset, models, architectures, footnote, augmentation.
+Reads a file of images and their augmented versions. `--spec`: dataset, models, architectures, footnote, augmentation.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Draw whether what fools one model fools another, models × models at matched L∞ and L2.
+"""Draw whether the changes that fool one model fool another: models × models, at matched L∞ and L2.
 
 Reads the table of transfer and the table of trust checks. `--spec`: dataset, models, architectures, footnote.
 """

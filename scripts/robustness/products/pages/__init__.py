@@ -1,4 +1,4 @@
-"""The pages: `add_inputs` adds what a page shows to a command line, `write` reads that and returns HTML.
+"""The pages: `add_inputs` adds options for a page's files to a command line; `write` reads them and returns HTML.
 
-Belongs here: one module for each of the pages. Not here: what several of them share.
+Belongs here: one module for each page. Not here: what several pages share.
 """

@@ -1,4 +1,4 @@
-"""Write the table of the paper's claims as a page that can be read in a browser, on a phone too.
+"""Write the table of the paper's claims as a page for a browser, also on a phone.
 
 Reads the table and its template. `--spec`: scale, seeds, datasets.
 """

@@ -1,7 +1,7 @@
 """Write the study as one page for a browser: what was asked, done and found, with every table and figure.
 
-Reads the tables, figures, models' cards and records that `--spec` lists below the folder of results, report/*.rst and
-the template. `--spec`: scale, seeds, command, config, claims, datasets.
+Reads the template, report/*.rst, and the tables, figures, models' cards and records that `--spec` lists below the
+folder of results. `--spec`: scale, seeds, command, config, claims, datasets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The tables: `add_inputs` adds what a table is made from to a command line, `tabulate` reads that and returns CSV.
+"""The tables: `add_inputs` adds options for a table's files to a command line; `tabulate` reads them and returns CSV.
 
-Belongs here: one module for each of the tables. Not here: what several of them share.
+Belongs here: one module for each table. Not here: what several tables share.
 """

@@ -1,4 +1,4 @@
-"""Tabulate the test accuracy of a dataset's models beside the paper's figures (its Tables 1 and 2).
+"""Tabulate the test accuracy of a dataset's models next to the paper's numbers (its Tables 1 and 2).
 
 Reads the predictions of every model and seed. The table has one row per model.
 """

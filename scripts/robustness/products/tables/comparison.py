@@ -1,4 +1,4 @@
-"""Tabulate how near our attacks come to the smallest change that a library's attacks find.
+"""Tabulate how close our attacks come to the smallest change that a library's attacks find.
 
 Reads the measures of our attacks and of the comparators on every model and seed. The table has one row per attack,
 model and norm.

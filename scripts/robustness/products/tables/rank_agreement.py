@@ -1,6 +1,6 @@
-"""Tabulate whether confidence levels, and measures of change, rank a dataset's models alike.
+"""Tabulate whether two confidence levels, or two measures of change, rank a dataset's models alike.
 
-Reads the measures of one attack on every model and seed. The table has one row for each two that are compared.
+Reads the measures of one attack on every model and seed. The table has one row for each pair that is compared.
 """
 
 from __future__ import annotations

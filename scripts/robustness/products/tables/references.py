@@ -1,7 +1,7 @@
-"""Put what others measured on undefended models beside what our attacks needed.
+"""Tabulate what others measured on undefended models next to what our attacks needed.
 
-Reads the measures of attacks, clean models and seeds. The table has a row per reference, model and attack of ours.
-`--spec`: dataset, attacks, comparators (those of the attacks that are not ours, with their method), models (each with
+Reads the measures of every attack on every clean model and seed. The table has a row per reference, model and attack
+of ours. `--spec`: dataset, attacks, comparators (the attacks that are not ours, with their method), models (each with
 name and architecture).
 """
 

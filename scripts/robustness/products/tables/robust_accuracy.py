@@ -1,7 +1,7 @@
 """Tabulate the robust accuracy of a dataset's models: the share of images that AutoAttack and our attacks do not fool.
 
-Reads AutoAttack's records of every model, seed and range of images, and the measures of every attack of ours, model and
-seed. The table has one row per model, norm and budget.
+Reads AutoAttack's records of every model, seed and range of images, and the measures of each of our attacks on every
+model and seed. The table has one row per model, norm and budget.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ def tabulate(options: argparse.Namespace) -> str:
         for model in spec["models"]
     }
     table = robust_accuracy(found, ours, spec["budgets"], spec["autoattack"])
-    # In full, since 8/255 has no end; shares are rounded as accuracies are.
+    # Budgets have all their digits, since the decimals of 8/255 do not end; shares are rounded like accuracies.
     table["budget"] = table["budget"].map(repr)
     return table.to_csv(index=False, float_format="%.4f")

@@ -24,6 +24,6 @@ def tabulate(options: argparse.Namespace) -> str:
     """Read the files and return the table as CSV."""
     pairs = list(product(options.spec["attacks"], options.spec["models"]))
     table = robustness(read_grouped(options.measures, "attack", "model", expected=pairs))
-    # In full, since rows are found by it; the rest is rounded.
+    # With all digits, since rows are found by it; the other columns are rounded.
     table["required_confidence"] = table["required_confidence"].map(repr)
     return table.to_csv(index=False, float_format="%.6g")

@@ -1,7 +1,7 @@
-"""Sum up how long the jobs of a run took, by rule, attack and model.
+"""Tabulate how long the jobs of a run took, by rule, attack and model.
 
-Reads the times that Snakemake wrote for each job (`benchmark:`), the jobs' logs and the models' cards. The table tells
-of what was computed so far: jobs that a later run did not repeat keep the times that they took.
+Reads the times that Snakemake wrote for each job (`benchmark:`), the jobs' logs and the models' cards. The table is
+about everything computed so far: jobs that a later run did not repeat keep their times.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Put the verdicts at all swept values of a dataset into one table.
+"""Join the verdicts at all swept values of a dataset into one table.
 
 Reads a table of verdicts for each value. The table has one row per parameter, claim and value. `--spec`: configured
-(the value of each parameter that everything else is computed with).
+(for each parameter, the value that everything else is computed with).
 """
 
 from __future__ import annotations

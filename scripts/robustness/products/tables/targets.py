@@ -1,4 +1,4 @@
-"""Tabulate what it took to turn images of each class into each other class, on each of a dataset's models.
+"""Tabulate how much change turned images of each class into each other class, on each of a dataset's models.
 
 Reads the records of the targeted attack on every model and seed. The table has one row per model, true class, target
 class and required confidence.

@@ -1,4 +1,4 @@
-"""Tabulate which model's changes fool which other models, and into the same mistake or another.
+"""Tabulate which model's changes fool which other models, and whether into the same mistake or another.
 
 Reads the transferred images and the measures of one attack on every model and seed. The table has one row per source
 model, target model and norm.

@@ -1,4 +1,4 @@
-"""Put the trust checks of a dataset's models into one table.
+"""Join the trust checks of a dataset's models into one table.
 
 Reads the checks of every model and seed, in order. The table has one row per model, seed and check.
 """

@@ -28,7 +28,7 @@ class AttackRecords(Columns):
     iterations: Int64
     """Steps taken up to there."""
     zero_gradients: Int64
-    """Those of the steps at which the gradient was exactly zero; a library does not count them, and has 0."""
+    """The number of steps at which the gradient was exactly zero; a library does not count them, and has 0."""
     scale: Float64
     """What is left of the change where the attack tightens, from 0 to 1; else 1."""
     target: Int64

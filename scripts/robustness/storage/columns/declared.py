@@ -39,7 +39,7 @@ class Columns:
 
 
 def _is_of(column: NDArray[Any], kind: str) -> bool:
-    """Whether a column has the type of that name in this module; text may lie in an array of objects."""
+    """Whether a column has the type of that name in this module; text may be in an array of objects."""
     if kind == "Outcomes":
         return _is_of(column, "Text") and set(column.tolist()) <= set(Outcome)
     return column.dtype.kind in "UO" if kind == "Text" else column.dtype == kind.lower()
