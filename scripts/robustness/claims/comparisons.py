@@ -239,7 +239,7 @@ class MoreAccurate(Comparison):
         weights = Support(*tests.mcnemar(first[0], second[0]))
         over = over_seeds(mean_of(first - second), (first.shape[1],))
         estimate = interval(DIFFERENCE, first - second, within=(-1, 1))
-        words = f"the accuracy of {self.first} less that of {self.second} is {_written(estimate)}"
+        words = f"the accuracy of {self.first} minus the accuracy of {self.second} is {_written(estimate)}"
         unit = f"accuracy, {self.first} − {self.second}"
         return Evidence(weights, Support(*over.sides(0.0)), estimate, unit, words, {self.dataset: first.shape[1]})
 
@@ -277,7 +277,7 @@ class Believable(Comparison):
         estimate = interval(DIFFERENCE, values, within=(-2, 2) if self.second else (-1, 1))
         unit, words = f"index of believability, {self.first}", f"the index of {self.first}"
         if self.second:
-            unit, words = f"{unit} − {self.second}", f"{words} less that of {self.second}"
+            unit, words = f"{unit} − {self.second}", f"{words} minus the index of {self.second}"
         words = f"{words} is {_written(estimate)}"
         return Evidence(
             Support(*weights), Support(*over.sides(0.0)), estimate, unit, words, {self.dataset: _attacked(values)}

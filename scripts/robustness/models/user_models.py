@@ -96,7 +96,7 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
     if not torch.allclose(logits, alone, rtol=1e-3, atol=1e-3 * float(logits.abs().max())):
         raise UserError(
             f"{about} answers an image differently next to other images: its outputs must not depend on the rest of a "
-            "batch, as those of a batch norm without running statistics do (track_running_stats=False)"
+            "batch, as with a batch norm without running statistics (track_running_stats=False)"
         )
     again = built(architecture, image).eval()
     again.load_state_dict(model.state_dict())

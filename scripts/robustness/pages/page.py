@@ -108,7 +108,7 @@ SECTIONS = {
     "transfer": "Transfer",
     "targeted": "Toward each class",
     "sensitivity": "What the paper leaves out: α and σ",
-    "comparison": "Beside other attacks",
+    "comparison": "Compared with other attacks",
     "examples": "Examples",
     "others": "Other figures",
     "reproduce": "How to reproduce",

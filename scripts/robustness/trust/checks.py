@@ -218,7 +218,7 @@ def half_step(subject: Subject, evidence: Evidence) -> Check:
     moved = (ratio < 1 - MOVED).sum(), (ratio > 1 + MOVED).sum()
     why = (
         f"With half of α = {spec.alpha:g}, the change of {moved[0]} of {counted(images, 'image')} fell by more than "
-        f"{percent(MOVED, 3)}, and that of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
+        f"{percent(MOVED, 3)}, and the change of {moved[1]} grew; the median ratio is {np.median(ratio):.3f}."
     )
     return _check("half_step", max(moved) / images, images, why, limit)
 
