@@ -5,7 +5,7 @@ from __future__ import annotations
 from made_study import DEFAULT, GIVEN, job, made_study, of_models
 
 from robustness.workflow import inputs, specs
-from robustness.workflow.sweep import at_level, small_entry, sweep_of
+from robustness.workflow.sweep import small_entry, sweep_of, trained_at
 
 MNIST = DEFAULT["datasets"]["mnist"]
 CIFAR = DEFAULT["datasets"]["cifar"]
@@ -48,9 +48,9 @@ def test_the_small_copy_has_each_noisy_model_once_for_each_level_and_a_clean_one
 
 
 def test_the_name_of_a_model_at_a_level_tells_the_level_where_it_matters() -> None:
-    assert at_level("resnet-noisy", {"data": "noisy"}, 0.25) == "resnet-noisy-sigma=0.25"
-    assert at_level("resnet-clean", {"data": "clean"}, 0.25) == "resnet-clean"
-    assert at_level("mine", GIVEN, 0.25) == "mine"
+    assert trained_at("resnet-noisy", {"data": "noisy"}, 0.25) == "resnet-noisy-sigma=0.25"
+    assert trained_at("resnet-clean", {"data": "clean"}, 0.25) == "resnet-clean"
+    assert trained_at("mine", GIVEN, 0.25) == "mine"
 
 
 def test_each_model_of_the_small_copy_is_trained_with_its_level() -> None:

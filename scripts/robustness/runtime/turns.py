@@ -36,7 +36,8 @@ def one_at_a_time(path: Path | None) -> Iterator[None]:
         seconds = time.monotonic() - started
         usage.waited(seconds)
         _LOG.info("waited %.1f s for another job", seconds)
-    except (NotImplementedError, OSError):
+    except (NotImplementedError, OSError) as error:
+        _LOG.info("cannot lock %s (%s): jobs that compute the same attack do not wait for each other", path, error)
         yield
         return
     try:

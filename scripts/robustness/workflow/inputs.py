@@ -12,7 +12,7 @@ from robustness.analysis.references import references_of
 from robustness.workflow.dataset import SMALL, STUDIED_ATTACK, Dataset
 from robustness.workflow.params import Wildcards
 from robustness.workflow.study import Study
-from robustness.workflow.sweep import at_level
+from robustness.workflow.sweep import trained_at
 
 Files = str | Callable[[Study, Wildcards], list[str]]
 """What an input of a rule consists of: a path in the dataset's folder, or what a function finds."""
@@ -223,7 +223,7 @@ def swept_models(study: Study, wildcards: Wildcards) -> list[str]:
     dataset = of(study, wildcards)
     if wildcards.parameter == "alpha":
         return dataset.models
-    return [at_level(name, model, float(wildcards.value)) for name, model in dataset.entries.items()]
+    return [trained_at(name, model, float(wildcards.value)) for name, model in dataset.entries.items()]
 
 
 def swept_verdicts(study: Study, wildcards: Wildcards) -> list[str]:

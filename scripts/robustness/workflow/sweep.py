@@ -46,7 +46,7 @@ def sweep_of(asked: Entry, entry: Entry) -> Sweep:
     return Sweep(values, configured, images, train_images)
 
 
-def at_level(name: str, model: Entry, sigma: float) -> str:
+def trained_at(name: str, model: Entry, sigma: float) -> str:
     """Return a model's name in the small dataset at a noise level; a clean model is the same at all levels."""
     return name if model_entry.data(model) == "clean" else f"{name}-sigma={sigma}"
 
@@ -57,7 +57,7 @@ def small_entry(entry: Entry, sweep: Sweep) -> dict[str, Any]:
     for name, model in entry["models"].items():
         for sigma in sweep.values["sigma"]:
             noise = {"augmentation": entry["augmentation"] | {"sigma": sigma}}
-            models[at_level(name, model, sigma)] = model | noise
+            models[trained_at(name, model, sigma)] = model | noise
     return {
         **entry,
         "split": entry["split"] | {"train": sweep.train_images, "test": sweep.images},
