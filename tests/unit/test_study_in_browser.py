@@ -17,7 +17,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(executable() is None, reason=f"no browser is installed (looked for {', '.join(NAMES)})"),
 ]
-TABLE = "document.querySelector('#robustness table.sortable')"
+TABLE = (
+    "[...document.querySelectorAll('#robustness table.sortable')]"
+    ".find(each => each.tHead.textContent.includes('Change per pixel, median'))"
+)
 COLOUR = "getComputedStyle(document.body).backgroundColor"
 
 
