@@ -26,6 +26,7 @@ from robustness.workflow.params import Untracked, as_param
 from robustness.workflow.study import Study, in_order, one_of
 from robustness.workflow.tables import TABLES
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 
 
 @contextmanager
@@ -110,6 +111,12 @@ def source_files(wildcards):
 def every_core(wildcards):
     """Return all cores that `--cores` allows, so that a job has the machine to itself; four without a limit."""
     return workflow.resource_settings.cores or 4
+
+
+def run_time_spec(wildcards):
+    """Return what the table of times is made from, with what each rule says under `benchmark:`."""
+    places = {rule.name: strip_wildcard_constraints(rule.benchmark) for rule in workflow.rules if rule.benchmark}
+    return as_param(table_specs.run_time(STUDY, places))
 
 
 def study_page_spec(wildcards):

@@ -14,7 +14,7 @@ rule tabulate_run_time:
         "../envs/figures.yaml"
     params:
         *src("write_table", "products/tables/run_time"),
-        spec=spec(table_specs.run_time),
+        spec=run_time_spec,
         times=ask(table_specs.times_so_far),  # not inputs: a job whose time is missing need not run again
         results=Path(RESULTS),
     shell:

@@ -1,5 +1,5 @@
 # How far the verdicts depend on what the paper leaves out: the attack's step α, the noise level σ.
-# Reads: results/<dataset>/attacks/, and results/<dataset>/sensitivity/ with the models of other noise levels, which the
+# Reads: results/<dataset>/attacks/, and results/<dataset>-noise-levels/ with the models of other noise levels, which the
 # rules up to the measures make. Writes: results/<dataset>/sensitivity/verdicts/.
 
 

@@ -43,7 +43,7 @@ def shard(folder: Path, model: str, start: int, levels: tuple[float, ...] = (0.0
 @pytest.mark.parametrize(
     "identity",
     [
-        Identity("mnist/sensitivity", "resnet-noisy-sigma=0.25", "original-alpha=0.005", 3),
+        Identity("mnist-noise-levels", "resnet-noisy-sigma=0.25", "original-alpha=0.005", 3),
         Identity("mnist", "basic-clean", seed=0),
         Identity("mnist"),
     ],

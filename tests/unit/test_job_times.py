@@ -21,6 +21,13 @@ from robustness.storage.format_version import FORMAT
 
 MODELS = ["resnet-clean", "resnet-noisy", "resnet"]
 ATTACKS = ["original", "strong"]
+BENCHMARKS = {
+    "prepare_data": "benchmarks/prepare_data.tsv",
+    "train_model": "benchmarks/train_model/{model}-seed{seed}.tsv",
+    "attack_shard": "benchmarks/attack_shard/{attack}-{model}-seed{seed}-{start}-{stop}.tsv",
+    "benchmark_attack": "benchmarks/benchmark_attack/{model}.tsv",
+    "plot_examples": "benchmarks/plot_examples/{label}.tsv",
+}
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
 
@@ -36,7 +43,7 @@ def job(results: Path, name: str, seconds: float, cpu: str = "1.5", waited: floa
 
 
 def rows(results: Path) -> dict[tuple[str, str | None, str | None], dict[str, Any]]:
-    found = run_times(results, "mnist", MODELS, ATTACKS, "cpu")
+    found = run_times(results, "mnist", MODELS, ATTACKS, BENCHMARKS, "cpu")
     return {(row["rule"], row["attack"], row["model"]): row for row in found}
 
 
@@ -54,6 +61,12 @@ def test_a_model_whose_name_begins_anothers_is_told_apart(tmp_path: Path) -> Non
         job(tmp_path, f"train_model/{model}-seed0", 1.0)
     assert [key[2] for key in rows(tmp_path)] == MODELS
     assert all(row["jobs"] == 1 for row in rows(tmp_path).values())
+
+
+def test_times_of_what_the_configuration_no_longer_names_are_left_out(tmp_path: Path) -> None:
+    for model in ("resnet", "resnet-old", "old"):
+        job(tmp_path, f"train_model/{model}-seed0", 1.0)
+    assert set(rows(tmp_path)) == {("train_model", None, "resnet")}
 
 
 def test_a_rule_without_models_has_none_and_one_that_measures_times_is_left_out(tmp_path: Path) -> None:
@@ -181,7 +194,7 @@ def test_times_are_written_as_people_say_them(seconds: float, words: str) -> Non
 
 def test_the_scripts_write_table_and_figure(tmp_path: Path) -> None:
     job(tmp_path, "train_model/resnet-seed0", 30.0, waited=12.5)
-    spec = {"datasets": [["mnist", MODELS]], "attacks": ATTACKS}
+    spec = {"datasets": [["mnist", MODELS]], "attacks": ATTACKS, "benchmarks": BENCHMARKS}
     made = tmp_path / "run_time"
     flags = ["--spec", json.dumps(spec), "--results", str(tmp_path), "--table", f"{made}.csv"]
     write_table.main(write_table.arguments(run_time_table).parse_args(flags))
@@ -196,7 +209,7 @@ def test_the_scripts_write_table_and_figure(tmp_path: Path) -> None:
 
 
 def test_before_a_run_there_is_nothing_to_tabulate(tmp_path: Path) -> None:
-    spec = json.dumps({"datasets": [["mnist", MODELS]], "attacks": ATTACKS})
+    spec = json.dumps({"datasets": [["mnist", MODELS]], "attacks": ATTACKS, "benchmarks": BENCHMARKS})
     flags = ["--spec", spec, "--results", str(tmp_path), "--table", str(tmp_path / "t.csv")]
     with pytest.raises(UserError, match="holds no times of jobs: run the workflow first"):
         write_table.main(write_table.arguments(run_time_table).parse_args(flags))

@@ -404,7 +404,7 @@ def test_a_resnet_is_refused_images_of_a_size_that_it_cannot_take(image_size: li
     assert "a resnet, which takes images of 25 to 32 pixels" in found[0]
 
 
-@pytest.mark.parametrize("name", ["benchmarks", "downloads", "logs", "run_time", "slurm_logs"])
+@pytest.mark.parametrize("name", ["benchmarks", "downloads", "logs", "run_time", "slurm_logs", "mnist-noise-levels"])
 def test_a_dataset_cannot_be_called_like_another_folder_of_results(name: str) -> None:
     sentence = only(problems(datasets={name: DEFAULT["datasets"]["mnist"]}))
     assert sentence.startswith(f"datasets.{name} cannot have that name")

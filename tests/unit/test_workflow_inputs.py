@@ -16,7 +16,7 @@ SEEDS = {"results": "out", "seeds": [0, 1]}
 def test_data_are_prepared_from_what_was_downloaded_or_from_the_users_own_images(tmp_path: Path) -> None:
     study = made_study(results="out")
     assert inputs.source(study, job()) == "out/mnist/data/download.json"
-    assert inputs.manifest_option(study, job("mnist/sensitivity")) == ["--manifest", "out/mnist/data/download.json"]
+    assert inputs.manifest_option(study, job("mnist-noise-levels")) == ["--manifest", "out/mnist/data/download.json"]
     own = {"own": {"kind": "imagefolder", "path": str(tmp_path)}}
     study = made_study(sources=own, datasets={"mnist": {"source": "own"}})
     assert inputs.source(study, job()) == str(tmp_path)

@@ -207,8 +207,19 @@ def test_times_tell_the_small_copy_from_its_dataset() -> None:
     entries = figure_specs.run_time(made_study(study=["mnist"]), job())["datasets"]
     assert [(entry["name"], entry["title"]) for entry in entries] == [
         ("mnist", "MNIST"),
-        ("mnist/sensitivity", "MNIST, sensitivity"),
+        ("mnist-noise-levels", "MNIST, noise levels"),
     ]
+
+
+def test_the_table_of_times_knows_where_the_rules_of_a_dataset_write_theirs() -> None:
+    study = made_study(results="out", study=["mnist"])
+    written = {
+        "train_model": "out/{dataset}/benchmarks/train_model/{model}-seed{seed}.tsv",
+        "assess_claims": "out/benchmarks/assess_claims.tsv",
+    }
+    found = table_specs.run_time(study, written)
+    assert found["benchmarks"] == {"train_model": "benchmarks/train_model/{model}-seed{seed}.tsv"}
+    assert "original-alpha=0.0025" in found["attacks"]
 
 
 def test_the_table_of_times_is_outdated_by_a_new_time(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_whatever_is_asked_of_a_study_leaves_its_configuration_as_it_was() -> No
     assert len(functions) > 50
     for dataset in study.datasets.values():
         targets.everything(study, dataset)
-        wildcards = job(dataset.folder, measure="l2", curves="l2", label="7", parameter="alpha", value="1")
+        wildcards = job(dataset.name, measure="l2", curves="l2", label="7", parameter="alpha", value="1")
         for function in functions:
             function(study, SimpleNamespace(**vars(wildcards) | {"model": dataset.models[-1]}))
     page_specs.whole_study(study, "snakemake")
@@ -67,9 +67,9 @@ def test_whatever_is_asked_of_a_study_leaves_its_configuration_as_it_was() -> No
 
 def test_the_small_copies_of_a_sweep_come_after_all_datasets_and_only_where_models_are_trained_anew() -> None:
     study = made_study()
-    assert list(study.datasets) == ["mnist", "cifar", "mnist/sensitivity"]
-    small = study.datasets["mnist/sensitivity"]
-    assert (small.name, small.is_small, small.path) == ("mnist", True, "results/mnist/sensitivity")
+    assert list(study.datasets) == ["mnist", "cifar", "mnist-noise-levels"]
+    small = study.datasets["mnist-noise-levels"]
+    assert (small.whole, small.is_small, small.path) == ("mnist", True, "results/mnist-noise-levels")
     assert small.sweep.values == {}
     assert small.small is None
     assert list(made_study(sensitivity=None).datasets) == ["mnist", "cifar"]
@@ -78,7 +78,7 @@ def test_the_small_copies_of_a_sweep_come_after_all_datasets_and_only_where_mode
 
 def test_a_small_copy_is_downloaded_with_its_dataset() -> None:
     study = made_study(results="out/")
-    assert study.datasets["mnist/sensitivity"].download == "out/mnist/data/download.json"
+    assert study.datasets["mnist-noise-levels"].download == "out/mnist/data/download.json"
     assert targets.manifests(study) == ["out/mnist/data/download.json", "out/cifar/data/download.json"]
 
 
@@ -86,8 +86,8 @@ def test_only_datasets_that_are_studied_count() -> None:
     study = made_study(study=["cifar"])
     assert [dataset.name for dataset in study.studied] == ["cifar"]
     assert [dataset.name for dataset in study.claimed] == ["cifar"]
-    assert [dataset.folder for dataset in study.timed] == ["cifar"]
-    assert [dataset.folder for dataset in made_study(study=["mnist"]).timed] == ["mnist", "mnist/sensitivity"]
+    assert [dataset.name for dataset in study.timed] == ["cifar"]
+    assert [dataset.name for dataset in made_study(study=["mnist"]).timed] == ["mnist", "mnist-noise-levels"]
 
 
 def test_claims_are_about_the_datasets_of_the_paper_alone() -> None:
@@ -180,7 +180,7 @@ def test_which_rule_makes_weights_is_a_matter_of_dataset_and_model() -> None:
     study = of_models({"mine": GIVEN, "basic": {"architecture": "basic", "data": "clean"}})
     assert "mnist/models/mine" in study.places_of_models(trained=False)
     trained = study.places_of_models(trained=True)
-    assert {"mnist/models/basic", "cifar/models/resnet-noisy", "mnist/sensitivity/models/basic"} <= set(trained)
+    assert {"mnist/models/basic", "cifar/models/resnet-noisy", "mnist-noise-levels/models/basic"} <= set(trained)
     assert not set(trained) & set(study.places_of_models(trained=False))
 
 

@@ -55,8 +55,8 @@ def test_the_name_of_a_model_at_a_level_tells_the_level_where_it_matters() -> No
 
 def test_each_model_of_the_small_copy_is_trained_with_its_level() -> None:
     study = made_study()
-    for name in study.datasets["mnist/sensitivity"].models:
-        found = specs.training(study, job("mnist/sensitivity", model=name))["augmentation"]
+    for name in study.datasets["mnist-noise-levels"].models:
+        found = specs.training(study, job("mnist-noise-levels", model=name))["augmentation"]
         assert (found is None) == ("sigma" not in name)
         assert found is None or f"sigma={found['sigma']}" in name
 
@@ -84,8 +84,8 @@ def test_what_is_judged_at_a_level_was_trained_with_that_level() -> None:
     study = made_study(results="out")
     found = inputs.swept_measures(study, job(parameter="sigma", value="0.25"))
     names = ["basic-clean", "basic-noisy-sigma=0.25", "resnet-clean", "resnet-noisy-sigma=0.25"]
-    assert found == [f"out/mnist/sensitivity/attacks/original/{name}/seed0/measures.parquet" for name in names]
-    assert set(names) <= set(study.datasets["mnist/sensitivity"].models)
+    assert found == [f"out/mnist-noise-levels/attacks/original/{name}/seed0/measures.parquet" for name in names]
+    assert set(names) <= set(study.datasets["mnist-noise-levels"].models)
 
 
 def test_there_is_a_verdict_for_each_value_of_each_parameter() -> None:
@@ -104,4 +104,4 @@ def test_an_attack_with_another_step_goes_over_the_swept_images_alone() -> None:
 
 def test_a_dataset_of_given_models_has_the_same_models_in_its_small_copy() -> None:
     study = of_models({"mine": GIVEN})
-    assert study.datasets["mnist/sensitivity"].models == ["mine"]
+    assert study.datasets["mnist-noise-levels"].models == ["mine"]

@@ -10,7 +10,7 @@ import pytest
 from running import Copy, copied, counts, parsed
 
 SWEEP = "results/tiny/mnist/sensitivity"
-SMALL = "mnist/sensitivity"
+SMALL = "mnist-noise-levels"
 # The four MNIST models, all of them tiny perceptrons, since only the jobs matter here.
 MODELS = {
     f"{name}-{data}": {"architecture": "small", "title": name, "data": data, "training": {"epochs": 1}}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +26,38 @@ NOT_OF_THE_RUN = ("benchmark_attack",)
 
 
 def run_times(
-    results: Path, dataset: str, models: Sequence[str], attacks: Sequence[str], device: str
+    results: Path,
+    dataset: str,
+    models: Sequence[str],
+    attacks: Sequence[str],
+    benchmarks: Mapping[str, str],
+    device: str,
 ) -> list[dict[str, Any]]:
     """Return one row (`COLUMNS`) for each rule, attack and model: how many jobs, and their total and longest seconds.
 
-    `results/<dataset>/benchmarks` holds `<rule>.tsv` or `<rule>/<attack>-<model>-….tsv`, and `logs` holds a log of the
-    same name; where a rule has no model or no attack, the row has None. `seconds` and `longest` exclude the wait for a
-    free GPU, which is `waited`. Rows are in the order of the rules' names, then of `attacks` and `models`. Raises
-    `UserError` naming a damaged file.
+    `benchmarks` says for each rule where Snakemake writes the times of its jobs, below the folder of the dataset:
+    `benchmarks/train_model/{model}-seed{seed}.tsv`. `logs` holds a log of the same name. A row has None where the rule
+    has no model or no attack. Times of models and attacks that are not among `models` and `attacks` are left out.
+    `seconds` and `longest` exclude the wait for a free GPU, which is `waited`. Rows are in the order of the rules'
+    names, then of `attacks` and `models`. Raises `UserError` naming a damaged file.
     """
-    folder = results / dataset / "benchmarks"
+    folder = results / dataset
+    patterns = {
+        rule: _pattern(path, attacks, models) for rule, path in benchmarks.items() if rule not in NOT_OF_THE_RUN
+    }
     jobs: dict[tuple[str, str | None, str | None], list[tuple[float, float, float]]] = {}
-    for path in sorted(folder.rglob("*.tsv")):
-        rule, *name = path.relative_to(folder).with_suffix("").parts
-        if rule in NOT_OF_THE_RUN:
+    for path in sorted(folder.glob("benchmarks/**/*.tsv")):
+        name = path.relative_to(folder).as_posix()
+        found = next(((rule, match) for rule, pattern in patterns.items() if (match := pattern.fullmatch(name))), None)
+        if found is None:
             continue
-        attack, model = (_named("/".join(name), known) for known in (attacks, models))
-        log = results / dataset / "logs" / path.relative_to(folder).with_suffix(".log")
+        rule, wildcards = found[0], found[1].groupdict()
+        log = folder / "logs" / path.relative_to(folder / "benchmarks").with_suffix(".log")
         seconds, cpu = _times(path)
         used = _usage(log) or {"cpu_seconds": cpu, "waited_seconds": 0.0}
         waited, cpu = min(seconds, used["waited_seconds"]), used["cpu_seconds"]
-        jobs.setdefault((rule, attack, model), []).append((seconds - waited, waited, cpu))
+        key = (rule, wildcards.get("attack"), wildcards.get("model"))
+        jobs.setdefault(key, []).append((seconds - waited, waited, cpu))
 
     def place(key: tuple[str, str | None, str | None]) -> tuple[str, int, int]:
         rule, attack, model = key
@@ -73,10 +84,11 @@ def devices_of(cards: Sequence[Path]) -> str:
     return " and ".join(names)
 
 
-def _named(stem: str, known: Sequence[str]) -> str | None:
-    """Return which of the `known` names a file's name holds between hyphens; the longest where it holds several."""
-    found = [name for name in known if re.search(rf"(?:^|[-/]){re.escape(name)}(?:[-/]|$)", stem)]
-    return max(found, key=len, default=None)
+def _pattern(path: str, attacks: Sequence[str], models: Sequence[str]) -> re.Pattern[str]:
+    """Return what matches the files that a path with `{wildcards}` stands for, with the wildcards as groups."""
+    known = {"attack": "|".join(map(re.escape, attacks)), "model": "|".join(map(re.escape, models)), "seed": r"\d+"}
+    regex = re.sub(r"\\\{(\w+)\\\}", lambda each: f"(?P<{each[1]}>{known.get(each[1], '.+')})", re.escape(path))
+    return re.compile(regex)
 
 
 def _usage(log: Path) -> dict[str, float] | None:

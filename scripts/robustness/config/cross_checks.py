@@ -18,6 +18,8 @@ CLAIMED = ("mnist", "cifar")
 """Datasets that the paper makes claims about; robustness.claims.study says which."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
 """Folders in the folder for results that are not datasets."""
+SMALL_COPY = "-noise-levels"
+"""What the name of a dataset's small copy, whose models are trained at other noise levels, adds to its name."""
 RESNET_PIXELS = range(25, 33)
 """Heights and widths that three halvings bring to 4, as robustness.models.architectures needs."""
 
@@ -86,7 +88,8 @@ def _reference(key: Key, name: str | None, what: str, names: list[str] | None, t
 
 def _dataset_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
     here = ("datasets", dataset)
-    if dataset in TAKEN:
+    whole = dataset.removesuffix(SMALL_COPY)
+    if dataset in TAKEN or (whole != dataset and whole in (sound.names("datasets") or [])):
         yield Problem(
             here, f"{dotted(here)} cannot have that name, which the folder for results already uses: rename the dataset"
         )

@@ -18,7 +18,7 @@ def spec(study: Study, wildcards: Wildcards) -> dict[str, Any]:
 
 def _spec_of(dataset: Dataset, wildcards: Wildcards, attack: Attack) -> dict[str, Any]:
     """Return the spec of the job that makes another attack on the same images."""
-    title = f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}, attack {attack.name}"
+    title = f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, attack {attack.name}"
     return {"title": title, "attack": dataset.attack_settings(attack), "seed": int(wildcards.seed)}
 
 

@@ -44,7 +44,7 @@ def own_code(dataset: Dataset, models: Iterable[str]) -> list[str]:
         try:
             found += user_code_digest.described(model["factory"], folder) if model_entry.is_own(model) else []
         except UserError as error:
-            raise UserError(f"datasets.{dataset.folder}.models.{name}: {error}") from None
+            raise UserError(f"datasets.{dataset.name}.models.{name}: {error}") from None
     return list(dict.fromkeys(found))
 
 

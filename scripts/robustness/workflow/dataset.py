@@ -13,12 +13,10 @@ from typing import Any
 
 from robustness.config import model_entry
 from robustness.config.threat_models import budgets_of
-from robustness.workflow.sweep import Entry, Sweep, small_entry, sweep_of
+from robustness.workflow.sweep import Entry, Sweep, small_entry, small_name, sweep_of
 
 STUDIED_ATTACK = "original"
 """The attack that figures show, that models are judged by, and whose step is swept."""
-SMALL = "sensitivity"
-"""The folder of what a sweep needs, in the folder of its dataset."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +36,27 @@ class Attack:
 class Dataset:
     """A dataset of the configuration, or the small copy of one whose models are trained with other noise levels.
 
-    `config` is the whole configuration, `folder` the place of its files below the folder of results: a small copy's is
-    in the folder of the dataset that it belongs to. `entry` says what it consists of.
+    `config` is the whole configuration, and `entry` says what the dataset consists of. `name` is its wildcard, the name
+    of its folder of results, and its name in the headers of files. `whole` is the name of the dataset that a small copy
+    belongs to, and empty for a dataset of the configuration.
     """
 
     config: Entry
     name: str
-    folder: str
     entry: Entry
-    is_small: bool = False
+    whole: str = ""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is the small copy of a dataset."""
+        return bool(self.whole)
 
     # ---- files ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def path(self) -> str:
         """The folder of its files."""
-        return f"{self.config['results'].rstrip('/')}/{self.folder}"
+        return f"{self.config['results'].rstrip('/')}/{self.name}"
 
     def of_every_network(self, name: str) -> list[str]:
         """Return one file for each model and seed; `name` holds `{model}` and `{seed}`."""
@@ -72,7 +75,7 @@ class Dataset:
     @property
     def download(self) -> str:
         """The manifest of its downloaded files; a small copy uses the files of the whole dataset."""
-        return f"{self.config['results'].rstrip('/')}/{self.name}/data/download.json"
+        return f"{self.config['results'].rstrip('/')}/{self.whole or self.name}/data/download.json"
 
     # ---- models -----------------------------------------------------------------------------------------------------
 
@@ -227,4 +230,4 @@ class Dataset:
         if "sigma" not in self.sweep.values:
             return None
         entry = small_entry(self.entry, self.sweep)
-        return Dataset(self.config, self.name, f"{self.folder}/{SMALL}", entry, is_small=True)
+        return Dataset(self.config, small_name(self.name), entry, whole=self.name)

@@ -24,7 +24,7 @@ def figure(study: Study, dataset: Dataset, *footnote: str, only: Iterable[str] |
     """
     names = ("title", "classes", "image_size", "changed_pixel_threshold")
     return {
-        "dataset": {"name": dataset.folder} | {name: dataset.entry[name] for name in names},
+        "dataset": {"name": dataset.name} | {name: dataset.entry[name] for name in names},
         "models": dataset.drawn_models(only),
         "architectures": model_entry.architectures(study.config),
         "footnote": [sentences.scale(study.config), *footnote],
@@ -116,8 +116,8 @@ def run_time(study: Study, wildcards: Wildcards) -> Spec:
     """Return the spec of the times of all jobs, by rule and model."""
     entries = [
         {
-            "name": dataset.folder,
-            "title": dataset.entry["title"] + (", sensitivity" if dataset.is_small else ""),
+            "name": dataset.name,
+            "title": dataset.entry["title"] + (", noise levels" if dataset.is_small else ""),
             "models": dataset.drawn_models(),
         }
         for dataset in study.timed

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from robustness.analysis.references import references_of
-from robustness.workflow.dataset import SMALL, STUDIED_ATTACK, Dataset
+from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.params import Wildcards
 from robustness.workflow.study import Study
-from robustness.workflow.sweep import trained_at
+from robustness.workflow.sweep import small_name, trained_at
 
 Files = str | Callable[[Study, Wildcards], list[str]]
 """What an input of a rule consists of: a path in the dataset's folder, or what a function finds."""
@@ -213,7 +213,7 @@ def swept_measures(study: Study, wildcards: Wildcards) -> list[str]:
     if wildcards.parameter == "alpha":
         folder = f"{dataset.path}/attacks/{dataset.with_alpha(float(wildcards.value)).name}"
     else:
-        folder = f"{dataset.path}/{SMALL}/attacks/{STUDIED_ATTACK}"
+        folder = f"{study.results}/{small_name(dataset.name)}/attacks/{STUDIED_ATTACK}"
     models = swept_models(study, wildcards)
     return [f"{folder}/{model}/seed{dataset.seeds[0]}/measures.parquet" for model in models]
 
@@ -230,7 +230,7 @@ def swept_verdicts(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the verdicts at each value of each swept parameter of a dataset."""
     dataset = of(study, wildcards)
     return [
-        f"{dataset.path}/{SMALL}/verdicts/{parameter}={value}.csv"
+        f"{dataset.path}/sensitivity/verdicts/{parameter}={value}.csv"
         for parameter, values in dataset.sweep.values.items()
         for value in values
     ]

@@ -45,7 +45,7 @@ def data(study: Study, wildcards: Wildcards) -> Spec:
     settings = {name: dataset.entry[name] for name in ("classes", "split", "image_size")}
     if dataset.is_folder:
         settings["images"] = images_digest(source["path"])
-    return {"dataset": dataset.folder, "source": source, **settings}
+    return {"dataset": dataset.name, "source": source, **settings}
 
 
 @cache
@@ -65,7 +65,7 @@ def augmentation(study: Study, wildcards: Wildcards) -> Spec:
 def given_model(study: Study, wildcards: Wildcards) -> Spec:
     """Return the architecture of a pretrained model."""
     dataset = of(study, wildcards)
-    return {"title": f"{dataset.folder}/{wildcards.model}", **_network(dataset, wildcards.model)}
+    return {"title": f"{dataset.name}/{wildcards.model}", **_network(dataset, wildcards.model)}
 
 
 def training(study: Study, wildcards: Wildcards) -> Spec:
@@ -74,7 +74,7 @@ def training(study: Study, wildcards: Wildcards) -> Spec:
     model = dataset.entries[wildcards.model]
     noise = model.get("augmentation", dataset.entry["augmentation"]) if model["data"] == "noisy" else None
     return {
-        "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}",
+        "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}",
         **_network(dataset, wildcards.model),
         "training": study.config["training"] | model.get("training", {}),
         "augmentation": noise,
@@ -117,7 +117,7 @@ def bound(study: Study, wildcards: Wildcards) -> Spec:
     dataset = of(study, wildcards)
     attacks, targets = attacks_of(study.config["autoattack"])
     return {
-        "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}, AutoAttack",
+        "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, AutoAttack",
         "budgets": dataset.budgets,
         "attacks": attacks,
         "targets": targets,
@@ -130,7 +130,7 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
     dataset, targeted = of(study, wildcards), study.config["targeted"]
     own = {"target": "given", "alpha": dataset.entry["alpha"], "max_iterations": targeted["max_iterations"]}
     return {
-        "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}, toward each class",
+        "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, toward each class",
         "attack": study.config["attacks"][targeted["attack"]] | own,
         "images_per_class": targeted["images_per_class"],
         "seed": int(wildcards.seed),
@@ -142,7 +142,7 @@ def speed(study: Study, wildcards: Wildcards) -> Spec:
     dataset = of(study, wildcards)
     own = {"alpha": dataset.entry["alpha"], "other_confidences": [], "tighten": False}
     return {
-        "title": f"{dataset.folder}/{wildcards.model}",
+        "title": f"{dataset.name}/{wildcards.model}",
         "attack": {**study.studied_attack, **own},
         "seed": study.seeds[0],
         "images": min(1000, dataset.entry["split"]["test"]),

@@ -39,10 +39,10 @@ class Study:
 
     @cached_property
     def datasets(self) -> dict[str, Dataset]:
-        """All datasets by their folders, as wildcards have them; the small copies that a sweep needs come last."""
-        found = {name: Dataset(self.config, name, name, entry) for name, entry in self.config["datasets"].items()}
+        """All datasets by name; the small copies that a sweep needs come last."""
+        found = {name: Dataset(self.config, name, entry) for name, entry in self.config["datasets"].items()}
         small = [found[name].small for name in self.config["study"]]
-        return found | {dataset.folder: dataset for dataset in small if dataset is not None}
+        return found | {dataset.name: dataset for dataset in small if dataset is not None}
 
     @cached_property
     def studied(self) -> list[Dataset]:
@@ -57,12 +57,13 @@ class Study:
     @property
     def timed(self) -> list[Dataset]:
         """The datasets that are studied, and their small copies."""
-        return [dataset for dataset in self.datasets.values() if dataset.name in self.config["study"]]
+        whole_names = self.config["study"]
+        return [each for each in self.datasets.values() if (each.whole or each.name) in whole_names]
 
     def places_of_models(self, trained: bool) -> list[str]:
-        """Return the folders, as `<dataset>/models/<model>`, of all models that are trained here, or are not."""
+        """Return the places, as `<dataset>/models/<model>`, of all models that are trained here, or are not."""
         return [
-            f"{dataset.folder}/models/{model}"
+            f"{dataset.name}/models/{model}"
             for dataset in self.datasets.values()
             for model in dataset.models
             if (model in dataset.trained) == trained

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustness.config import model_entry
+from robustness.config.cross_checks import SMALL_COPY
 
 Entry = Mapping[str, Any]
 
@@ -44,6 +45,11 @@ def sweep_of(asked: Entry, entry: Entry) -> Sweep:
     images = min(asked.get("attacked_images", entry["attacked_images"]), entry["attacked_images"])
     train_images = min(levels.get("train_images", entry["split"]["train"]), entry["split"]["train"])
     return Sweep(values, configured, images, train_images)
+
+
+def small_name(dataset: str) -> str:
+    """Return the name of a dataset's small copy, whose models are trained at other noise levels."""
+    return dataset + SMALL_COPY
 
 
 def trained_at(name: str, model: Entry, sigma: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from robustness.config.threat_models import attacks_of
@@ -77,10 +78,17 @@ def references(study: Study, wildcards: Wildcards) -> Spec:
     }
 
 
-def run_time(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the models of each dataset, and the attacks: what names of files are made of."""
-    datasets = [[dataset.folder, dataset.models] for dataset in study.timed]
-    return {"datasets": datasets, "attacks": list(study.config["attacks"])}
+def run_time(study: Study, benchmarks: Mapping[str, str]) -> Spec:
+    """Return the models of each dataset, the attacks, and where the times of each rule's jobs are.
+
+    `benchmarks` holds what each rule says under `benchmark:`; those that are not of one dataset are left out.
+    """
+    below = f"{study.results}/{{dataset}}/"
+    return {
+        "datasets": [[dataset.name, dataset.models] for dataset in study.timed],
+        "attacks": list(study.attacks),
+        "benchmarks": {rule: path.removeprefix(below) for rule, path in benchmarks.items() if path.startswith(below)},
+    }
 
 
 def times_so_far(study: Study, wildcards: Wildcards) -> str:

@@ -23,12 +23,12 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def tabulate(options: argparse.Namespace) -> str:
     """Read the files and return the table as CSV."""
-    datasets, attacks = settings(options.spec, "datasets", "attacks")
+    datasets, attacks, benchmarks = settings(options.spec, "datasets", "attacks", "benchmarks")
     rows = []
     for dataset, models in datasets:
         folder = options.results / dataset
         device = devices_of([path for name in models for path in sorted(folder.glob(f"models/{name}/*/model.json"))])
-        rows += run_times(options.results, dataset, models, attacks, device)
+        rows += run_times(options.results, dataset, models, attacks, benchmarks, device)
     if not rows:
         raise UserError(f"{options.results} holds no times of jobs: run the workflow first")
     table = io.StringIO()
