@@ -38,7 +38,7 @@ from robustness.runtime.turns import one_at_a_time
 from robustness.storage.columns.attack import AttackRecords
 from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.storage.records import read_stamp, write_records
+from robustness.storage.records import read_header, write_records
 from robustness.storage.tensors import read_tensors, write_tensors
 
 
@@ -138,7 +138,7 @@ def _is_done(job: Mapping[str, Any], options: argparse.Namespace) -> bool:
     """Return whether a partner's records are up to date, as Snakemake sees it: no job would use its state."""
     records = Path(job["records"])
     try:
-        provenance = read_stamp(records)
+        provenance = read_header(records).get("provenance", {})
     except UserError:  # missing or damaged
         return False
     same = (provenance.get("spec"), provenance.get("code")) == (job["spec"], code_digest())

@@ -15,7 +15,7 @@ import pytest
 
 from robustness.errors import UserError
 from robustness.storage import atomic
-from robustness.storage.atomic import replacing, write_json, write_text
+from robustness.storage.atomic import read_json, replacing, write_json, write_text
 from robustness.storage.format_version import FORMAT
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
@@ -83,9 +83,17 @@ def test_a_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
 
 def test_json_is_sorted_and_text_is_utf_8(tmp_path: Path) -> None:
     write_json(tmp_path / "value", {"b": 1, "a": [2]})
-    assert (tmp_path / "value").read_text() == '{\n  "a": [\n    2\n  ],\n  "b": 1\n}\n'
+    assert (tmp_path / "value").read_text().startswith('{\n  "a": [\n    2\n  ],\n  "b": 1,\n  "digest": ')
+    assert read_json(tmp_path / "value") == {"b": 1, "a": [2]}
     write_text(tmp_path / "text", "3×3 − α")
     assert (tmp_path / "text").read_bytes() == "3×3 − α".encode()
+
+
+def test_a_changed_value_in_json_is_damage(tmp_path: Path) -> None:
+    write_json(tmp_path / "card", {"accuracy": 0.75})
+    (tmp_path / "card").write_text((tmp_path / "card").read_text().replace("0.75", "0.95"))
+    with pytest.raises(UserError, match=r"card is damaged \(its content changed after it was written\): delete it"):
+        read_json(tmp_path / "card")
 
 
 # --- what killed writers leave --------------------------------------------------------------------------------------
@@ -223,3 +231,37 @@ def test_a_file_of_a_newer_format_is_named_with_what_to_do(tmp_path: Path, read:
 def test_tensors_of_the_first_format_are_still_read(tmp_path: Path) -> None:
     write_tensors(tmp_path / "file", ARRAYS, {"provenance": {"format": 1}})
     assert read_metadata(tmp_path / "file")["provenance"]["format"] == 1
+
+
+def test_damage_is_found_in_the_rows_that_are_read_and_only_there(tmp_path: Path) -> None:
+    path, images = tmp_path / "file", np.random.default_rng(0).random((5000, 3, 16, 16), dtype=np.float32)
+    write_tensors(path, {"images": images}, {})
+    content = bytearray(path.read_bytes())
+    begin = len(content) - images.nbytes + 2500 * images[0].nbytes
+    content[begin : begin + 4096] = bytes(4096)
+    path.write_bytes(content)
+    for rows in (slice(0, 100), slice(4900, None), slice(17, 17)):
+        assert np.array_equal(read_tensors(path, "images", rows=rows)[0], images[rows])
+    for rows in (slice(None), slice(2500, 2501), slice(2400, 2600)):
+        with pytest.raises(UserError, match=r"file is damaged \(its data changed after it was written\): delete it"):
+            read_tensors(path, "images", rows=rows)
+
+
+def test_a_file_with_any_flipped_bit_is_refused_or_holds_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    write_tensors(path, ARRAYS, {"identity": {"dataset": "mnist"}, "provenance": {"format": FORMAT}})
+    whole, arrays, metadata = path.read_bytes(), read_tensors(path, *ARRAYS), read_metadata(path)
+    said: list[str] = []
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 300, replace=False):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            for found, written in zip(read_tensors(path, *ARRAYS), arrays, strict=True):
+                assert found.dtype == written.dtype, bit
+                assert np.array_equal(found, written), bit
+            assert read_metadata(path) == metadata, bit
+        except UserError as error:
+            said.append(str(error))
+    assert len(said) > 290
+    assert all(f"{path} is damaged" in each or "/file has " in each for each in said)

@@ -67,7 +67,7 @@ def test_a_file_that_does_not_say_who_it_is_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing does not exist"):
         identity_of(tmp_path / "missing")
     (tmp_path / "damaged").write_bytes(b"PAR1 and no more")
-    with pytest.raises(UserError, match="damaged cannot be read"):
+    with pytest.raises(UserError, match="damaged is damaged"):
         identity_of(tmp_path / "damaged")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from robustness.errors import UserError
 from robustness.storage.format_version import FORMAT
-from robustness.storage.records import read_arrays, read_records, write_records
+from robustness.storage.records import read_arrays, read_header, read_records, write_records
 
 COLUMNS = {
     "image": range(3),
@@ -39,7 +39,8 @@ def test_records_are_written_without_pandas_as_pyarrow_itself_would(tmp_path: Pa
     columns = {"image": range(3), "kind": np.array(["noise", "", "ü"]), "ended": ["cap", "success", "cap"]}
     columns |= {"change": np.array([0.5, math.nan, 1e-30]), "confidence": np.arange(6, dtype=np.float32)[::2]}
     write_records(tmp_path / "records", columns, {})
-    pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata({}), tmp_path / "theirs")
+    header = pyarrow.parquet.read_schema(tmp_path / "records").metadata
+    pyarrow.parquet.write_table(pyarrow.table(columns).replace_schema_metadata(header), tmp_path / "theirs")
     assert (tmp_path / "records").read_bytes() == (tmp_path / "theirs").read_bytes()
     code = "import sys; from pathlib import Path; import numpy as np;"
     code += "from robustness.storage.records import write_records;"
@@ -92,13 +93,13 @@ def test_columns_of_different_lengths_write_no_file(tmp_path: Path) -> None:
 def test_a_damaged_file_is_named(tmp_path: Path, length: int) -> None:
     write_records(tmp_path / "records", COLUMNS, {})
     (tmp_path / "records").write_bytes((tmp_path / "records").read_bytes()[:length])
-    with pytest.raises(UserError, match=rf"{tmp_path}/records cannot be read .*delete it"):
+    with pytest.raises(UserError, match=rf"{tmp_path}/records is damaged .*delete it"):
         read_records(tmp_path / "records")
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     write_records(tmp_path / "there", COLUMNS, {})
-    with pytest.raises(UserError, match=r"/missing cannot be read"):
+    with pytest.raises(UserError, match=r"/missing does not exist"):
         read_records(tmp_path / "there", tmp_path / "missing")
 
 
@@ -126,3 +127,22 @@ def test_records_of_the_first_format_are_read_when_they_have_what_is_needed(
 ) -> None:
     write_records(tmp_path / "records", columns, {"provenance": {"format": 1}})
     assert read_records(tmp_path / "records")["image"].tolist() == [0, 1]
+
+
+def test_a_file_with_any_flipped_bit_is_refused_or_holds_what_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "records"
+    write_records(path, COLUMNS, {"identity": {"dataset": "mnist"}, "provenance": {"format": FORMAT}})
+    whole, columns, header = path.read_bytes(), read_arrays(path), read_header(path)
+    said: list[str] = []
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 300, replace=False):
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            found = read_arrays(path)
+            assert all(np.array_equal(found[name], column) for name, column in columns.items()), bit
+            assert read_header(path) == header, bit
+        except UserError as error:
+            said.append(str(error))
+    assert len(said) > 150
+    assert all(f"{path} is damaged" in each or "/records has format" in each for each in said)

@@ -79,10 +79,10 @@ def test_idx_files_give_their_images_and_labels() -> None:
         ("train_images", b"<html>not found</html>", "not a whole gzip file"),
         ("train_images", idx(random_images(40, 28, 28))[:-500], "not a whole gzip file"),
         ("train_images", idx(np.zeros(40, np.uint8)), "begins with 00000801, expected 00000803"),
-        ("test_labels", gzip.compress(b"\0\0"), "not an IDX file"),
+        ("test_labels", gzip.compress(b"\0\0", mtime=0), "not an IDX file"),
         (
             "test_labels",
-            gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9, 1])),
+            gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 9, 1]), mtime=0),
             "has 1 values, but its header announces 9",
         ),
         ("test_labels", idx(np.zeros(19, np.uint8)), "20 images, but test_labels.gz has 19 labels"),

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from robustness.errors import UserError
 from robustness.storage.atomic import read_json
 from robustness.storage.provenance import file_digest
-from robustness.storage.records import read_stamp
+from robustness.storage.records import read_header
 from robustness.storage.tables import read_table
 from robustness.trust import questions
 
@@ -80,8 +80,9 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
                 card = read_json(folder / "models" / model["name"] / f"seed{seed}" / "model.json")
                 cards.setdefault(model["name"], card)
                 attack = folder / "attacks" / "original" / model["name"] / f"seed{seed}"
-                stamps += [card.get("provenance", {})]
-                stamps += [read_stamp(attack / name) for name in (f"{entry['shard']}.parquet", "measures.parquet")]
+                records = [attack / f"{entry['shard']}.parquet", attack / "measures.parquet"]
+                headers = [card, *map(read_header, records)]
+                stamps += [header.get("provenance", {}) for header in headers]
         tables += [folder / "tables" / f"{name}.csv" for name in entry["tables"]]
         datasets.append(
             Dataset(

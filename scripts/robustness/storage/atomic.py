@@ -12,13 +12,14 @@ import platform
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
+from robustness.storage import digests
 
 _SILENCE = 600.0
 """Seconds without a byte after which a writer on another machine counts as gone."""
@@ -113,16 +114,21 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON with sorted keys, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a mapping as indented JSON with sorted keys and a digest, whole or not at all."""
+    plain = json.loads(json.dumps(value))  # as it will be read, with text for keys
+    content = {**plain, "digest": digests.digest_of_json(plain)}
+    write_text(path, json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 def read_json(path: Path) -> dict[str, Any]:
     """Read the mapping in a JSON file; raises `UserError` when the file is missing or damaged."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        content = dict(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None
     except (ValueError, TypeError) as error:
-        raise UserError(f"{path} is damaged ({error}): delete it and run the workflow again") from None
+        raise digests.is_damaged(path, error) from None
+    if (written := content.pop("digest", None)) is not None:
+        digests.check(path, digests.digest_of_json(content), written, "content")
+    return content

@@ -6,20 +6,17 @@ the image numbers of shards.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow
-import pyarrow.parquet
 
 from robustness.errors import UserError
 from robustness.storage.atomic import read_json
 from robustness.storage.identity import Identity
-from robustness.storage.records import read_columns, read_records
+from robustness.storage.records import read_columns, read_header, read_records
 from robustness.storage.tensors import read_metadata, read_tensors
 
 if TYPE_CHECKING:
@@ -36,7 +33,7 @@ def identity_of(path: Path) -> Identity:
     if path.suffix == ".json":
         header = read_json(path)
     else:
-        header = _parquet_header(path) if _is_parquet(path) else read_metadata(path)
+        header = read_header(path) if _is_parquet(path) else read_metadata(path)
     try:
         return Identity(**header["identity"])
     except (KeyError, TypeError):
@@ -139,11 +136,3 @@ def _is_parquet(path: Path) -> bool:
             return file.read(4) == b"PAR1"
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None
-
-
-def _parquet_header(path: Path) -> dict[str, Any]:
-    try:
-        metadata = pyarrow.parquet.read_schema(path).metadata or {}
-        return {"identity": json.loads(metadata.get(b"identity", b"null"))}
-    except (OSError, ValueError, pyarrow.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read ({error}): {_AGAIN}") from None

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from robustness.errors import UserError
+from robustness.storage import digests
 from robustness.storage.atomic import replacing
 from robustness.storage.format_version import check_format
 
@@ -23,10 +24,17 @@ if TYPE_CHECKING:
     import pandas
 
 
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException)
+_CONTENT, _HEADER = b"content_digest", b"header_digest"
+"""In the metadata of a file: the digest of all its columns, and of the rest of the metadata."""
+
+
 def write_records(path: Path, columns: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
     """Write equally long columns (arrays or lists); `metadata` values are stored as JSON."""
     table = pyarrow.table({name: _written(np.asarray(column)) for name, column in columns.items()})
-    header = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
+    header = {key.encode(): json.dumps(value, sort_keys=True).encode() for key, value in metadata.items()}
+    header[_CONTENT] = _content_digest(table).encode()
+    header[_HEADER] = _header_digest(header).encode()
     with replacing(path) as temporary:
         pyarrow.parquet.write_table(table.replace_schema_metadata(header), temporary)
 
@@ -72,20 +80,62 @@ def read_columns(path: Path, *names: str) -> list[NDArray[Any]]:
     return [_array(table[name]) for name in names]
 
 
-def read_stamp(path: Path) -> dict[str, Any]:
-    """Read the provenance of a file of records; raises `UserError` when the file is missing or damaged."""
+def read_header(path: Path) -> dict[str, Any]:
+    """Read the metadata of a file of records, as `write_records` was given it.
+
+    Raises `UserError` when the file is missing or damaged.
+    """
     try:
         metadata = pyarrow.parquet.read_schema(path).metadata or {}
-        return dict(json.loads(metadata.get(b"provenance", b"{}")))
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: run the workflow to make it") from None
-    except (OSError, ValueError, pyarrow.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
+        return _checked_header(path, metadata)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
+
+
+def content_digest(path: Path) -> str:
+    """Return what identifies a file's content, from its header alone; raises what `read_header` raises."""
+    return str(read_header(path)[_CONTENT.decode()])
+
+
+def _content_digest(table: pyarrow.Table) -> str:
+    """Return a digest of a table's names, types and values, without pandas."""
+    parts: list[bytes | memoryview] = []
+    for name in table.column_names:
+        column = table[name]
+        parts.append(f"{name} {column.type} {len(column)} {column.null_count} ".encode())
+        for chunk in column.chunks:
+            if pyarrow.types.is_integer(column.type) or pyarrow.types.is_floating(column.type):
+                values, width = memoryview(chunk.buffers()[1]).cast("B"), column.type.bit_width // 8
+                parts.append(values[chunk.offset * width : (chunk.offset + len(chunk)) * width])
+            else:
+                parts.append(json.dumps(chunk.to_pylist()).encode())
+    return digests.digest(*parts)
+
+
+def _header_digest(header: Mapping[bytes, bytes]) -> str:
+    rest = {name.decode(): value.decode() for name, value in header.items() if name != _HEADER}
+    return digests.digest_of_json(rest)
+
+
+def _checked_header(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """Return the metadata of a file as Python values, after the check of their digest."""
+    header = {name: value for name, value in metadata.items() if name != b"ARROW:schema"}
+    digests.check(path, _header_digest(header), header.get(_HEADER, b"").decode(), "header")
+    digest_names = (_CONTENT, _HEADER)
+    return {
+        name.decode(): value.decode() if name in digest_names else json.loads(value) for name, value in header.items()
+    }
 
 
 def _array(column: pyarrow.ChunkedArray) -> NDArray[Any]:
     # pyarrow's own way to NumPy imports pandas.
     return np.asarray(column.to_pylist())
+
+
+def _unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{path} does not exist: run the workflow to make it")
+    return digests.is_damaged(path, error)
 
 
 def _read(paths: Sequence[Path]) -> pyarrow.Table:
@@ -94,11 +144,12 @@ def _read(paths: Sequence[Path]) -> pyarrow.Table:
         try:
             # As does its `read_table`.
             table = pyarrow.parquet.ParquetFile(path).read()
-        except (OSError, pyarrow.ArrowInvalid) as error:
-            raise UserError(f"{path} cannot be read ({error}): delete it and run the workflow again") from None
-        header = (table.schema.metadata or {}).get(b"provenance", b"{}")
+            header = _checked_header(path, table.schema.metadata or {})
+            digests.check(path, _content_digest(table), header[_CONTENT.decode()], "content")
+        except _UNREADABLE as error:
+            raise _unreadable(path, error) from None
         # For a while format 1 had today's columns, and predictions never changed theirs: only what lacks one is old.
         lacking = "ended" in table.column_names and "required_confidence" not in table.column_names
-        check_format(path, json.loads(header), oldest=2 if lacking else 1)
+        check_format(path, header.get("provenance", {}), oldest=2 if lacking else 1)
         tables.append(table.replace_schema_metadata(None))
     return pyarrow.concat_tables(tables)
