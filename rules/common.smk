@@ -49,8 +49,8 @@ def checked_study():
 
 with plain_errors():
     STUDY = checked_study()
+    os.environ.update(start.environment(STUDY))
 RESULTS = STUDY.results
-os.environ.update(start.environment(STUDY))
 
 
 def ask(function):

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from robustness.errors import UserError
-from robustness.runtime import usage
+from robustness.runtime import planned, usage
 from robustness.runtime.status import drawn_elsewhere
 
 
@@ -65,6 +65,7 @@ def run(
     options = arguments.parse_args(words)
     try:
         _set_up_logging(options.log)
+        planned.check_code()
         main(options)
     except UserError as error:
         logging.getLogger(__name__).error("%s", error)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from robustness.config import model_entry
 from robustness.errors import UserError
+from robustness.runtime import planned
 from robustness.workflow.study import Study
 
 
@@ -26,7 +27,8 @@ def check_given_weights(study: Study) -> None:
 def environment(study: Study) -> dict[str, str]:
     """Return variables that let jobs use the Python that runs Snakemake, and find downloads and own code.
 
-    The places are not params: they change no result, and a changed param would train every model again.
+    The places are not params: they change no result, and a changed param would train every model again. Raises
+    `UserError` in a job whose run was planned with another configuration.
     """
     first = [str(Path(sys.executable).parent)]
     if shutil.which("sacct"):
@@ -39,6 +41,7 @@ def environment(study: Study) -> dict[str, str]:
         "ROBUSTNESS_PYTHON_PATH": str(Path(study.config["python_path"]).absolute()),
         # What builds the configuration's own networks: jobs run no factory that is not listed here.
         "ROBUSTNESS_NETWORKS": json.dumps(model_entry.networks(study.config)),
+        **planned.environment(study.root, study.config),
     }
 
 
