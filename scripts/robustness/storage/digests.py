@@ -10,14 +10,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from robustness.errors import UserError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_BLOCK_BYTES = 1 << 20
 
 
 def digest(*parts: bytes | memoryview) -> str:
@@ -31,22 +26,6 @@ def digest(*parts: bytes | memoryview) -> str:
 def digest_of_json(value: Any) -> str:
     """Return a digest of what JSON can hold, whatever the order of its keys."""
     return digest(json.dumps(value, sort_keys=True).encode())
-
-
-def rows_of_block(array: NDArray[Any]) -> int:
-    """Return how many rows share a digest: about a megabyte, since who needs a row has to read its whole block."""
-    return max(1, _BLOCK_BYTES * len(array) // array.nbytes) if array.nbytes else 1
-
-
-def of_blocks(array: NDArray[Any], rows: int) -> list[str]:
-    """Return a digest for each `rows` rows of an array (N, …); none for an array without values."""
-    import numpy as np
-
-    if not array.nbytes:
-        return []
-    # As bytes first: a memoryview cannot be had of every type.
-    flat = np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
-    return [digest(flat[start : start + rows].data) for start in range(0, len(array), rows)]
 
 
 def is_damaged(path: Path, why: Any) -> UserError:

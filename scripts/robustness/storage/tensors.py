@@ -21,6 +21,7 @@ from robustness.storage.atomic import replacing
 from robustness.storage.format_version import check_format
 
 _HEADER_KEY = "robustness"
+_BLOCK_BYTES = 1 << 20
 _BLOCKS = "blocks"
 """In the header, for each array by its name: its type, how many rows share a digest, and the digests."""
 _DIGEST = "digest"
@@ -68,8 +69,21 @@ def content_digest(path: Path) -> str:
 
 
 def _blocks(array: NDArray[Any]) -> list[Any]:
-    step = digests.rows_of_block(array)
-    return [array.dtype.name, step, digests.of_blocks(array, step)]
+    """Return an array's type, how many rows share a digest, and the digests.
+
+    A block is about a megabyte, since who needs one of its rows has to read all of it.
+    """
+    rows = max(1, _BLOCK_BYTES * len(array) // array.nbytes) if array.nbytes else 1
+    return [array.dtype.name, rows, _digests(array, rows)]
+
+
+def _digests(array: NDArray[Any], rows: int) -> list[str]:
+    """Return a digest for each `rows` rows of an array (N, …); none for an array without values."""
+    if not array.nbytes:
+        return []
+    # As bytes first: a memoryview cannot be had of every type.
+    flat = np.ascontiguousarray(array).reshape(len(array), -1).view(np.uint8)
+    return [digests.digest(flat[start : start + rows].data) for start in range(0, len(array), rows)]
 
 
 def _rows(path: Path, stored: Any, rows: slice, dtype: str, step: int, written: list[str]) -> NDArray[Any]:
@@ -78,7 +92,7 @@ def _rows(path: Path, stored: Any, rows: slice, dtype: str, step: int, written: 
     start, stop, _ = rows.indices(length)
     first, last = start // step, -(-stop // step)
     read: NDArray[Any] = stored[first * step : min(last * step, length)]
-    digests.check(path, [read.dtype.name, *digests.of_blocks(read, step)], [dtype, *written[first:last]], "data")
+    digests.check(path, [read.dtype.name, *_digests(read, step)], [dtype, *written[first:last]], "data")
     return read[start - first * step : stop - first * step]
 
 
