@@ -769,3 +769,40 @@ def test_the_datasets_that_can_be_swept_are_those_with_claims() -> None:
     from robustness.claims.study import MODELS
 
     assert set(CLAIMED) == set(MODELS)
+
+
+# --- values without an effect ---------------------------------------------------------------------------------------
+
+
+def test_a_step_that_moves_no_pixel_is_refused() -> None:
+    assert "no step below 6e-08 moves a bright one: set a larger step" in only(mnist(alpha=1e-9))
+    assert mnist(alpha=1e-6) == []
+    swept = {"mnist": DEFAULT["sensitivity"]["mnist"] | {"alpha": [0.01, 1e-10]}}
+    assert only(problems(sensitivity=swept)).startswith("sensitivity.mnist.alpha[1] is 1e-10, but")
+
+
+def test_noise_of_level_zero_is_refused_where_a_model_is_trained_on_it() -> None:
+    sentence = only(mnist(augmentation={"sigma": 0}))
+    assert sentence.startswith(
+        "datasets.mnist.augmentation.sigma is 0, so that basic-noisy, whose data is noisy, would"
+    )
+
+
+def test_a_batch_of_more_images_than_there_are_is_refused_with_both_numbers() -> None:
+    small = {"split": {"train": 50}, "models": {"basic-clean": {"training": {"batch_size": 60}}}}
+    found = problems(datasets={"mnist": small}, training={"batch_size": 16})
+    assert only(found).startswith(
+        "datasets.mnist.models.basic-clean.training.batch_size is 60, but datasets.mnist.split.train has 50 images"
+    )
+
+
+@pytest.mark.parametrize("folder", ["downloads", "downloads/", "./downloads"])
+def test_results_cannot_be_where_downloads_are(folder: str) -> None:
+    assert only(problems(results=folder, downloads="downloads")).startswith(
+        "results and downloads are both downloads: set results to a folder"
+    )
+
+
+@pytest.mark.parametrize("folder", [".", "./", "scripts", "docs/results", "rules/../rules"])
+def test_results_cannot_be_among_the_files_of_the_workflow(folder: str) -> None:
+    assert f"results is {folder}, where the workflow's own files are" in only(problems(results=folder))

@@ -211,3 +211,9 @@ def test_no_program_imports_the_package() -> None:
     assert programs
     for program in programs:
         assert not imported(program) & set(WORKFLOW), program
+
+
+@pytest.mark.parametrize("folder", ["./out", "out/", "out//"])
+def test_a_folder_of_results_is_one_however_it_is_written(folder: str) -> None:
+    study = made_study(results=folder)
+    assert (study.results, study.datasets["mnist"].path) == ("out", "out/mnist")

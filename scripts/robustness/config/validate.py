@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.config.cross_checks import Sound, reference_problems, renamed
+from robustness.config.no_effect import no_effect_problems
 from robustness.config.schema_problems import schema_problems, unreadable
 from robustness.errors import UserError
 from robustness.storage.code_digest import described
@@ -78,5 +79,6 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
     problems = [*unreadable(config), *renamed(config)]
     if not problems:
         problems = list(schema_problems(config, schema))
-        problems += reference_problems(Sound(config, [problem.key for problem in problems]))
+        sound = Sound(config, [problem.key for problem in problems])
+        problems += [*reference_problems(sound), *no_effect_problems(sound)]
     return list(dict.fromkeys(problem.sentence for problem in problems if problem.sentence))

@@ -5,6 +5,7 @@ Pure functions of the configuration.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -53,10 +54,15 @@ class Dataset:
 
     # ---- files ------------------------------------------------------------------------------------------------------
 
+    @property
+    def results(self) -> str:
+        """The folder of all that is computed; `./results` is `results`, as Snakemake compares paths as text."""
+        return os.path.normpath(self.config["results"])
+
     @cached_property
     def path(self) -> str:
         """The folder of its files."""
-        return f"{self.config['results'].rstrip('/')}/{self.name}"
+        return f"{self.results}/{self.name}"
 
     def of_every_network(self, name: str) -> list[str]:
         """Return one file for each model and seed; `name` holds `{model}` and `{seed}`."""
@@ -75,7 +81,7 @@ class Dataset:
     @property
     def download(self) -> str:
         """The manifest of its downloaded files; a small copy uses the files of the whole dataset."""
-        return f"{self.config['results'].rstrip('/')}/{self.whole or self.name}/data/download.json"
+        return f"{self.results}/{self.whole or self.name}/data/download.json"
 
     # ---- models -----------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ Pure functions of a checked configuration, which nothing here changes.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ class Study:
     @cached_property
     def results(self) -> str:
         """The folder of all that is computed."""
-        return str(self.config["results"].rstrip("/"))
+        return os.path.normpath(self.config["results"])
 
     @property
     def seeds(self) -> list[int]:
