@@ -63,6 +63,11 @@ def test_a_defect_has_its_traceback_on_terminal_and_in_the_log(tmp_path: Path) -
             "no permission while using weights: if the job reads it, make it readable",
         ),
         ("OSError(errno.EROFS, '', 'weights')", "if the job writes it, make its folder writable"),
+        ("MemoryError()", "the memory does not suffice (MemoryError): run fewer jobs at a time"),
+        (
+            'RuntimeError("DefaultCPUAllocator: can\'t allocate memory: you tried to allocate 4 bytes")',
+            "you tried to allocate 4 bytes): run fewer jobs at a time (--cores, or",
+        ),
         ("FileNotFoundError(errno.ENOENT, 'No such file', 'weights')", "No such file while using weights"),
     ],
 )

@@ -73,8 +73,15 @@ def run(
     except OSError as error:
         logging.getLogger(__name__).error("%s", _explain(error), exc_info=error.filename is None)
         sys.exit(1)
-    except Exception:
-        logging.getLogger(__name__).exception("this is a defect of the workflow, not of your input")
+    except Exception as error:
+        if _is_lack_of_memory(error):
+            logging.getLogger(__name__).error(
+                "the memory does not suffice (%s): run fewer jobs at a time (--cores, or --resources mem_mb=…), give "
+                "the job more memory, or use smaller batches or networks; finished results are kept",
+                " ".join(str(error).split()) or type(error).__name__,
+            )
+        else:
+            logging.getLogger(__name__).exception("this is a defect of the workflow, not of your input")
         sys.exit(1)
     finally:
         if options.log is not None:
@@ -91,6 +98,14 @@ def _set_up_logging(path: Path | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Return whether Python, NumPy, pyarrow or PyTorch's allocators for CPU and GPU ran out of memory."""
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(each in str(error).lower() for each in words)
+    )
 
 
 def _explain(error: OSError) -> str:
