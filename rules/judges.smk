@@ -7,7 +7,7 @@ rule judge_attack:
     """Ask all other networks of the dataset what they see in the images that fooled one of them."""
     input:
         test=rules.prepare_data.output.test,
-        records=ask(inputs.attack_records),
+        measures=rules.measure_attack.output,
         adversarial=ask(inputs.attack_images),
         weights=ask(inputs.judges_weights),
     output:
@@ -25,7 +25,7 @@ rule judge_attack:
         *src("judge_attack"),
         spec=spec(specs.judge),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --measures {input.measures:q}"
         " --adversarial {input.adversarial:q} --weights {input.weights:q} --judged {output:q}"
         " --threads {threads} --log {log:q}"
 
@@ -34,7 +34,6 @@ rule transfer_attack:
     """Show what fooled one model to all models of the dataset, all changes brought to the same size."""
     input:
         test=rules.prepare_data.output.test,
-        records=ask(inputs.attack_records),
         adversarial=ask(inputs.attack_images),
         measures=ask(inputs.attack_measures),
         weights=ask(inputs.same_seed_weights),
@@ -53,7 +52,7 @@ rule transfer_attack:
         *src("transfer_attack"),
         spec=spec(specs.transfer),
     shell:
-        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q} --records {input.records:q}"
+        "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --test {input.test:q}"
         " --adversarial {input.adversarial:q} --measures {input.measures:q} --weights {input.weights:q}"
         " --transferred {output:q} --threads {threads} --log {log:q}"
 

@@ -18,7 +18,7 @@ from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.atomic import write_text
-from robustness.storage.grouping import check_pair, grouped
+from robustness.storage.grouping import check_rows, grouped
 from robustness.storage.records import read_arrays
 from robustness.storage.tensors import read_tensors
 from robustness.trust import checks as trust_checks
@@ -51,7 +51,7 @@ def main(options: argparse.Namespace) -> None:
     records: dict[str, Records] = {name: read_arrays(*shards[model, seed, name]) for name in attacks}
     adversarial = [path for paths in images_of.values() for path in paths]
     for pair in zip([path for paths in shards.values() for path in paths], adversarial, strict=True):
-        check_pair(*pair)
+        check_rows(*pair)
     with devices.leased(options.threads) as device:
         network = weights.load(options.weights)
         spec = read_spec(entry, weights.classes(options.weights), title)

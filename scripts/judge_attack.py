@@ -1,7 +1,7 @@
 """Ask the other networks of a dataset what they see in the images that fooled one of them.
 
-Reads the shards of an attack (records and images), the test images and the judges' weights; writes one record per
-judge and image, for the adversarial image and for the original with random signs of the same L2 norm.
+Reads the measures of an attack and the images of its shards, the test images and the judges' weights; writes one
+record per judge and image, for the adversarial image and for the original with random signs of the same L2 norm.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from robustness.compute import devices
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.judged import JudgedRecords
-from robustness.storage.grouping import common_identity, one_for_each
+from robustness.storage.grouping import identity_of, one_for_each
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 
@@ -30,8 +30,8 @@ KINDS = ("adversarial", "noise")
 def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--test", type=Path, required=True, metavar="FILE")
-    result.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="shards, in order")
-    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="the same shards")
+    result.add_argument("--measures", type=Path, required=True, metavar="FILE")
+    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="shards, in order")
     result.add_argument("--weights", type=Path, nargs="+", required=True, metavar="FILE", help="one per judge")
     result.add_argument("--judged", type=Path, required=True, metavar="FILE")
     result.add_argument("--threads", type=int, default=1)
@@ -40,8 +40,8 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     judges, confidence, seed = settings(options.spec, "judges", "required_confidence", "seed")
-    identity = common_identity(options.records)
-    fooled = cross_model.fooled_images(options.test, options.records, options.adversarial, confidence)
+    identity = identity_of(options.measures)
+    fooled = cross_model.fooled_images(options.test, options.measures, options.adversarial, confidence)
     size = norms(fooled.original, fooled.adversarial)["l2"]
     noise = cross_model.noise_like(fooled.original, size, fooled.image, "l2", seed)
     weights = one_for_each(options.weights, "model", "seed", expected=judges)

@@ -17,7 +17,7 @@ from robustness.data.pixels import from_bytes
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.measures import MeasuredRecords
-from robustness.storage.grouping import check_pair, common_identity
+from robustness.storage.grouping import check_rows, common_identity
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records, write_records
 from robustness.storage.tensors import read_tensors
@@ -38,7 +38,7 @@ def main(options: argparse.Namespace) -> None:
     shards = []
     with Progress(f"measures of {'/'.join(options.measures.parts[-4:-1])}", len(records), "images") as progress:
         for record, path in zip(options.records, options.adversarial, strict=True):
-            check_pair(record, path)
+            check_rows(record, path)
             shards.append(_measured(options.test, path, options.spec["changed_pixel_threshold"]))
             progress.advance(len(shards[-1]["l2"]))
     found: dict[str, Any] = {name: records[name].to_numpy() for name in records.columns}

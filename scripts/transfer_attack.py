@@ -1,7 +1,7 @@
 """Show the changes that fooled one model to all models of its dataset, all brought to the same size.
 
-Reads the shards of an attack on the source model (records and images), the test images, the measures of the attack on
-all models, which decide the size, and all models' weights of the same seed; writes one record per image, norm and
+Reads the images of an attack on the source model, the test images, the measures of the attack on all models, which
+decide the size, and all models' weights of the same seed; writes one record per image, norm and
 target model.
 """
 
@@ -19,11 +19,12 @@ from robustness.analysis.clipping_aware_rescaling import NORMS, rescaled
 from robustness.analysis.measures import norms
 from robustness.analysis.transfer import common_size
 from robustness.compute import devices
+from robustness.errors import UserError
 from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.transferred import TransferredRecords
-from robustness.storage.grouping import common_identity, grouped, one_for_each
+from robustness.storage.grouping import common_identity, grouped, identity_of, one_for_each
 from robustness.storage.levels import is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_columns, write_records
@@ -32,8 +33,7 @@ from robustness.storage.records import read_columns, write_records
 def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--test", type=Path, required=True, metavar="FILE")
-    result.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="shards, in order")
-    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="the same shards")
+    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="shards, in order")
     result.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
     result.add_argument("--weights", type=Path, nargs="+", required=True, metavar="FILE", help="one per model")
     result.add_argument("--transferred", type=Path, required=True, metavar="FILE")
@@ -43,10 +43,15 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(options: argparse.Namespace) -> None:
     models, source, confidence, seed = settings(options.spec, "models", "source", "required_confidence", "seed")
-    identity = common_identity(options.records)
-    grouped(options.records, "model", "seed", expected=[(source, seed)], shards=True)
-    fooled = cross_model.fooled_images(options.test, options.records, options.adversarial, confidence)
-    sizes = _sizes(grouped(options.measures, "model", expected=models), confidence)
+    identity = common_identity(options.adversarial)
+    measures = grouped(options.measures, "model", expected=models)
+    own = {identity_of(path): path for path in measures[source]}
+    if identity not in own:
+        raise UserError(
+            f"{options.adversarial[0]} holds {identity}, but no file of measures does: give both of {source}"
+        )
+    fooled = cross_model.fooled_images(options.test, own[identity], options.adversarial, confidence)
+    sizes = _sizes(measures, confidence)
     weights = one_for_each(options.weights, "model", expected=models)
     direction = fooled.adversarial - fooled.original
     changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}

@@ -11,6 +11,7 @@ import torch
 from robustness.analysis.answers import answers
 from robustness.analysis.cross_model import classified, fooled_images, loaded, noise_like
 from robustness.analysis.measures import norms
+from robustness.errors import UserError
 from robustness.models import architectures, weights
 from robustness.models.image_shape import ImageShape
 from robustness.storage.identity import Identity
@@ -61,24 +62,26 @@ def test_what_a_network_sees_does_not_depend_on_the_other_images(architecture: d
 def test_only_images_that_were_fooled_at_the_required_confidence_are_judged(tmp_path: Path) -> None:
     pixels = np.arange(8, dtype=np.uint8)[:, None, None, None].repeat(4, axis=2) * np.uint8(10)
     write_tensors(tmp_path / "test", {"images": pixels, "labels": np.zeros(8, np.int64)}, {})
-    for start, ended in ((2, ["success", "success", "success", "cap"]), (4, ["default_state", "skipped"] * 2)):
-        columns = {
-            "image": np.array([start, start, start + 1, start + 1]),
-            "required_confidence": np.array([0.0, 0.9, 0.0, 0.9]),
-            "ended": ended,
-            "label": np.array([7, 7, 1, 1]),
-            "label_after": np.array([2, 3, 4, 5]),
-        }
-        header = Identity("made", "basic", "original", 0).header({})
-        write_records(tmp_path / f"{start}.parquet", columns, header)
+    columns = {
+        "image": np.array([2, 2, 3, 3, 4, 4, 5, 5]),
+        "required_confidence": np.array([0.0, 0.9] * 4),
+        "ended": ["success", "success", "success", "cap", *["default_state", "skipped"] * 2],
+        "label": np.array([7, 7, 1, 1] * 2),
+        "label_after": np.array([2, 3, 4, 5] * 2),
+    }
+    header = Identity("made", "basic", "original", 0).header({})
+    write_records(tmp_path / "measures", columns, header)
+    for start in (2, 4):
+        rows = slice(2 * start - 4, 2 * start)
         adversarial = np.arange(4, dtype=np.float32)[:, None, None, None].repeat(4, axis=2) / 10
-        tensors = {name: columns[name] for name in ("image", "required_confidence")} | {"adversarial": adversarial}
-        write_tensors(tmp_path / f"{start}.safetensors", tensors, header)
-    shards = [tmp_path / "2", tmp_path / "4"]
-    fooled = fooled_images(
-        tmp_path / "test", [Path(f"{s}.parquet") for s in shards], [Path(f"{s}.safetensors") for s in shards], 0.9
-    )
+        tensors = {name: columns[name][rows] for name in ("image", "required_confidence")} | {
+            "adversarial": adversarial
+        }
+        write_tensors(tmp_path / f"{start}", tensors, header)
+    fooled = fooled_images(tmp_path / "test", tmp_path / "measures", [tmp_path / "2", tmp_path / "4"], 0.9)
     assert fooled.image.tolist() == [2]
     assert (fooled.label.tolist(), fooled.label_after.tolist()) == ([7], [3])
     assert fooled.original.flatten().tolist() == pytest.approx([20 / 255] * 4)
     assert fooled.adversarial.flatten().tolist() == pytest.approx([0.1] * 4)
+    with pytest.raises(UserError, match=r"measures and .*4 and .*2 hold other images, or these in another order"):
+        fooled_images(tmp_path / "test", tmp_path / "measures", [tmp_path / "4", tmp_path / "2"], 0.9)

@@ -11,7 +11,7 @@ import pytest
 from robustness.errors import UserError
 from robustness.storage.atomic import write_json
 from robustness.storage.grouping import (
-    check_pair,
+    check_rows,
     common_identity,
     grouped,
     identity_of,
@@ -154,17 +154,17 @@ def test_shards_of_a_key_differ_in_their_images(tmp_path: Path) -> None:
 
 def test_records_and_images_of_a_shard_belong_together_in_every_row(tmp_path: Path) -> None:
     records, images = shard(tmp_path, MODELS[0], 8)
-    check_pair(records, images)
+    check_rows(records, images)
     other_images = shard(tmp_path, MODELS[0], 10)[1]
     (tmp_path / "levels").mkdir()
     other_levels = shard(tmp_path / "levels", MODELS[0], 8, (0.0, 0.8))[1]
     (tmp_path / "fewer").mkdir()
     fewer = shard(tmp_path / "fewer", MODELS[0], 8, (0.0,))[1]
     for wrong in (other_images, other_levels, fewer):
-        with pytest.raises(UserError, match="hold other images, or these in another order: delete both"):
-            check_pair(records, wrong)
+        with pytest.raises(UserError, match="hold other images, or these in another order: delete them"):
+            check_rows(records, wrong)
     with pytest.raises(UserError, match=r"sigma=0\.25, attack original, seed 0, but"):
-        check_pair(records, shard(tmp_path, MODELS[1], 8)[1])
+        check_rows(records, shard(tmp_path, MODELS[1], 8)[1])
 
 
 def test_files_have_one_identity_or_the_first_other_one_is_named(tmp_path: Path) -> None:

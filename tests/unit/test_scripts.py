@@ -612,11 +612,21 @@ def test_the_table_of_robust_accuracies_has_the_worst_of_autoattack_and_ours_wha
         make(robust_accuracy, spec, "--bounds", *paths[:-1], "--measures", *measures, "--table", tmp_path / "c.csv")
 
 
+def images_of(folder: Path, model: str) -> tuple[str | Path, ...]:
+    """The flags that name the test images and what an attack on a model made of them."""
+    images = [folder / model / f"{shard}.safetensors" for shard in ("0-12", "12-30")]
+    return ("--test", folder / "test", "--adversarial", *images)
+
+
+def measured(folder: Path, model: str) -> tuple[str | Path, ...]:
+    """The flags of `images_of`, and of the measures."""
+    return (*images_of(folder, model), "--measures", folder / model / "measures")
+
+
 def shards_of(folder: Path, model: str) -> tuple[str | Path, ...]:
-    """The flags that name a model's shards and the test images."""
-    parts = [folder / model / name for name in ("0-12", "12-30")]
-    records, images = ([f"{part}.{suffix}" for part in parts] for suffix in ("parquet", "safetensors"))
-    return ("--test", folder / "test", "--records", *records, "--adversarial", *images)
+    """The flags of `images_of`, and of the records of the same shards."""
+    records = [folder / model / f"{shard}.parquet" for shard in ("0-12", "12-30")]
+    return (*images_of(folder, model), "--records", *records)
 
 
 @pytest.fixture(scope="module")
@@ -626,10 +636,10 @@ def other_networks(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     measures = ["--measures", *(study / model / "measures" for model in MODELS)]
     for model, other in (MODELS, MODELS[::-1]):
         spec = {"judges": [[other, 1]], "required_confidence": 0.7, "seed": 1}
-        call(judge_attack, spec, *shards_of(study, model), "--weights", study / other / "w", "--judged", folder / model)
+        call(judge_attack, spec, *measured(study, model), "--weights", study / other / "w", "--judged", folder / model)
         spec = {"models": MODELS, "source": model, "required_confidence": 0.7, "seed": 1}
         weights = ["--weights", *(study / name / "w" for name in MODELS)]
-        flags = [*shards_of(study, model), *measures, *weights, "--transferred", folder / f"{model}-transferred"]
+        flags = [*images_of(study, model), *measures, *weights, "--transferred", folder / f"{model}-transferred"]
         call(transfer_attack, spec, *flags)
     spec = {"models": MODELS, "required_confidence": 0.7}
     judged, transferred = (["--judged"], ["--transferred"])
@@ -686,13 +696,15 @@ def test_jobs_that_show_images_to_networks_count_them(
     folder, fooled = tmp_path / "original" / "basic-clean" / "seed1", len(fooled_at(study, "basic-clean", 0.7))
     weights = [study / name / "w" for name in MODELS]
     spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
-    shards = shards_of(study, "basic-clean")
+    images, shards = images_of(study, "basic-clean"), shards_of(study, "basic-clean")
     measures = ["--measures", *(study / name / "measures" for name in MODELS)]
     with caplog.at_level("INFO"):
-        call(judge_attack, spec, *shards, "--weights", weights[1], "--judged", folder / "judged")
+        call(
+            judge_attack, spec, *measured(study, "basic-clean"), "--weights", weights[1], "--judged", folder / "judged"
+        )
         spec = {"models": MODELS, "source": "basic-clean", "required_confidence": 0.7, "seed": 1}
         flags = ["--weights", *weights, "--transferred", folder / "transferred"]
-        call(transfer_attack, spec, *shards, *measures, *flags)
+        call(transfer_attack, spec, *images, *measures, *flags)
         predictions = ["--test", study / "test", "--predictions", folder / "predictions"]
         call(evaluate_model, {}, "--weights", weights[0], *predictions, *named("basic-clean"))
         call(measure_attack, {"changed_pixel_threshold": 0.1}, *shards, "--measures", folder / "measures")
@@ -705,13 +717,15 @@ def test_jobs_that_show_images_to_networks_count_them(
 
 def test_transfer_knows_models_by_what_their_files_say(study: Path, other_networks: Path, tmp_path: Path) -> None:
     spec = {"models": MODELS, "source": "basic-clean", "required_confidence": 0.7, "seed": 1}
-    shards = shards_of(study, "basic-clean")
+    shards = images_of(study, "basic-clean")
     measures = ["--measures", *(study / model / "measures" for model in MODELS[::-1])]
     weights = ["--weights", *(study / model / "w" for model in MODELS[::-1])]
     call(transfer_attack, spec, *shards, *measures, *weights, "--transferred", tmp_path / "t")
     assert (tmp_path / "t").read_bytes() == (other_networks / "basic-clean-transferred").read_bytes()
     flags = (*shards, *measures, *weights, "--transferred", tmp_path / "t")
-    with pytest.raises(UserError, match="which is not expected here: expected is model basic-noisy, seed 1"):
+    with pytest.raises(
+        UserError, match=r"12.safetensors holds .*basic-clean.*, but no file of measures does: give both of basic-noisy"
+    ):
         call(transfer_attack, spec | {"source": "basic-noisy"}, *flags)
 
 
@@ -719,12 +733,12 @@ def test_a_judge_that_is_not_the_one_of_the_spec_is_refused(study: Path, tmp_pat
     spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
     flags = ["--weights", study / "basic-clean" / "w", "--judged", tmp_path / "judged"]
     with pytest.raises(UserError, match=r"basic-clean/w holds .*, which is not expected here"):
-        call(judge_attack, spec, *shards_of(study, "basic-clean"), *flags)
+        call(judge_attack, spec, *measured(study, "basic-clean"), *flags)
 
 
 def test_the_records_and_the_images_of_different_shards_are_not_measured(study: Path, tmp_path: Path) -> None:
-    test, test_file, _, *records, images, first, second = shards_of(study, "basic-clean")
-    swapped = (test, test_file, "--records", *records, images, second, first)
+    test, test_file, images, first, second, *records = shards_of(study, "basic-clean")
+    swapped = (test, test_file, images, second, first, *records)
     with pytest.raises(UserError, match=r"0-12.parquet and .*12-30.safetensors hold other images"):
         call(measure_attack, {"changed_pixel_threshold": 0.1}, *swapped, "--measures", tmp_path / "measures")
 
@@ -732,10 +746,10 @@ def test_the_records_and_the_images_of_different_shards_are_not_measured(study: 
 def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: Path, tmp_path: Path) -> None:
     spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.95, "seed": 1}  # a level that was not recorded
     weights = ["--weights", study / "basic-noisy" / "w"]
-    call(judge_attack, spec, *shards_of(study, "basic-clean"), *weights, "--judged", tmp_path / "judged")
+    call(judge_attack, spec, *measured(study, "basic-clean"), *weights, "--judged", tmp_path / "judged")
     assert len(read_records(tmp_path / "judged")) == 0
     spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.95, "seed": 1}
-    flags = [*shards_of(study, "basic-noisy"), "--measures", study / "basic-noisy" / "measures", *weights]
+    flags = [*measured(study, "basic-noisy"), *weights]
     call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
     made = {"a": (believability, "judged", "basic-clean"), "b": (transfer, "transferred", "basic-noisy")}
     for table, (module, name, model) in made.items():

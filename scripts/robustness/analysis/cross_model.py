@@ -22,7 +22,7 @@ from robustness.models.frozen import frozen
 from robustness.models.placement import memory_format
 from robustness.models.weights import load
 from robustness.outcome import Outcome
-from robustness.storage.grouping import check_pair
+from robustness.storage.grouping import check_rows
 from robustness.storage.levels import is_level
 from robustness.storage.records import read_columns
 from robustness.storage.tensors import read_tensors
@@ -45,23 +45,23 @@ class Fooled:
     adversarial: NDArray[np.float32]
 
 
-def fooled_images(test: Path, records: Sequence[Path], adversarial: Sequence[Path], confidence: float) -> Fooled:
-    """Read the images that an attack fooled at one required confidence, from the records and images of its shards.
+def fooled_images(test: Path, measures: Path, adversarial: Sequence[Path], confidence: float) -> Fooled:
+    """Read the images that an attack fooled at one required confidence, from its measures and the images of its shards.
 
-    Raises `UserError` where the two files of a shard do not belong together.
+    Raises `UserError` where the files do not belong together.
     """
-    parts = []
-    for record, images in zip(records, adversarial, strict=True):
-        check_pair(record, images)
-        level, ended, image, label, after = read_columns(
-            record, "required_confidence", "ended", "image", "label", "label_after"
-        )
-        rows = np.flatnonzero(is_level(level, confidence) & (ended == Outcome.SUCCESS))
-        (pixels,) = read_tensors(test, "images", rows=slice(int(image.min()), int(image.max()) + 1))
-        original = from_bytes(pixels[image[rows] - image.min()])
-        changed = read_tensors(images, "adversarial")[0][rows]
-        parts.append((image[rows], label[rows], after[rows], original, changed))
-    return Fooled(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    check_rows(measures, *adversarial)
+    names = ("required_confidence", "ended", "image", "label", "label_after")
+    level, ended, *columns = read_columns(measures, *names)
+    fooled = is_level(level, confidence) & (ended == Outcome.SUCCESS)
+    image, label, after = (column[fooled] for column in columns)
+    changed, start = [], 0
+    for path in adversarial:
+        (images,) = read_tensors(path, "adversarial")
+        changed.append(images[fooled[start : start + len(images)]])
+        start += len(images)
+    (pixels,) = read_tensors(test, "images", rows=slice(int(columns[0].max()) + 1))
+    return Fooled(image, label, after, from_bytes(pixels[image]), np.concatenate(changed))
 
 
 def noise_like(

@@ -18,6 +18,7 @@ from robustness.storage.atomic import read_json
 from robustness.storage.identity import Identity
 from robustness.storage.records import read_columns, read_header, read_records
 from robustness.storage.tensors import read_metadata, read_tensors
+from robustness.text import listed
 
 if TYPE_CHECKING:
     import pandas
@@ -100,16 +101,17 @@ def read_grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any]) ->
     return {key: [read_records(path) for path in files] for key, files in files_of.items()}
 
 
-def check_pair(records: Path, images: Path) -> None:
-    """Check that the records and the images of a shard belong together, row by row; raise `UserError` if not."""
-    common_identity([records, images])
+def check_rows(records: Path, *images: Path) -> None:
+    """Check that records belong to the images of one or more shards, row by row; raise `UserError` if not."""
+    common_identity([records, *images])
     names = ("image", "required_confidence")
-    pairs = zip(read_columns(records, *names), read_tensors(images, *names), strict=True)
-    if not all(np.array_equal(of_records, of_images) for of_records, of_images in pairs):
-        raise UserError(
-            f"{records} and {images} hold other images, or these in another order: delete both and run the workflow "
-            "again"
-        )
+    shards = [read_tensors(path, *names) for path in images]
+    for place, of_records in enumerate(read_columns(records, *names)):
+        if not np.array_equal(of_records, np.concatenate([shard[place] for shard in shards])):
+            raise UserError(
+                f"{records} and {listed([str(path) for path in images])} hold other images, or these in another order: "
+                "delete them and run the workflow again"
+            )
 
 
 def _plain(key: Any) -> Any:
