@@ -30,7 +30,7 @@ wildcard_constraints:
 
 
 rule all:
-    """Every table, figure and page of every dataset that is studied, and what they say of the paper's claims."""
+    """Every table, figure and page of every dataset that is studied, and which claims hold."""
     default_target: True
     input:
         [targets.everything(STUDY, dataset) for dataset in STUDY.studied],

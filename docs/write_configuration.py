@@ -79,6 +79,8 @@ def _tables(place: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> I
                     add(f"{place}.{name}", child, name not in required, into)
             for child in named:
                 add(f"{place}.<name>", child, True, into)
+            if "items" in part:
+                walk(f"{place}[]", part["items"], into)
             branches = [branch["then"] for branch in part.get("allOf", [])]
             for branch in branches:
                 kind: list[Row] = []
@@ -88,7 +90,7 @@ def _tables(place: str, node: Mapping[str, Any], schema: Mapping[str, Any]) -> I
     def add(place: str, child: Mapping[str, Any], optional: bool, into: list[Row]) -> None:
         if any(place == row.place for row in into):
             return
-        if not _has_keys(child, schema):
+        if not _has_keys(child, schema) or "else" in child:
             into.append(Row(place, allowed(child, schema), _meaning(child, schema), optional))
         walk(place, child, into)
 

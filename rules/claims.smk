@@ -1,9 +1,9 @@
-# What the paper claims and whether it holds.
+# Which claims are judged (`claims:` in the configuration), and whether they hold.
 # Reads: results/<dataset>/attacks/, models/ and tables/. Writes: results/claims.csv and results/claims.html.
 
 
 rule assess_claims:
-    """Say for each claim of the paper whether it holds, and why."""
+    """Say for each claim whether it holds, and why."""
     input:
         measures=ask(inputs.claim_measures),
         predictions=ask(inputs.claim_predictions),
@@ -14,7 +14,7 @@ rule assess_claims:
             f"{RESULTS}/claims.csv",
             caption="../report/claims.rst",
             category="Claims",
-            labels={"table": "the paper's claims", "shows": "which of them hold, and why"},
+            labels={"table": "claims", "shows": "which of them hold, and why"},
         ),
     log:
         f"{RESULTS}/logs/assess_claims.log",

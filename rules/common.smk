@@ -44,6 +44,7 @@ def checked_study():
     checked(config, root / "schemas" / "config.schema.yaml")
     study = Study(in_order(config, read_yaml(root / "config.yaml")), root)
     start.check_given_weights(study)
+    start.check_sweeps(study)
     return study
 
 

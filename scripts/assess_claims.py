@@ -1,7 +1,8 @@
-"""Say for each claim of the paper whether it holds: for these weights, and for the recipes that they come from.
+"""Say for each claim whether it holds: for these weights, and for the recipes that they come from.
 
 Reads the measures of the attacks, the predictions and the judges' answers of every dataset, model and seed, and the
-tables of trust checks; writes a CSV with one row per claim.
+tables of trust checks; writes a CSV with one row per claim. `--spec`: claims (as the configuration states them),
+attacks, datasets, judged.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 
 import pandas
 
+from robustness.claims.stated import claims_of
 from robustness.claims.study import Study
-from robustness.claims.verdicts import claims
+from robustness.claims.verdicts import table
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_text
@@ -56,7 +58,7 @@ def main(options: argparse.Namespace) -> None:
         )
         for attack, confidence in attacks.items()
     }
-    answers = claims(studies.pop("original"), studies)
+    answers = table(claims_of(spec["claims"]), studies.pop("original"), studies)
     write_text(options.table, answers.to_csv(index=False, float_format="%.6g"))
 
 

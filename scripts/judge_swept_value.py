@@ -1,7 +1,8 @@
 """Judge the claims about a dataset at one value of a swept parameter: the attack's step α or the noise level σ.
 
 Reads the measures of one attack on each of the dataset's models; writes a CSV with one row per claim. `--spec`:
-dataset, parameter, value, models (each with its name in the files of measures), images, required_confidence.
+claims (as the configuration states them), dataset, parameter, value, models (each with its name in the files of
+measures), images, required_confidence.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from robustness.claims.stated import claims_of
 from robustness.claims.swept import first_images, judged
 from robustness.runtime.cli import parser, run, settings
 from robustness.storage.atomic import write_text
@@ -24,15 +26,15 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    dataset, parameter, value, models, images, confidence = settings(
-        options.spec, "dataset", "parameter", "value", "models", "images", "required_confidence"
+    stated, dataset, parameter, value, models, images, confidence = settings(
+        options.spec, "claims", "dataset", "parameter", "value", "models", "images", "required_confidence"
     )
     named = {recorded: model for model, recorded in models}
     measures = {
         named[recorded]: first_images(read_records(path), images, confidence)
         for recorded, path in one_for_each(options.measures, "model", expected=named).items()
     }
-    table = judged(dataset, measures)
+    table = judged(claims_of(stated), dataset, measures)
     table.insert(0, "parameter", parameter)
     table.insert(1, "value", value)
     write_text(options.verdicts, table.to_csv(index=False, float_format="%.6g"))

@@ -62,13 +62,13 @@ def write_study(results: Path, censored: int = 3) -> dict[str, Any]:
     _csv(results / "claims.csv", [_claim(1, "holds"), _claim(2, "does not hold"), _claim(3, "undecided")])
     words = ["Attack original.", "Noisy models: noise.", "1,000 training images, 1 seed."]
     keys = ("scale", "seeds", "study", "training", "architectures", "attacks", "autoattack")
-    keys += ("sensitivity", "targeted", "trust")
+    keys += ("claims", "sensitivity", "targeted", "trust")
     return {
         "scale": config["scale"],
         "seeds": [0],
         "command": "snakemake --cores 8 --configfile 'own <file>.yaml'",
         "config": {key: config[key] for key in (*keys, "datasets")},
-        "claims": ["mnist"],
+        "papers_claims": True,
         "datasets": [
             {
                 "name": dataset,

@@ -38,9 +38,9 @@ def made_study(root: Path = ROOT, **overlay: Any) -> Study:
     return Study(merged(DEFAULT, overlay), root)
 
 
-def of_models(models: dict[str, Any]) -> Study:
+def of_models(models: dict[str, Any], **overlay: Any) -> Study:
     """The study in which MNIST has these models and no others."""
-    study = made_study()
+    study = made_study(**overlay)
     mnist = study.config["datasets"]["mnist"] | {"models": models}
     return Study({**study.config, "datasets": study.config["datasets"] | {"mnist": mnist}}, ROOT)
 

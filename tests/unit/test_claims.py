@@ -1,4 +1,4 @@
-"""The paper's claims on made-up studies in which the answer is known."""
+"""Claims, the paper's and others, on made-up studies in which the answer is known."""
 
 from __future__ import annotations
 
@@ -12,10 +12,22 @@ import pandas
 import pytest
 
 import assess_claims
-from robustness.claims.comparisons import Alike, Support
-from robustness.claims.paper_claims import CLAIMS
-from robustness.claims.study import CIFAR, MNIST, MODELS, Study
-from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED, answer, claims, verdicts
+from robustness.claims import verdicts as judging
+from robustness.claims.comparisons import (
+    Alike,
+    Believable,
+    EndsMostly,
+    Models,
+    More,
+    MoreAccurate,
+    MoreThanDataset,
+    Support,
+)
+from robustness.claims.stated import claims_of
+from robustness.claims.study import Study
+from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED, answer, verdicts
+from robustness.config import claim_entry
+from robustness.config.validate import read_yaml
 from robustness.errors import UserError
 from robustness.pages import claims_page
 from robustness.storage.atomic import write_text
@@ -23,6 +35,10 @@ from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 
 ROOT = Path(__file__).parents[2]
+MNIST, CIFAR = "mnist", "cifar"
+MODELS = {name: tuple(read_yaml(ROOT / "config.yaml")["datasets"][name]["models"]) for name in (MNIST, CIFAR)}
+PAPER = read_yaml(ROOT / "claims" / "paper.yaml")["claims"]
+CLAIMS = claims_of(PAPER)
 IMAGES = 60
 AS_IN_THE_REPORT = {
     (MNIST, "basic-clean"): {"mean_change": 0.2, "pixels_changed": 300, "iterations": 40, "accuracy": 0.8},
@@ -82,6 +98,11 @@ def study(
                 pandas.DataFrame({"image": range(500), "label": 1, "prediction": np.where(right, 1, 0)})
             )
     return Study(measures, predictions, **({"alphas": {MNIST: 0.01, CIFAR: 0.01}} | given))
+
+
+def claims(study: Study, others: dict[str, Study] | None = None) -> pandas.DataFrame:
+    """The verdicts on the paper's claims."""
+    return judging.table(CLAIMS, study, others)
 
 
 @pytest.fixture(scope="module")
@@ -322,11 +343,119 @@ def test_judges_who_were_not_asked_about_another_attack_do_not_speak_of_it() -> 
     assert "strong" not in table.loc[11, "why"]
 
 
-def test_claims_name_models_and_datasets_of_the_configuration() -> None:
+# --- claims of one's own ---------------------------------------------------------------------------------------------
+
+
+def judged(*entries: dict[str, Any], **given: Any) -> pandas.DataFrame:
+    """The verdicts on these claims about a study like the paper's."""
+    return judging.table(claims_of(entries), study(**given)).set_index("claim")
+
+
+PAIR = {"dataset": MNIST, "measure": "mean_change", "first": "basic-clean", "second": "resnet-clean"}
+
+
+def test_each_kind_of_comparison_is_read_from_its_keys() -> None:
+    group = {"dataset": MNIST, "models": ["basic-clean"]}
+    entry = {
+        "sentence": "All of it.",
+        "more": PAIR | {"times": 2},
+        "more_than_dataset": {"measure": "l2", "first": group, "second": group | {"dataset": CIFAR}},
+        "alike": PAIR | {"within": 1.5},
+        "ends_mostly": {"dataset": MNIST, "model": "basic-clean", "how": "cap", "share": 0.9},
+        "more_accurate": {"dataset": MNIST, "first": "basic-clean", "second": "resnet-clean"},
+        "believable": {"dataset": MNIST, "first": "basic-clean"},
+    }
+    (claim,) = claims_of([entry])
+    assert claim.comparisons == (
+        More(MNIST, "mean_change", "basic-clean", "resnet-clean", 2),
+        MoreThanDataset("l2", Models(MNIST, ("basic-clean",)), Models(CIFAR, ("basic-clean",))),
+        Alike(MNIST, "mean_change", "basic-clean", "resnet-clean", 1.5),
+        EndsMostly(MNIST, "basic-clean", "cap", 0.9),
+        MoreAccurate(MNIST, "basic-clean", "resnet-clean"),
+        Believable(MNIST, "basic-clean"),
+    )
+    assert claims_of([dict(reversed(entry.items()))])[0] == claim  # as a param, whose keys are sorted, gives them
+
+
+def test_lists_of_models_are_compared_each_with_each_but_not_with_themselves() -> None:
+    both = ["basic-clean", "resnet-clean"]
+    (claim,) = claims_of([{"sentence": "", "more": [PAIR | {"second": both}, PAIR | {"first": both, "second": both}]}])
+    found = [(each.first, each.second) for each in claim.comparisons if isinstance(each, More)]
+    assert found == [tuple(both), tuple(both), tuple(both[::-1])]
+
+
+def test_the_kinds_that_a_sweep_leaves_out_are_those_that_need_more_than_measures() -> None:
+    found = {}
+    for kind in claim_entry.KINDS:
+        comparison = next(each for claim in PAPER for name, each in claim_entry.comparisons(claim) if name == kind)
+        (claim,) = claims_of([{"sentence": "", kind: comparison}])
+        made = study(1)
+        if kind != "more_than_dataset":  # is about two datasets
+            alone = Study(made.measures, {})
+            found[kind] = claim.uses_attack and not any(each.lacking(alone) for each in claim.comparisons)
+    assert [kind for kind, swept in found.items() if not swept] == list(claim_entry.UNSWEPT)
+
+
+def test_a_claim_of_ones_own_has_a_verdict_and_what_a_claim_of_the_paper_has() -> None:
+    table = judged(
+        {"sentence": "a withstands more than b", "more": PAIR | {"times": 2}},
+        {"sentence": "They are alike.", "read_as": "Within 1.25.", "alike": PAIR | {"within": 1.25}},
+    )
+    assert table["weights_verdict"].tolist() == [HOLDS, FAILS]
+    assert table.loc[1, "test"].startswith("a withstands more than b. Wilcoxon signed-rank test")
+    assert table.loc[2, "test"].startswith("Within 1.25. Two one-sided tests of equivalence")
+    assert table["weights_p_holm"].tolist() == pytest.approx([2 * table.loc[1, "weights_p"]] * 2, rel=0.5)
+    assert "basic-clean needs" in table.loc[1, "why"]
+
+
+def test_a_wider_margin_can_turn_a_verdict() -> None:
+    found = [judged({"sentence": "s", "more": PAIR | {"times": times}}).loc[1, "weights_verdict"] for times in (2, 9)]
+    assert found == [HOLDS, FAILS]
+
+
+def test_a_claim_with_several_kinds_of_comparisons_names_the_tests_of_each() -> None:
+    accurate = {"dataset": MNIST, "first": "resnet-clean", "second": "basic-clean"}
+    table = judged({"sentence": "Better.", "more": PAIR, "more_accurate": accurate})
+    assert table.loc[1, "weights_verdict"] == HOLDS
+    assert "signed-rank" in table.loc[1, "test"]
+    assert "McNemar" in table.loc[1, "test"]
+
+
+def test_the_claims_that_the_documentation_states_are_judged() -> None:
+    import re
+
     import yaml
 
-    configured = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["datasets"]
-    assert {name: tuple(configured[name]["models"]) for name in MODELS} == MODELS
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (ROOT / "docs" / "claims.md").read_text("utf-8"), re.M | re.S)
+    made = study(1)
+    for table in (table for tables in made.measures.values() for table in tables):
+        table["l2"] = table["mean_change"]
+    table = judging.table(claims_of(yaml.safe_load(block)["claims"]), made).set_index("claim")
+    assert table["weights_verdict"].tolist() == [FAILS, FAILS, HOLDS]
+    assert "times the L2 norm" in table.loc[1, "unit"]
+
+
+def page_of(table: pandas.DataFrame, papers: bool = False) -> str:
+    spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 1, "papers_claims": papers, "datasets": []}
+    return claims_page.page(table.reset_index(), spec, ROOT / "report" / "claims.html.j2", "../docs/claims.md")
+
+
+def test_the_page_of_ones_own_claims_says_nothing_of_the_paper() -> None:
+    entry = {"sentence": "<b>, vs. all others, is best", "more": PAIR}
+    page = page_of(judged(entry))
+    assert "<title>Claims</title>" in page
+    assert "paper" not in page.lower()
+    assert "<blockquote>&lt;b&gt;, vs. all others, is best</blockquote>" in page
+    assert "<td>&lt;b&gt;, vs. all others, is best</td>" in page
+    assert "“" in page_of(judged(entry), papers=True)
+
+
+def test_a_page_without_claims_says_how_to_state_them() -> None:
+    page = page_of(judged())
+    assert page.count("<p>No claims are judged: state your own under <code>claims:</code>") == 1
+    assert '<a href="../docs/claims.md">docs/claims.md</a>' in page
+    assert "paper" not in page.lower()
+    assert "<table>" not in page
 
 
 # --- the script and the page -----------------------------------------------------------------------------------------
@@ -361,6 +490,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trust = folder / MNIST / "tables" / "trust.csv"
     write_text(trust, "model,passed,why\n")
     spec = {
+        "claims": PAPER,
         "attacks": [["original", 0.9], ["strong", 0.9]],
         "datasets": [{"name": MNIST, "models": list(MODELS[MNIST]), "alpha": 0.01}],
         "judged": [MNIST],
@@ -379,6 +509,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {
         "scale": {"name": "tiny", "title": "<few> images"},
         "seeds": 1,
+        "papers_claims": True,
         "datasets": [{"name": MNIST, "title": "MNIST", "settings": ["α = 0.01."]}],
     }
     template = ROOT / "report" / "claims.html.j2"
@@ -399,7 +530,7 @@ def test_the_order_of_the_files_changes_no_claim(written: Path) -> None:
 
 
 def test_the_script_has_an_answer_where_nothing_is_studied(tmp_path: Path) -> None:
-    spec = {"attacks": [["original", 0.9]], "datasets": [], "judged": []}
+    spec = {"claims": PAPER, "attacks": [["original", 0.9]], "datasets": [], "judged": []}
     call(assess_claims, spec, "--measures", "--predictions", "--table", tmp_path / "c.csv")
     assert set(pandas.read_csv(tmp_path / "c.csv")["verdict"]) == {UNDECIDED}
 
@@ -456,8 +587,8 @@ def test_the_page_says_all_that_the_table_says(written: Path) -> None:
 
 def test_the_page_of_infinite_and_missing_numbers(several: pandas.DataFrame) -> None:
     template = ROOT / "report" / "claims.html.j2"
-    spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 5, "datasets": []}
-    page = claims_page.page(several.reset_index(), spec, template)
+    spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 5, "papers_claims": True, "datasets": []}
+    page = claims_page.page(several.reset_index(), spec, template, "claims.md")
     assert "<b>∞</b> (95 % interval – to –)" in page
     assert "nan" not in page
     assert "300 attacks did not fool their image" in page

@@ -129,7 +129,7 @@ def test_what_to_open_is_the_most_telling_of_what_was_made() -> None:
         Job("write_claims_page", output=("results/claims.html",)),
     ]
     assert to_open(made, "results") == [
-        "results/claims.html                    which of the paper's claims hold, and why",
+        "results/claims.html                    which claims hold, and why",
         "results/mnist/trust.html               which models' numbers can be trusted",
         "results/mnist/figures/mean_change.svg  how much change each model needed",
         "results/mnist/tables/accuracy.csv      how often each model is right",

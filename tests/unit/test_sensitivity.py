@@ -12,14 +12,24 @@ import pytest
 
 import judge_swept_value
 import write_table
+from robustness.claims import swept
 from robustness.claims.sensitivity import over_values
-from robustness.claims.study import MODELS
-from robustness.claims.swept import first_images, judged
+from robustness.claims.stated import claims_of
+from robustness.claims.swept import first_images
+from robustness.config.validate import read_yaml
 from robustness.products.tables import sensitivity
 from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 
+ROOT = Path(__file__).parents[2]
+PAPER = read_yaml(ROOT / "claims" / "paper.yaml")["claims"]
+MODELS = {name: list(entry["models"]) for name, entry in read_yaml(ROOT / "config.yaml")["datasets"].items()}
 IMAGES = 60
+
+
+def judged(dataset: str, tables: dict[str, pandas.DataFrame]) -> pandas.DataFrame:
+    """The verdicts on the paper's claims about one dataset."""
+    return swept.judged(claims_of(PAPER), dataset, tables)
 
 
 def measures(change: float, ended: str = "success", level: float = 0.9, images: int = IMAGES) -> pandas.DataFrame:
@@ -114,6 +124,7 @@ def test_the_order_of_the_tables_does_not_matter(seed: int) -> None:
 def test_from_measures_to_the_table_every_claim_stands_there_at_every_value(tmp_path: Path) -> None:
     models = [[model, f"{model}-swept"] for model in mnist()]
     spec = {"dataset": "mnist", "parameter": "alpha", "models": models, "images": 40, "required_confidence": 0.9}
+    spec["claims"] = PAPER
     for alpha, needed in ((0.01, 0.3), (0.02, 0.05)):
         paths = []
         for model, table in mnist(basic_noisy=needed).items():

@@ -63,7 +63,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def rendered(results: Path, spec: dict[str, Any]) -> str:
-    return study_page.page(files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE)
+    return study_page.page(files.read(results, spec, TEMPLATE.parent, results), spec, TEMPLATE, "../docs/claims.md")
 
 
 @pytest.fixture(scope="module")
@@ -230,17 +230,29 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
 
 def test_a_study_without_the_papers_datasets_or_failures_says_so(tmp_path: Path) -> None:
     spec = write_study(tmp_path, censored=0)
-    spec |= {"datasets": spec["datasets"][1:], "claims": []}
+    spec |= {"datasets": spec["datasets"][1:], "papers_claims": False}
+    claims = tmp_path / "claims.csv"
+    claims.write_text(claims.read_text("utf-8").partition("\n")[0] + "\n", encoding="utf-8")
     text = rendered(tmp_path, spec)
     said = words(text)
     Page(text)
     assert "How robust is this image classifier?" in said
-    assert "none of them is judged" in said
+    assert "No claims are judged: state your own under claims: in the configuration, as docs/claims.md shows." in said
+    assert not re.search("paper’s (. )?claims", said)
     assert "All 12 trust checks passed" in said
     assert "All 90 attacks fooled" in said
     assert "not fooled. Means take" not in said
     for absent in ("believability", "transfer", "targeted", "sensitivity", "comparison", "examples", "others"):
         assert f'id="{absent}"' not in text
+
+
+def test_claims_of_ones_own_are_not_the_papers(study: tuple[Path, dict[str, Any]]) -> None:
+    results, spec = study
+    said = words(rendered(results, spec | {"papers_claims": False}))
+    assert "Of 3 claims, about these weights 1 holds" in said
+    assert "Claims Each claim is read as a statement about numbers" in said
+    assert "“It <b>is</b> so.”" not in said
+    assert not re.search("paper’s (. )?claims", said)
 
 
 def test_parts_that_a_study_has_not_are_left_out_and_unknown_figures_are_shown(text: str) -> None:

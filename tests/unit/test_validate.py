@@ -13,7 +13,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robustness.config.cross_checks import CLAIMED
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, checked, read_yaml
 from robustness.errors import UserError
@@ -744,10 +743,6 @@ def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:
             {"mnits": None},
             "sensitivity.mnits names the dataset 'mnits', which is not in datasets; did you mean 'mnist'?",
         ),
-        (
-            {"pets": {"attacked_images": 9, "alpha": [], "sigma": None}},
-            "sensitivity.pets cannot be judged, because the paper makes claims about mnist and cifar only: remove it",
-        ),
         ({"mnist": {"alpha": [0]}}, "sensitivity.mnist.alpha[0] is 0, but must be a number above 0 and at most 1"),
         ({"mnist": {"alpha": [0.1, 0.1]}}, "sensitivity.mnist.alpha lists 0.1 more than once: keep one of each"),
         ({"mnist": {"sigma": {"values": []}}}, "sensitivity.mnist.sigma.values has no entries, but needs at least 1"),
@@ -761,14 +756,88 @@ def test_a_sweep_may_be_left_out_for_one_dataset_or_for_all() -> None:
     ],
 )
 def test_a_mistake_in_the_sweep_is_named(sweep: dict[str, Any], words: str) -> None:
-    datasets = {"pets": DEFAULT["datasets"]["cifar"]} if "pets" in sweep else {}
-    assert words in only(problems(sensitivity=sweep, datasets=datasets))
+    assert words in only(problems(sensitivity=sweep))
 
 
-def test_the_datasets_that_can_be_swept_are_those_with_claims() -> None:
-    from robustness.claims.study import MODELS
+MORE = {"dataset": "mnist", "measure": "mean_change", "first": "basic-noisy", "second": "resnet-clean"}
 
-    assert set(CLAIMED) == set(MODELS)
+
+def test_the_papers_claims_are_stated_as_anybodys_are() -> None:
+    assert problems(claims=read_yaml(ROOT / "claims" / "paper.yaml")["claims"]) == []
+
+
+@pytest.mark.parametrize("claims", [[], [{"sentence": "b is better", "more": MORE, "alike": [MORE | {"within": 2}]}]])
+def test_claims_of_ones_own_are_sound(claims: list[Any]) -> None:
+    assert problems(claims=claims) == []
+
+
+@pytest.mark.parametrize("claims", ["papers", 3, None])
+def test_claims_are_the_papers_or_a_list(claims: Any) -> None:
+    assert only(problems(claims=claims)).endswith("but must be paper, or a list of claims")
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        ({}, "claims[0] makes no comparison: add one of more, more_than_dataset, alike"),
+        ({"mroe": MORE}, "unknown key 'mroe' in claims[0]; did you mean 'more'?"),
+        ({"more": 3}, "claims[0].more is 3, but must be a mapping of keys to values"),
+        ({"more": []}, "claims[0].more has no entries, but needs at least 1"),
+        (
+            {"more": MORE | {"dataset": "mnits"}},
+            "claims[0].more.dataset names the dataset 'mnits', which is not in datasets; did you mean 'mnist'?",
+        ),
+        (
+            {"more": [MORE, MORE | {"second": ["resnet-clean", "basic-niosy"]}]},
+            "claims[0].more[1].second[1] names the model 'basic-niosy', which is not in datasets.mnist.models; did you "
+            "mean 'basic-noisy'?",
+        ),
+        (
+            {"more": MORE | {"measure": "mean_chnage"}},
+            'claims[0].more.measure is "mean_chnage", but must be mean_change, pixels_changed, l2, linf or '
+            "iterations: did you mean 'mean_change'?",
+        ),
+        ({"more": MORE | {"tmies": 2}}, "unknown key 'tmies' in claims[0].more; did you mean 'times'?"),
+        (
+            {"more": MORE | {"within": 2}},
+            "unknown key 'within' in claims[0].more; did you mean 'claims[].alike.within'?",
+        ),
+        ({"more": MORE | {"second": "basic-noisy"}}, "claims[0].more compares a model with itself: name two models"),
+        (
+            {"alike": MORE},
+            "claims[0].alike lacks the key 'within' (the factor, either way, within which two models count as equal): "
+            "add it",
+        ),
+        ({"alike": MORE | {"within": 1}}, "claims[0].alike.within is 1, but must be a number above 1"),
+        (
+            {"ends_mostly": {"dataset": "mnist", "model": "basic-clean", "how": "sucess", "share": 0.9}},
+            'claims[0].ends_mostly.how is "sucess", but must be success, cap or default_state: did you mean '
+            "'success'?",
+        ),
+        (
+            {
+                "more_than_dataset": {
+                    "measure": "l2",
+                    "first": {"dataset": "mnist", "models": ["basic-clean"]},
+                    "second": {"dataset": "mnist", "models": ["basic-noisy"]},
+                }
+            },
+            "claims[0].more_than_dataset compares a dataset with itself: name two datasets",
+        ),
+    ],
+)
+def test_a_mistake_in_a_claim_is_named_with_the_claim_and_the_key(comparison: dict[str, Any], words: str) -> None:
+    said = only(problems(claims=[{"sentence": "b withstands more than a"} | comparison]))
+    assert said.startswith(f'claim 1 ("b withstands more than a"): {words}')
+
+
+def test_a_claim_without_a_sentence_is_named_by_its_number() -> None:
+    good = {"sentence": "b is better", "more": MORE}
+    assert only(problems(claims=[good, {"more": MORE}])).startswith("claim 2: claims[1] lacks the key 'sentence'")
+    long = {"sentence": "b is better " * 9, "more": MORE, "asks": "?"}
+    assert only(problems(claims=[long])).startswith(
+        'claim 1 ("b is better b is better b is better b is better b is better…"): unknown key'
+    )
 
 
 # --- values without an effect ---------------------------------------------------------------------------------------

@@ -66,6 +66,9 @@ def test_words_places_and_other_datasets_shape_no_computed_result(spec: Any) -> 
         (figure_specs.bars, {"datasets": {"mnist": {"title": "Other"}}}),
         (table_specs.robustness, {"attacks": {"third": {}}}),
         (page_specs.claims, {"seeds": [0, 1]}),
+        (page_specs.claims, {"claims": []}),
+        (specs.claims, {"claims": []}),
+        (specs.claims, {"datasets": {"mnist": {"alpha": 0.1}}}),
     ],
 )
 def test_what_shapes_a_result_is_in_its_spec(spec: Any, changed: dict[str, Any]) -> None:

@@ -12,8 +12,19 @@ from typing import Any
 import pytest
 from made_study import COMPARATORS, DEFAULT, GIVEN, ROOT, job, made_study, merged, of_models
 
+from robustness.errors import UserError
 from robustness.storage.code_digest import LIBRARY, imported
-from robustness.workflow import attack_jobs, code_inputs, figure_specs, inputs, page_specs, specs, table_specs, targets
+from robustness.workflow import (
+    attack_jobs,
+    code_inputs,
+    figure_specs,
+    inputs,
+    page_specs,
+    specs,
+    start,
+    table_specs,
+    targets,
+)
 from robustness.workflow.dataset import Attack
 from robustness.workflow.study import Study, in_order, one_of
 
@@ -90,9 +101,41 @@ def test_only_datasets_that_are_studied_count() -> None:
     assert [dataset.name for dataset in made_study(study=["mnist"]).timed] == ["mnist", "mnist-noise-levels"]
 
 
-def test_claims_are_about_the_datasets_of_the_paper_alone() -> None:
-    datasets = {"pets": DEFAULT["datasets"]["mnist"]}
-    assert [dataset.name for dataset in made_study(study=["pets", "mnist"], datasets=datasets).claimed] == ["mnist"]
+PETS = {"pets": DEFAULT["datasets"]["mnist"]}
+OWN = [
+    {"sentence": "a is better", "more_accurate": {"dataset": "pets", "first": "basic-clean", "second": "basic-noisy"}}
+]
+
+
+def test_the_papers_claims_are_judged_where_one_of_its_models_is_studied() -> None:
+    study = made_study(study=["pets", "mnist"], datasets=PETS)
+    assert [dataset.name for dataset in study.claimed] == ["mnist"]
+    assert len(study.claims) == 11
+    assert study.judges_paper
+    for without in (made_study(study=["pets"], datasets=PETS), of_models({"mine": GIVEN}, study=["mnist"])):
+        assert without.claims == without.claimed == []
+        assert not without.judges_paper
+
+
+def test_claims_of_ones_own_take_the_place_of_the_papers() -> None:
+    study = made_study(study=["pets", "mnist"], datasets=PETS, claims=OWN)
+    assert study.claims == OWN
+    assert [dataset.name for dataset in study.claimed] == ["pets"]
+    assert not study.judges_paper
+    assert made_study(claims=[]).claimed == []
+
+
+def test_a_sweep_that_no_claim_is_about_is_refused() -> None:
+    sweep = {"mnist": None, "pets": {"attacked_images": 9, "alpha": [0.1], "sigma": None}}
+    swept = {"study": ["pets"], "datasets": PETS, "sensitivity": sweep}
+    for claims in ("paper", OWN):
+        with pytest.raises(
+            UserError, match=r"^sensitivity\.pets has nothing to judge, .*: state such a claim .* to null$"
+        ):
+            start.check_sweeps(made_study(**swept, claims=claims))
+    compared = {"dataset": "pets", "measure": "l2", "first": "basic-clean", "second": ["basic-noisy"]}
+    start.check_sweeps(made_study(**swept, claims=[*OWN, {"sentence": "b, too", "more": compared}]))
+    start.check_sweeps(made_study())
 
 
 def test_one_of_matches_each_name_as_it_is_written_and_nothing_without_names() -> None:

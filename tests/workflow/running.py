@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 PARTS = (
     "Snakefile",
     "config.yaml",
+    "claims",
     "rules",
     "scripts",
     "schemas",

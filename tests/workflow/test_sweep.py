@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from running import Copy, copied, counts, parsed
+from running import Copy, changed, copied, counts, parsed
 
 SWEEP = "results/tiny/mnist/sensitivity"
 SMALL = "mnist-noise-levels"
+CLAIMS = "results/tiny/claims.html"
 # The four MNIST models, all of them tiny perceptrons, since only the jobs matter here.
 MODELS = {
     f"{name}-{data}": {"architecture": "small", "title": name, "data": data, "training": {"epochs": 1}}
@@ -42,12 +43,12 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     To see what would be computed again, nothing needs to be computed; the scripts have tests of their own.
     """
     copy = copied(tmp_path_factory.mktemp("swept"))
-    said = copy.run("--dry-run", SWEEP, overlay=overlay()).succeeded().said
+    said = copy.run("--dry-run", SWEEP, CLAIMS, overlay=overlay()).succeeded().said
     for line in re.findall(r"^    output: (.+)$", said, flags=re.MULTILINE):
         for output in line.split(", "):
             copy.path(output).parent.mkdir(parents=True, exist_ok=True)
             copy.path(output).touch()
-    copy.run("--touch", "--forceall", SWEEP, overlay=overlay()).succeeded()
+    copy.run("--touch", "--forceall", SWEEP, CLAIMS, overlay=overlay()).succeeded()
     return copy
 
 
@@ -64,6 +65,23 @@ def test_clean_models_are_trained_once_and_noisy_ones_for_each_level(fresh: Copy
 
 def test_a_finished_sweep_has_nothing_to_do(swept: Copy) -> None:
     assert swept.plan(SWEEP, overlay=overlay()) == []
+
+
+def test_another_sentence_or_margin_is_judged_again_and_nothing_else(swept: Copy) -> None:
+    path = swept.path("claims/paper.yaml")
+    text = path.read_text(encoding="utf-8")
+    for old, new in (("Both ResNets", "Both of the ResNets"), ("within: 1.25", "within: 1.5")):
+        with changed(path):
+            path.write_text(text.replace(old, new, 1), encoding="utf-8")
+            jobs = swept.plan(SWEEP, CLAIMS, overlay=overlay())
+        assert counts(jobs) == {
+            "assess_claims": 1,
+            "write_claims_page": 1,
+            "judge_swept_value": 4,
+            "tabulate_sensitivity": 1,
+            "plot_sensitivity": 1,
+        }
+    assert swept.plan(SWEEP, CLAIMS, overlay=overlay()) == []
 
 
 def test_another_step_attacks_with_that_step_and_trains_nothing(swept: Copy) -> None:

@@ -1,6 +1,7 @@
 """Makes the comparisons that claims consist of: what a study says about these weights, and about the recipes.
 
-Pure functions of a `Study`. `docs/claims.md` says why each comparison is made as it is.
+Pure functions of a `Study`. `docs/claims.md` says why each comparison is made as it is. A comparison's fields have the
+names of its keys in the configuration.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import pandas
 
 from robustness.analysis.believability import gain, judges_of
-from robustness.claims.study import MODELS, Model, Study
+from robustness.claims.study import Model, Study
 from robustness.stats import tests
 from robustness.stats.intervals import Interval
 from robustness.stats.resampling import log_odds_error, log_odds_of, log_ratio_of_medians, mean_of, median_of
@@ -142,47 +143,57 @@ class Alike(Comparison):
 
 
 @dataclass(frozen=True)
+class Models:
+    """Several models of one dataset."""
+
+    dataset: str
+    models: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class MoreThanDataset(Comparison):
     """Says that images of one dataset need more than `times` as much of a measure as images of another dataset.
 
     An image's value is the median over its dataset's models, leaving out models that were not attacked on it. Changes
-    are summed over channels, as in the paper; CIFAR has three channels, which makes its changes larger and claim 7
-    harder to bear out.
+    are summed over channels, as in the paper; CIFAR has three channels, which makes its changes larger and claim 7 of
+    the paper harder to bear out.
     """
 
     measure: str
-    first: str
-    second: str
+    first: Models
+    second: Models
     times: float = 1.0
 
     test = "Mann-Whitney U test (these weights); hierarchical bootstrap, Student's t over seeds (recipe)"
 
     @property
     def models(self) -> tuple[Model, ...]:  # noqa: D102
-        return tuple((dataset, model) for dataset in (self.first, self.second) for model in MODELS[dataset])
+        return tuple((side.dataset, model) for side in (self.first, self.second) for model in side.models)
 
     def lacking(self, study: Study) -> str:  # noqa: D102
-        alphas = [study.alphas.get(dataset, math.nan) for dataset in (self.first, self.second)]
+        one, other = self.first.dataset, self.second.dataset
+        alphas = [study.alphas.get(dataset, math.nan) for dataset in (one, other)]
         if self.measure != "iterations" or alphas[0] == alphas[1]:
             return ""
         return (
-            f"Iterations are not compared: α is {alphas[0]:g} on {self.first} and {alphas[1]:g} on {self.second}, so "
+            f"Iterations are not compared: α is {alphas[0]:g} on {one} and {alphas[1]:g} on {other}, so "
             "that their steps differ."
         )
 
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
-        first, second = (self._typical(study, dataset) for dataset in (self.first, self.second))
+        one, other = self.first.dataset, self.second.dataset
+        first, second = (self._typical(study, side) for side in (self.first, self.second))
         threshold = math.log(self.times)
         weights = Support(*tests.rank_sum(first[0], second[0], self.times))
         over = over_seeds(log_ratio_of_medians(first, second), (first.shape[1], second.shape[1]))
         estimate = _exp(interval(Summary(log_ratio_of_medians), first, second))
-        unit = f"times the {_NAMES[self.measure]}, {self.first} ÷ {self.second} (medians over images)"
-        words = f"{self.first} needs {_written(estimate)} times the {_NAMES[self.measure]} of {self.second}"
-        images = {self.first: _attacked(first), self.second: _attacked(second)}
+        unit = f"times the {_NAMES[self.measure]}, {one} ÷ {other} (medians over images)"
+        words = f"{one} needs {_written(estimate)} times the {_NAMES[self.measure]} of {other}"
+        images = {one: _attacked(first), other: _attacked(second)}
         return Evidence(weights, Support(*over.sides(threshold)), estimate, unit, words, images)
 
-    def _typical(self, study: Study, dataset: str) -> Values:
-        each = np.stack([study.values(dataset, model, self.measure) for model in MODELS[dataset]])
+    def _typical(self, study: Study, side: Models) -> Values:
+        each = np.stack([study.values(side.dataset, model, self.measure) for model in side.models])
         attacked = ~np.isnan(each).all(axis=0)
         typical = np.full(each.shape[1:], math.nan)
         typical[attacked] = np.nanmedian(each[:, attacked], axis=0)
@@ -298,7 +309,13 @@ class Believable(Comparison):
         return pandas.concat(rows, axis=1).to_numpy(dtype=float).T
 
 
-_NAMES = {"mean_change": "mean change", "pixels_changed": "pixels changed", "iterations": "iterations"}
+_NAMES = {
+    "mean_change": "mean change",
+    "pixels_changed": "pixels changed",
+    "l2": "L2 norm",
+    "linf": "L∞ norm",
+    "iterations": "iterations",
+}
 
 
 def _ratio_over_seeds(first: Values, second: Values, both_censored: float = math.nan) -> OverSeeds:
@@ -335,33 +352,3 @@ def _written(found: Interval) -> str:
     if math.isnan(found.low):
         return f"{estimate} (no interval)"
     return f"{estimate} ({bounds[0]} to {bounds[1]})"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of the paper, how it is read (`asks`), and the comparisons that must all hold for it to hold."""
-
-    number: int
-    sentence: str
-    asks: str
-    comparisons: tuple[Comparison, ...]
-
-    @property
-    def models(self) -> tuple[Model, ...]:
-        """The models that the claim is about."""
-        return tuple(dict.fromkeys(model for each in self.comparisons for model in each.models))
-
-    @property
-    def uses_attack(self) -> bool:
-        """Whether the claim uses attacks, so that it says nothing where they failed."""
-        return any(each.uses_attack for each in self.comparisons)
-
-    @property
-    def void_where_distrusted(self) -> bool:
-        """Whether the claim says nothing about a model whose checks failed."""
-        return any(each.uses_attack and not each.about_the_attack for each in self.comparisons)
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The datasets that the claim is about."""
-        return tuple(dict.fromkeys(dataset for dataset, _ in self.models))

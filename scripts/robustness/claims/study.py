@@ -1,4 +1,4 @@
-"""Holds what was measured on the paper's models, to judge the claims by: one table for each model and seed."""
+"""Holds what was measured on the models, to judge the claims by: one table for each model and seed."""
 
 from __future__ import annotations
 
@@ -15,12 +15,6 @@ from robustness.stats.tests import Values
 
 Model = tuple[str, str]
 """A dataset's key and a model's name."""
-
-BASIC, NOISY_BASIC, RESNET, NOISY_RESNET = "basic-clean", "basic-noisy", "resnet-clean", "resnet-noisy"
-DEEP, NOISY_DEEP = "deep_resnet-clean", "deep_resnet-noisy"
-MNIST, CIFAR = "mnist", "cifar"
-MODELS = {MNIST: (BASIC, NOISY_BASIC, RESNET, NOISY_RESNET), CIFAR: (RESNET, NOISY_RESNET, DEEP, NOISY_DEEP)}
-"""The paper's models, by the names that config.yaml gives them."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Judges the paper's claims about one dataset for one set of trained models and one attack on them.
+"""Judges claims about one dataset for one set of trained models and one attack on them.
 
 Pure functions on pandas tables of measures. `results/claims.csv` judges the claims for the study as it is configured;
 the sweep judges them for models under other settings.
@@ -11,23 +11,22 @@ from dataclasses import replace
 
 import pandas
 
-from robustness.claims.comparisons import Claim
-from robustness.claims.paper_claims import CLAIMS
+from robustness.claims.stated import Claim
 from robustness.claims.study import Study
 from robustness.claims.verdicts import Answer, answer, verdicts
 from robustness.stats.censoring import attacked
 from robustness.storage.levels import at_level
 
 
-def judged(dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """Return a row for each claim that the measures of the dataset's models (a table for each, by name) can judge.
+def judged(stated: Sequence[Claim], dataset: str, measures: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
+    """Return a row for each claim that the measures of a dataset's models (a table for each, by name) can judge.
 
-    The columns are the columns of `claims.verdicts.claims` that are about the weights, with `attacked` and `censored`
+    The columns are the columns of `claims.verdicts.table` that are about the weights, with `attacked` and `censored`
     counted over images and models. Holm's correction is for the claims of this table. `asks` says what is tested; if a
     claim is about several datasets, only its comparisons on this dataset are tested.
     """
     study = Study(measures={(dataset, model): [table] for model, table in measures.items()}, predictions={})
-    answers = [answer(claim, study) for claim in _told_by(study, dataset)]
+    answers = [answer(claim, study) for claim in _told_by(stated, study, dataset)]
     found = verdicts([each.support("weights") for each in answers])
     return pandas.DataFrame(
         [
@@ -43,9 +42,9 @@ def first_images(measures: pandas.DataFrame, images: int, required_confidence: f
     return at_level(measures[measures["image"] < images], required_confidence).reset_index(drop=True)
 
 
-def _told_by(study: Study, dataset: str) -> Iterator[Claim]:
+def _told_by(stated: Sequence[Claim], study: Study, dataset: str) -> Iterator[Claim]:
     """Yield the claims, each with only the comparisons that use attacks and are about this dataset's models alone."""
-    for claim in CLAIMS:
+    for claim in stated:
         comparisons = tuple(
             each
             for each in claim.comparisons

@@ -1,4 +1,4 @@
-"""Judges each of the paper's claims: for these weights, and for the recipes.
+"""Judges claims: for these weights, and for the recipes.
 
 Pure functions on pandas tables. A claim is a conjunction of comparisons. It holds when each comparison holds
 (intersection-union: the largest p-value counts), and does not hold when one comparison is reversed (the smallest
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import pandas
 
-from robustness.claims.comparisons import UNKNOWN, Claim, Evidence, Support
-from robustness.claims.paper_claims import CLAIMS
+from robustness.claims.comparisons import UNKNOWN, Evidence, Support
+from robustness.claims.stated import Claim
 from robustness.claims.study import Model, Study
 from robustness.stats import tests
 
@@ -116,8 +116,8 @@ def verdicts(supports: Sequence[Support]) -> list[tuple[float, float, str]]:
     return found
 
 
-def claims(study: Study, others: Mapping[str, Study] | None = None) -> pandas.DataFrame:
-    """Return the table of all claims, with `COLUMNS`; `others` are the same study with other attacks, by attack name.
+def table(stated: Sequence[Claim], study: Study, others: Mapping[str, Study] | None = None) -> pandas.DataFrame:
+    """Return the table of claims, with `COLUMNS`; `others` are the same study with other attacks, by attack name.
 
     `verdict`, `p` and `p_holm` are about the recipe; the columns that start with `weights_` are about the weights of
     the first seed. `estimate` with `low` and `high` (95 %) belongs to the comparison that is furthest from holding; the
@@ -125,7 +125,7 @@ def claims(study: Study, others: Mapping[str, Study] | None = None) -> pandas.Da
     the comparisons use; `censored` counts, over models and seeds, the attacks that did not fool (empty where nothing
     was attacked).
     """
-    answers = [answer(claim, study) for claim in CLAIMS]
+    answers = [answer(claim, study) for claim in stated]
     recipe = verdicts([each.support("recipe") for each in answers])
     weights = verdicts([each.support("weights") for each in answers])
     elsewhere = {}
@@ -153,7 +153,7 @@ def claims(study: Study, others: Mapping[str, Study] | None = None) -> pandas.Da
                 "low": decisive.estimate.low if decisive else math.nan,
                 "high": decisive.estimate.high if decisive else math.nan,
                 "unit": decisive.unit if decisive else "",
-                "test": f"{each.claim.asks} {each.claim.comparisons[0].test}.",
+                "test": f"{each.claim.asks} {each.claim.tests}.",
                 "p": p,
                 "p_holm": p_holm,
                 "verdict": verdict,

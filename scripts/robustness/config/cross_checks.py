@@ -9,13 +9,11 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from robustness.config import model_entry
+from robustness.config import claim_entry, model_entry
 from robustness.config.schema_problems import Key, Problem, dotted
 from robustness.text import listed
 
 TARGET_RULES = ("next", "random", "least_likely")
-CLAIMED = ("mnist", "cifar")
-"""Datasets that the paper makes claims about; robustness.claims.study says which."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
 """Folders in the folder for results that are not datasets."""
 SMALL_COPY = "-noise-levels"
@@ -31,11 +29,16 @@ class Sound:
         self._config = config
         self._broken = broken
 
-    def get(self, *key: str) -> Any:
+    def get(self, *key: str | int) -> Any:
         """Return the value at `key`; None where it is absent, or has a problem at, above or below it."""
         if any(each[: len(key)] == key for each in self._broken):
             return None
         return self._at(key)
+
+    def length(self, *key: str) -> int:
+        """Return the length of the list at `key`, whatever is wrong in it; 0 where there is none."""
+        value = self._at(key)
+        return len(value) if isinstance(value, list) else 0
 
     def names(self, *key: str) -> list[str] | None:
         """Return the names in the mapping at `key`, whatever is wrong below them; None where the mapping is broken."""
@@ -47,7 +50,8 @@ class Sound:
             return None
         value: Any = self._config
         for part in key:
-            if not isinstance(value, Mapping) or part not in value:
+            in_list = isinstance(value, list) and isinstance(part, int)
+            if not in_list and not (isinstance(value, Mapping) and part in value):
                 return None
             value = value[part]
         return value
@@ -75,6 +79,8 @@ def reference_problems(sound: Sound) -> Iterator[Problem]:
     for dataset in sound.names("sensitivity") or []:
         yield from _reference(("sensitivity", dataset), dataset, "dataset", datasets, "datasets")
         yield from _sweep_problems(sound, dataset)
+    for index in range(sound.length("claims")):
+        yield from _claim_problems(sound, ("claims", index))
 
 
 def _reference(key: Key, name: str | None, what: str, names: list[str] | None, table: str) -> Iterator[Problem]:
@@ -203,12 +209,6 @@ def _title_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _sweep_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
-    if sound.get("sensitivity", dataset) is not None and dataset not in CLAIMED:
-        yield Problem(
-            ("sensitivity", dataset),
-            f"sensitivity.{dataset} cannot be judged, because the paper makes claims about {listed(CLAIMED)} only: "
-            "remove it",
-        )
     key = ("sensitivity", dataset, "sigma")
     if sound.get(*key) is None:
         return
@@ -225,6 +225,30 @@ def _sweep_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
             f"{dotted(key)} lists levels of Gaussian noise, but the kind of datasets.{dataset}.augmentation is "
             f"'{kind}': set {dotted(key)} to null",
         )
+
+
+def _claim_problems(sound: Sound, here: Key) -> Iterator[Problem]:
+    """Yield where a claim that is sound by itself names what is not there, or compares nothing."""
+    claim = sound.get(*here)
+    if claim is None:
+        return
+    entries = list(claim_entry.stated(claim))
+    if not entries:
+        yield Problem(here, f"{dotted(here)} makes no comparison: add one of {', '.join(claim_entry.KINDS)}")
+    for key, entry in entries:
+        groups = list(claim_entry.groups(entry))
+        for side, group in groups:
+            dataset = group["dataset"]
+            place = (*here, *key, *side)
+            yield from _reference((*place, "dataset"), dataset, "dataset", sound.names("datasets"), "datasets")
+            known = sound.names("datasets", dataset, "models")
+            for name, model in claim_entry.models(group):
+                yield from _reference((*place, *name), model, "model", known, f"datasets.{dataset}.models")
+        same = {group["dataset"] for _, group in groups} if len(groups) == 2 else set()
+        if not claim_entry.of_single_models(entry):
+            yield Problem((*here, *key), f"{dotted((*here, *key))} compares a model with itself: name two models")
+        elif len(same) == 1:
+            yield Problem((*here, *key), f"{dotted((*here, *key))} compares a dataset with itself: name two datasets")
 
 
 def _targeted_problems(sound: Sound) -> Iterator[Problem]:

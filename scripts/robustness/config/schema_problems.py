@@ -43,6 +43,8 @@ def places(schema: Mapping[str, Any]) -> dict[str, str]:
                 _add(f"{prefix}{name}", child)
             for child in each.get("patternProperties", {}).values():
                 _add(f"{prefix}<name>", child)
+            if "items" in each:
+                walk(each["items"], f"{prefix.removesuffix('.')}[].")
 
     def _add(place: str, child: Mapping[str, Any]) -> None:
         descriptions = (part["description"] for part in parts(child, schema) if "description" in part)
@@ -54,10 +56,11 @@ def places(schema: Mapping[str, Any]) -> dict[str, str]:
 
 
 def parts(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield a node of the schema and the definition that it refers to."""
+    """Yield a node of the schema, the definition that it refers to, and one entry where a list of such may stand."""
     yield node
     if "$ref" in node:
         yield from parts(schema["$defs"][node["$ref"].removeprefix("#/$defs/")], schema)
+    yield from parts(node["else"], schema) if "else" in node else ()
 
 
 def allowed(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -252,11 +255,11 @@ def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
         return _as_number(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"write {int(value)}"
-    if isinstance(value, str | int | float) and "array" in types:
+    if isinstance(value, str | int | float) and types == ["array"]:
         return f"write `{key[-1]}: [{value}]` in a file and pass the file with --configfile"
     if isinstance(value, bool) and "string" in types:
         return "put it in quotes, because YAML reads yes, no, on and off as true or false"
-    if isinstance(value, int | float) and "string" in types:
+    if isinstance(value, int | float) and "string" in types and "array" not in types:
         return f'write "{value}" in quotes'
     if isinstance(value, str) and (guess := difflib.get_close_matches(value, map(str, schema.get("enum", [])), n=1)):
         return f"did you mean '{guess[0]}'?"

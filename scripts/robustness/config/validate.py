@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import textwrap
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 from robustness.config.cross_checks import Sound, reference_problems, renamed
 from robustness.config.no_effect import no_effect_problems
-from robustness.config.schema_problems import schema_problems, unreadable
+from robustness.config.schema_problems import Problem, schema_problems, unreadable
 from robustness.errors import UserError
 from robustness.storage.code_digest import described
 
@@ -81,4 +82,15 @@ def check(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
         problems = list(schema_problems(config, schema))
         sound = Sound(config, [problem.key for problem in problems])
         problems += [*reference_problems(sound), *no_effect_problems(sound)]
-    return list(dict.fromkeys(problem.sentence for problem in problems if problem.sentence))
+    return list(dict.fromkeys(_with_claim(problem, config) for problem in problems if problem.sentence))
+
+
+def _with_claim(problem: Problem, config: Mapping[str, Any]) -> str:
+    """Return a problem's sentence, after the claim that it is about: keys count claims from 0, and pages from 1."""
+    match problem.key:
+        case ("claims", int(index), *_):
+            claim = config["claims"][index]
+            said = claim.get("sentence") if isinstance(claim, Mapping) else None
+            quoted = f' ("{textwrap.shorten(said, 60, placeholder="…")}")' if isinstance(said, str) else ""
+            return f"claim {index + 1}{quoted}: {problem.sentence}"
+    return problem.sentence

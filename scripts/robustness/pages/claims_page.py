@@ -5,6 +5,7 @@ The study's page (`robustness.pages.page`) shows the same rows and counts.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
 
-def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path) -> str:
-    """Return the page for a table of `robustness.claims.verdicts.claims`, as it is read back from CSV.
+def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path, guide: str) -> str:
+    """Return the page for a table of `robustness.claims.verdicts.table`, as it is read back from CSV.
 
-    `spec` has scale, seeds and datasets (name, title, settings). Raises `UserError` for a table without its columns.
+    `spec` has scale, seeds, papers_claims (whether they are the paper's) and datasets (name, title, settings); `guide`
+    is the address of `docs/claims.md`. Raises `UserError` for a table without its columns.
     """
     filters: dict[str, Callable[..., str]] = {"number": number, "counted": counted, "p": p_value}
-    return rendered(template, filters, claims=rows(table), counts=counts(table), **spec)
+    return rendered(template, filters, claims=rows(table), counts=counts(table), guide=guide, **spec)
+
+
+def guide(template: Path, page: Path) -> str:
+    """Return the address of `docs/claims.md`, which says how to state claims, as a link from a page."""
+    return Path(os.path.relpath(template.parents[1] / "docs" / "claims.md", page.parent)).as_posix()
 
 
 def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
@@ -39,7 +46,9 @@ def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
     texts = ["dataset", "sentence", "unit", "test", "why", "not_trustworthy"]
     table = table.astype({"censored": float})
     found = table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, "")).to_dict("records")
-    return [{str(key): value for key, value in row.items()} | {"asks": row["test"].partition(". ")[0]} for row in found]
+    return [
+        {str(key): value for key, value in row.items()} | {"asks": row["test"].rpartition(". ")[0]} for row in found
+    ]
 
 
 def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:

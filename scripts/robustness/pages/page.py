@@ -102,7 +102,7 @@ SECTIONS = {
     "accuracy": "Accuracy",
     "attack": "The attack",
     "robustness": "Robustness",
-    "claims": "The paper’s claims",
+    "claims": "Claims",
     "believability": "Believability",
     "trust": "Can the numbers be trusted?",
     "transfer": "Transfer",
@@ -116,7 +116,7 @@ SECTIONS = {
 }
 """Sections by their anchors, in order; a section with nothing to show is left out."""
 
-ALWAYS = {"summary", "attack", "reproduce", "limits"}
+ALWAYS = {"summary", "attack", "claims", "reproduce", "limits"}
 
 
 OTHERS: dict[str, tuple[str, Callable[..., Table], bool]] = {
@@ -157,11 +157,12 @@ class Block:
     note: str = ""
 
 
-def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
+def page(material: Material, spec: Mapping[str, Any], template: Path, guide: str) -> str:
     """Return the page as HTML.
 
-    `spec` has scale, seeds, command, config (what captions name), claims (the datasets that claims are about) and
-    datasets: name, title, words (sentences on the settings), models, tables, figures and shard.
+    `spec` has scale, seeds, command, config (what captions name), papers_claims (whether claims are the paper's) and
+    datasets: name, title, words (sentences on the settings), models, tables, figures and shard. `guide` is the address
+    of `docs/claims.md`.
     """
     filters: dict[str, Callable[..., str]] = {
         "number": number,
@@ -171,8 +172,9 @@ def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
         "unbroken": unbroken,
     }
     blocks = sections(material, spec)
-    claims = claims_page.rows(material.claims) if spec["claims"] else []
-    present = {name: title for name, title in SECTIONS.items() if name in ALWAYS or name in blocks or name == "claims"}
+    present = {name: title for name, title in SECTIONS.items() if name in ALWAYS or name in blocks}
+    if spec["papers_claims"]:
+        present["claims"] = "The paper’s claims"
     subjects = [
         subject | {"dataset": entry["title"], "several": len(spec["datasets"]) > 1}
         for entry, dataset in zip(spec["datasets"], material.datasets, strict=True)
@@ -192,7 +194,8 @@ def page(material: Material, spec: Mapping[str, Any], template: Path) -> str:
         sections=present,
         blocks=blocks,
         attacks=attack_settings(spec["config"]["attacks"]),
-        claims=claims,
+        claims=claims_page.rows(material.claims),
+        guide=guide,
         counts=claims_page.counts(material.claims),
         claims_caption=caption(material.captions["claims"], spec["config"]),
         captions={

@@ -37,11 +37,14 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
         if "accuracy" in dataset.tables:
             found[-1] += Markup(" ") + accuracy_range(entry, dataset)
     found += [_fooled(material, spec), _trusted(material, spec)]
-    if spec["claims"]:
+    if len(material.claims):
         told = {about: _tally(count) for about, count in claims_page.counts(material.claims).items()}
         found.append(
-            Markup("Of the paper’s {} claims, about these weights {}; about the recipes {}.").format(
-                len(material.claims), told["weights_verdict"], told["verdict"]
+            Markup("Of {}{} claims, about these weights {}; about the recipes {}.").format(
+                "the paper’s " if spec["papers_claims"] else "",
+                len(material.claims),
+                told["weights_verdict"],
+                told["verdict"],
             )
         )
     found.append(_trained(spec))

@@ -41,7 +41,7 @@ KINDS = {
 STUDY_PAGE = "study.html"
 OPEN_FIRST = {
     STUDY_PAGE: "the study as one page",
-    "claims.html": "which of the paper's claims hold, and why",
+    "claims.html": "which claims hold, and why",
     "trust.html": "which models' numbers can be trusted",
     "figures/robust_accuracy.svg": "how many images withstand every attack within a budget",
     "figures/mean_change.svg": "how much change each model needed",

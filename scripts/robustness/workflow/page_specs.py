@@ -34,6 +34,7 @@ def claims(study: Study, wildcards: Wildcards) -> Spec:
     return {
         "scale": study.config["scale"],
         "seeds": len(study.seeds),
+        "papers_claims": study.judges_paper,
         "datasets": [
             {"name": dataset.name, "title": dataset.entry["title"], "settings": _settings(dataset)}
             for dataset in study.claimed
@@ -47,17 +48,17 @@ def whole_study(study: Study, command: str) -> Spec:
 
     Also the names of what it shows.
     """
-    shown = ("scale", "seeds", "study", "training", "architectures", "attacks", "autoattack", "sensitivity", "targeted")
+    shown = ("scale", "seeds", "study", "training", "architectures", "attacks", "autoattack", "claims", "sensitivity")
     folder = page_template(study.root, "study").parent
     texts = sorted([*folder.glob("*.rst"), *folder.glob("study.*"), folder / "parts.html.j2"])
     return {
         "scale": study.config["scale"],
         "seeds": study.seeds,
         "command": command,
-        "config": {key: study.config[key] for key in (*shown, "trust")}
+        "config": {key: study.config[key] for key in (*shown, "targeted", "trust")}
         | {"datasets": {dataset.name: dataset.entry for dataset in study.studied}}
         | {"sources": {dataset.entry["source"]: dataset.source for dataset in study.studied}},
-        "claims": [dataset.name for dataset in study.claimed],
+        "papers_claims": study.judges_paper,
         "datasets": [_shown(study, dataset) for dataset in study.studied],
         "texts": digest_of(texts),
     }

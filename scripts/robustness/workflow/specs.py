@@ -203,8 +203,9 @@ def transfer(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def claims(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the attacks with their confidence, the datasets with models and step, and which of them have judges."""
+    """Return the claims, the attacks with confidence, the datasets with models and step, and which have judges."""
     return {
+        "claims": study.claims,
         "attacks": [[name, study.config["attacks"][name]["confidence"]] for name in study.claim_attacks],
         "datasets": [
             {"name": dataset.name, "models": dataset.models, "alpha": dataset.entry["alpha"]}
@@ -215,9 +216,10 @@ def claims(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def swept_verdict(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the value that is judged, the models with their names in the files of that value, and how many images."""
+    """Return the claims, the value, the models with their names in the files of that value, and how many images."""
     dataset = of(study, wildcards)
     return {
+        "claims": study.claims,
         "dataset": dataset.name,
         "parameter": wildcards.parameter,
         "value": float(wildcards.value),

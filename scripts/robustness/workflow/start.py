@@ -1,4 +1,4 @@
-"""Checks files and folders before any rule runs, and sets the environment that jobs inherit."""
+"""Checks files, folders and sweeps before any rule runs, and sets the environment that jobs inherit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from robustness.config import model_entry
+from robustness.config import claim_entry, model_entry
 from robustness.errors import UserError
 from robustness.runtime import planned
 from robustness.workflow.study import Study
@@ -22,6 +22,18 @@ def check_given_weights(study: Study) -> None:
             if path is not None and not Path(path).is_file():
                 key = f"datasets.{dataset.name}.models.{name}.weights"
                 raise UserError(f"{key} is {path}, which does not exist: set it to the file of the model's weights")
+
+
+def check_sweeps(study: Study) -> None:
+    """Raise `UserError` where a sweep would judge nothing: no claim is about attacks on the dataset's models alone."""
+    for dataset in study.studied:
+        about = any(claim_entry.can_be_swept(claim, dataset.name, dataset.models) for claim in study.claims)
+        if dataset.sweep.values and not about:
+            key = f"sensitivity.{dataset.name}"
+            raise UserError(
+                f"{key} has nothing to judge, because no claim compares attacks on models of {dataset.name} alone: "
+                f"state such a claim (docs/claims.md), or set {key} to null"
+            )
 
 
 def environment(study: Study) -> dict[str, str]:

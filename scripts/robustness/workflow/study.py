@@ -13,7 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from robustness.config.cross_checks import CLAIMED
+from robustness.config import claim_entry
+from robustness.config.validate import read_yaml
 from robustness.workflow.dataset import STUDIED_ATTACK, Attack, Dataset
 from robustness.workflow.sweep import Entry
 
@@ -51,9 +52,25 @@ class Study:
         return [self.datasets[name] for name in self.config["study"]]
 
     @cached_property
+    def claims(self) -> list[Entry]:
+        """The claims that are judged: the configuration's own, or the paper's if a model of theirs is studied."""
+        own = self.config["claims"]
+        if own != claim_entry.PAPER:
+            return list(own)
+        claims: list[Entry] = read_yaml(self.root / "claims" / "paper.yaml")["claims"]
+        studied = {(dataset.name, model) for dataset in self.studied for model in dataset.models}
+        return claims if any(studied.intersection(claim_entry.subjects(claim)) for claim in claims) else []
+
+    @property
+    def judges_paper(self) -> bool:
+        """Whether the claims that are judged are the paper's."""
+        return self.config["claims"] == claim_entry.PAPER and bool(self.claims)
+
+    @cached_property
     def claimed(self) -> list[Dataset]:
-        """The studied datasets that the paper's claims are about."""
-        return [dataset for dataset in self.studied if dataset.name in CLAIMED]
+        """The studied datasets that claims are about."""
+        named = {dataset for claim in self.claims for dataset, _ in claim_entry.subjects(claim)}
+        return [dataset for dataset in self.studied if dataset.name in named]
 
     @property
     def timed(self) -> list[Dataset]:

@@ -1,6 +1,6 @@
-"""Write the table of the paper's claims as a page for a browser, also on a phone.
+"""Write the table of claims as a page for a browser, also on a phone.
 
-Reads the table and its template. `--spec`: scale, seeds, datasets.
+Reads the table and its template. `--spec`: scale, seeds, papers_claims, datasets.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from robustness.pages.claims_page import page
+from robustness.pages.claims_page import guide, page
 from robustness.storage.tables import read_table
 
 
@@ -19,4 +19,4 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def write(options: argparse.Namespace) -> str:
     """Read the table and return the page as HTML."""
-    return page(read_table(options.table), options.spec, options.template)
+    return page(read_table(options.table), options.spec, options.template, guide(options.template, options.page))
