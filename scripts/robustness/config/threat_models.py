@@ -27,8 +27,9 @@ def value_of(budget: float | str) -> float:
 
 
 def budgets_of(threat_models: Mapping[str, Any] | None) -> dict[str, list[float]]:
-    """Return the budgets of each norm, in rising order; nothing where a dataset has no threat models."""
-    return {norm: sorted({value_of(each) for each in listed}) for norm, listed in (threat_models or {}).items()}
+    """Return the budgets of each norm that has any, in rising order; nothing where a dataset has no threat models."""
+    listed = {norm: budgets for norm, budgets in (threat_models or {}).items() if budgets is not None}
+    return {norm: sorted({value_of(each) for each in budgets}) for norm, budgets in listed.items()}
 
 
 def attacks_of(autoattack: Mapping[str, Any]) -> tuple[list[str], int]:

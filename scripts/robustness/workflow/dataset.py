@@ -100,13 +100,13 @@ class Dataset:
 
     @cached_property
     def clean(self) -> list[str]:
-        """The names of its models trained here without noise; how pretrained models were trained is not known."""
+        """The names of its models trained here on unchanged images; how pretrained models were trained is not known."""
         return [name for name in self.trained if self.entries[name]["data"] == "clean"]
 
     @cached_property
-    def has_noisy_models(self) -> bool:
-        """Whether any of its models is trained on noisy data."""
-        return "noisy" in map(model_entry.data, self.entries.values())
+    def kinds_of_data(self) -> set[str]:
+        """What any of its models is trained on: `clean`, `noisy`, `adversarial`."""
+        return set(map(model_entry.data, self.entries.values()))
 
     @cached_property
     def networks(self) -> list[tuple[str, int]]:

@@ -47,8 +47,8 @@ def sweep_of(asked: Entry, entry: Entry) -> Sweep:
 
 
 def trained_at(name: str, model: Entry, sigma: float) -> str:
-    """Return a model's name in the small dataset at a noise level; a clean model is the same at all levels."""
-    return name if model_entry.data(model) == "clean" else f"{name}-sigma={sigma}"
+    """Return a model's name in the small dataset at a noise level; a model without noise is the same at all levels."""
+    return f"{name}-sigma={sigma}" if model_entry.data(model) == "noisy" else name
 
 
 def small_entry(entry: Entry, sweep: Sweep) -> dict[str, Any]:
