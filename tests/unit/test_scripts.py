@@ -862,6 +862,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
     attacked(study, "basic-clean", 12, 30, tmp_path, attack="strong")
     shards = [folder / name for folder in (study / "basic-clean", tmp_path) for name in ("0-12", "12-30")]
     spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["original", "strong"], "images": 10}
+    autoattack_found = bounded(study, tmp_path / "bounds", (0, 12), (12, 30))[:2]
     for name, size in (("some", batch_size), ("all", 10)):
         call(
             check_trust,
@@ -869,6 +870,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
             *("--records", *(f"{shard}.parquet" for shard in shards)),
             *("--adversarial", *(f"{shard}.safetensors" for shard in shards)),
+            *("--bounds", *autoattack_found, "--measures", study / "basic-clean" / "measures"),
             *("--table", tmp_path / f"{name}.csv", "--batch-size", size),
         )
     assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
@@ -881,7 +883,9 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--adversarial", *(f"{shard}.safetensors" for shard in shards[:-1])),
         )
     table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
-    assert len(table) == 12
+    assert len(table) == 13
+    right = read_records(study / "basic-clean" / "predictions")[:30].query("label == prediction")
+    assert table.loc["as_strong_as_autoattack", "images"] == len(right)
     assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)
     shown = read_records(study / "basic-clean" / "measures").query("required_confidence == 0.9 and ended != 'skipped'")
     assert table.loc["unbounded", "images"] == len(shown)

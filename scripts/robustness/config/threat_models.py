@@ -12,6 +12,9 @@ from typing import Any
 NORMS = {"linf": "L∞", "l2": "L2"}
 """The norms that budgets are of, as figures and pages write them."""
 
+NORM_OF_STEPS = {"sign": "linf", "normalized": "l2"}
+"""The norm in which a step of our attack is bounded, by its direction; no smallest change is looked for in another."""
+
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
 """The attacks of AutoAttack's standard version, in its order (Croce and Hein, 2020)."""
 STANDARD_TARGETS = 9

@@ -200,6 +200,11 @@ class Dataset:
         names = [f"autoattack/{{model}}/seed{{seed}}/{shard}.parquet" for shard in shards]
         return [path for name in names for path in self.of_every_network(name)]
 
+    def bound_shards_of(self, model: str, seed: int | str) -> list[str]:
+        """Return the records of AutoAttack on one model and seed."""
+        shards = self._ranges(self.bound_images)
+        return [f"{self.path}/autoattack/{model}/seed{seed}/{shard}.parquet" for shard in shards]
+
     def _ranges(self, total: int) -> list[str]:
         size = self.config["shard_images"]
         return [f"{start}-{min(start + size, total)}" for start in range(0, total, size)]
