@@ -39,7 +39,10 @@ rule attack_shard:
 
 
 rule bound_shard:
-    """Attack one model on one range of test images with AutoAttack, within the budgets of each threat model."""
+    """Attack one model on one range of test images with AutoAttack, within the budgets of each threat model.
+
+    A killed shard continues after its last finished step.
+    """
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
@@ -55,11 +58,12 @@ rule bound_shard:
     params:
         *src("bound_shard"),
         spec=spec(specs.bound),
+        checkpoint=f"{RESULTS}/{{dataset}}/checkpoints/{{model}}-seed{{seed}}-{{start}}-{{stop}}.bounds.json",
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
         " --dataset {wildcards.dataset:q} --model {wildcards.model:q}"
         " --seed {wildcards.seed} --start {wildcards.start} --stop {wildcards.stop}"
-        " --records {output:q} --threads {threads} --log {log:q}"
+        " --records {output:q} --checkpoint {params.checkpoint:q} --threads {threads} --log {log:q}"
 
 
 rule compare_shard:

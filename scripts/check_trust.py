@@ -1,7 +1,8 @@
 """Check whether what the attacks found about one model can be trusted.
 
-Reads weights, the test images, and the shards (records and images) of the paper's attack and of the attack that it is
-compared with; writes a CSV with one row per check. A check that fails is a result: it does not make the script fail.
+Reads weights, the test images, the shards (records and images) of the paper's attack and of the attack that it is
+compared with, and, where AutoAttack is used, its records and the measures of our attacks; writes a CSV with one row per
+check. A check that fails is a result: it does not make the script fail.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from robustness.attacks.batch_size import fitting_batch_size
 from robustness.attacks.spec import read_spec
 from robustness.compute import devices
+from robustness.config.threat_models import NORM_OF_STEPS
 from robustness.models import weights
 from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
@@ -23,6 +25,7 @@ from robustness.storage.records import read_arrays
 from robustness.storage.tensors import read_tensors
 from robustness.trust import checks as trust_checks
 from robustness.trust import questions
+from robustness.trust.bounded import as_strong_as_autoattack
 from robustness.trust.evidence import Records, Subject, gathered
 
 _LOG = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ def arguments() -> argparse.ArgumentParser:
     result.add_argument("--test", type=Path, required=True, metavar="FILE")
     result.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × shards")
     result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="the same shards")
+    result.add_argument("--bounds", type=Path, nargs="*", default=[], metavar="FILE", help="AutoAttack's shards")
+    result.add_argument("--measures", type=Path, nargs="*", default=[], metavar="FILE", help="of each attack of ours")
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images evaluated at a time; changes no result")
@@ -63,6 +68,10 @@ def main(options: argparse.Namespace) -> None:
         total = trust_checks.evaluations(subject, evidence)
         with Progress(title, total, "evaluations") as progress, progress.counting(attackable):
             checks = trust_checks.all_checks(subject, evidence)
+    if options.bounds and evidence.attacked:
+        of_model = grouped(options.bounds, "model", "seed", expected=[(model, seed)], shards=True)[model, seed]
+        measures = [read_arrays(path) for path in options.measures]
+        checks.append(as_strong_as_autoattack(read_arrays(*of_model), measures, NORM_OF_STEPS[spec.direction]))
     for name in questions.QUESTIONS.keys() - {check.name for check in checks}:
         _LOG.info("%s is left out", name)
     for check in checks:

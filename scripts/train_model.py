@@ -64,7 +64,7 @@ def main(options: argparse.Namespace) -> None:
         model = placement.placed(model, device)
         summary, recipe = (
             describe.summarise(model, shape),
-            Recipe(**spec["training"], augmentation=spec["augmentation"]),
+            Recipe(**spec["training"], augmentation=spec["augmentation"], adversarial=spec.get("adversarial")),
         )
         flop = flop_per_image(summary.gflops) * len(train_images.labels) * recipe.epochs
         torch.backends.cudnn.benchmark = True  # all batches have one size, for which the fastest kernels are tried out

@@ -507,6 +507,14 @@ def test_a_model_has_the_same_colour_in_every_figure_and_dataset(table, spec, ex
     assert style.looks(spec | {"models": spec["models"][2:]})["resnet-clean"] == looks["resnet-clean"]
 
 
+def test_adversarial_models_have_hatches_dashes_and_frames_of_their_own(spec, examples):
+    spec["models"][1] |= {"data": "adversarial"}
+    adversarial, noisy = (style.looks(spec)[name] for name in (NAMES[1], NAMES[3]))
+    assert adversarial.hatch != noisy.hatch
+    assert adversarial.dashes != noisy.dashes
+    assert "Frames of dashes and dots: trained on adversarial data." in words(images.examples(examples, spec))
+
+
 def test_clean_and_noisy_differ_without_colour(spec):
     clean, noisy = (style.looks(spec)[name] for name in NAMES[:2])
     assert (clean.hatch, clean.dashed) == ("", False)

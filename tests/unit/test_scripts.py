@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +35,7 @@ import select_examples
 import train_model
 import transfer_attack
 import write_table
+from robustness.attacks import autoattack
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
 from robustness.products.tables import (
@@ -44,6 +47,7 @@ from robustness.products.tables import (
     targets,
     transfer,
 )
+from robustness.runtime import preemption
 from robustness.storage.records import read_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
@@ -562,6 +566,7 @@ def bounded(study: Path, folder: Path, *ranges: tuple[int, int]) -> list[Path]:
         for start, stop in ranges:
             paths.append(folder / f"{model}-{start}-{stop}.parquet")
             flags = ["--weights", study / model / "w", "--test", study / "test", "--start", start, "--stop", stop]
+            flags += ["--checkpoint", folder / "steps.json"]
             call(bound_shard, spec, *flags, "--records", paths[-1], *named(model))
     return paths
 
@@ -581,6 +586,33 @@ def test_autoattack_leaves_a_record_for_each_budget_and_image_and_the_same_bytes
     assert len(fooled) > 10
     assert (fooled["distance"] <= fooled["budget"] + 1e-6).all()
     assert set(table["decided_by"]) <= {"unchanged", "nothing", "apgd-ce"}
+
+
+def test_autoattack_that_is_killed_in_a_step_makes_only_that_step_again_and_leaves_the_same_bytes(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (whole, _) = bounded(study, tmp_path / "whole", (0, 30))
+    made: list[float] = []
+    fooling = autoattack._Block._fooling
+
+    def killed_at(budget: float) -> None:
+        def counting(block: autoattack._Block, perturb: Any, rows: Any, at: float) -> Any:
+            if at == budget:
+                os.kill(os.getpid(), signal.SIGTERM)
+            made.append(at)
+            return fooling(block, perturb, rows, at)
+
+        monkeypatch.setattr(autoattack._Block, "_fooling", counting)
+
+    killed_at(0.2)
+    folder = tmp_path / "killed"
+    with pytest.raises(preemption.Interrupted, match=r"images 0 to 29, after 1 finished steps.*steps\.json"):
+        bounded(study, folder, (0, 30))
+    killed_at(-1)
+    (again, _) = bounded(study, folder, (0, 30))
+    assert again.read_bytes() == whole.read_bytes()
+    assert made[:3] == [0.1, 0.2, 0.2]
+    assert not (folder / "steps.json").exists()
 
 
 def test_the_table_of_robust_accuracies_has_the_worst_of_autoattack_and_ours_whatever_the_order_of_files(
@@ -844,6 +876,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
     attacked(study, "basic-clean", 12, 30, tmp_path, attack="strong")
     shards = [folder / name for folder in (study / "basic-clean", tmp_path) for name in ("0-12", "12-30")]
     spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["original", "strong"], "images": 10}
+    autoattack_found = bounded(study, tmp_path / "bounds", (0, 12), (12, 30))[:2]
     for name, size in (("some", batch_size), ("all", 10)):
         call(
             check_trust,
@@ -851,6 +884,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
             *("--records", *(f"{shard}.parquet" for shard in shards)),
             *("--adversarial", *(f"{shard}.safetensors" for shard in shards)),
+            *("--bounds", *autoattack_found, "--measures", study / "basic-clean" / "measures"),
             *("--table", tmp_path / f"{name}.csv", "--batch-size", size),
         )
     assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
@@ -863,7 +897,9 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--adversarial", *(f"{shard}.safetensors" for shard in shards[:-1])),
         )
     table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
-    assert len(table) == 12
+    assert len(table) == 13
+    right = read_records(study / "basic-clean" / "predictions")[:30].query("label == prediction")
+    assert table.loc["as_strong_as_autoattack", "images"] == len(right)
     assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)
     shown = read_records(study / "basic-clean" / "measures").query("required_confidence == 0.9 and ended != 'skipped'")
     assert table.loc["unbounded", "images"] == len(shown)

@@ -18,11 +18,13 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from robustness.attacks.autoattack import bounds
 from robustness.compute import compilation
 from robustness.errors import UserError
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
 from robustness.runtime import preemption
+from robustness.storage.columns.bounded import NOTHING
 from robustness.training import checkpoint, loop
 from robustness.training.checkpoint import Epoch
 from robustness.training.loop import Images, Recipe, evaluate, learning_rate, train
@@ -32,6 +34,7 @@ PERCEPTRON = {"family": "perceptron", "hidden": 8}
 RESNET = {"family": "resnet", "blocks": [1, 1, 1, 1], "filters": 2}
 RECIPE = Recipe(epochs=4, batch_size=10, learning_rate=0.01, weight_decay=0.01, optimiser="adamw", augmentation=None)
 NOISE = {"kind": "gaussian_noise", "sigma": 0.2}
+ATTACKED = {"ball": "linf", "epsilon": 0.1, "step_size": 0.04, "pgd_steps": 5}
 
 
 def halves(count: int, seed: int = 0) -> Images:
@@ -103,6 +106,32 @@ def test_noisy_training_differs_from_clean_training_and_from_itself_without_nois
     trained(silent, tmp_path / "silent", replace(RECIPE, augmentation={**NOISE, "sigma": 0.0}))
     assert not equal(clean, noisy)
     assert not equal(silent, noisy)
+
+
+def test_a_network_that_trains_on_attacked_images_withstands_more_than_its_clean_twin(tmp_path: Path) -> None:
+    images = halves(40, seed=2)
+    pixels, labels = images.batch(torch.arange(40))
+    withstood = []
+    for adversarial in (None, ATTACKED):
+        model = model_of()
+        trained(model, tmp_path / "checkpoint", replace(RECIPE, epochs=30, learning_rate=0.03, adversarial=adversarial))
+        (tmp_path / "checkpoint").unlink()
+        assert evaluate(model, images).accuracy == 1
+        found = bounds(model.requires_grad_(False), pixels, labels, "linf", [0.15], ["apgd-ce"], targets=1)
+        withstood.append(found.decided_by[0].count(NOTHING))
+    clean, adversarial = withstood
+    assert adversarial > clean + 10
+
+
+def test_attacked_images_leave_no_trace_in_the_statistics_of_batch_norms(tmp_path: Path) -> None:
+    once, often = model_of(RESNET), model_of(RESNET)
+    silent = {"ball": "l2", "epsilon": 1e-9, "step_size": 1e-9}
+    for model, steps in ((once, 1), (often, 4)):
+        recipe = replace(RECIPE, epochs=1, adversarial={**silent, "pgd_steps": steps})
+        trained(model, tmp_path / f"checkpoint{steps}", recipe)
+    name = "stages.0.0.norm1.running_mean"
+    assert torch.allclose(once.state_dict()[name], often.state_dict()[name], atol=1e-5)
+    assert once.training == often.training
 
 
 def test_noise_is_drawn_anew_in_each_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,6 +213,20 @@ def test_weight_decay_shrinks_matrices_and_kernels_but_no_biases_and_norms(optim
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_training_on_attacked_images_goes_on_as_if_undisturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPE, adversarial=ATTACKED)
+    undisturbed, resumed = model_of(), model_of(seed=99)
+    trained(undisturbed, tmp_path / "undisturbed", recipe)
+    with monkeypatch.context() as patched:
+        ask_after(6, patched)  # in the second epoch
+        with preemption.noticed(), pytest.raises(preemption.Interrupted):
+            trained(model_of(), tmp_path / "checkpoint", recipe)
+    trained(resumed, tmp_path / "checkpoint", recipe)
+    assert equal(resumed, undisturbed)
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])

@@ -23,7 +23,8 @@ SCHEMA = read_yaml(SCHEMA_PATH)
 DEFAULT = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 COMPARATORS = yaml.safe_load((ROOT / "scales" / "comparators.yaml").read_text(encoding="utf-8"))
 JPEG = yaml.safe_load((ROOT / "scales" / "paper-jpeg.yaml").read_text(encoding="utf-8"))
-SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem not in ("comparators", "paper-jpeg"))
+ADDITIONS = ("adversarial", "comparators", "paper-jpeg")
+SCALES = sorted(path for path in (ROOT / "scales").glob("*.yaml") if path.stem not in ADDITIONS)
 FMN = COMPARATORS["attacks"]["fmn"]
 
 
@@ -104,6 +105,7 @@ def test_a_budget_that_is_no_number_above_0_and_no_fraction_is_refused(budget: A
 
 def test_threat_models_are_of_norms_that_autoattack_knows_and_not_empty() -> None:
     assert mnist(threat_models={"linf": ["8/255", 0.2], "l2": [1]}) == []
+    assert mnist(threat_models={"l2": None}) == []
     assert "unknown key 'l0' in datasets.mnist.threat_models" in only(mnist(threat_models={"l0": [3]}))
     assert "has no entries" in only(mnist(threat_models={"linf": []}))
 
@@ -712,6 +714,37 @@ def test_two_trainings_of_one_architecture_are_told_apart_by_a_title() -> None:
     longer = {"architecture": "resnet", "data": "clean", "training": {"epochs": 20}}
     assert "give one of them another title" in only(mnist(models={"resnet-longer": longer}))
     assert mnist(models={"resnet-longer": longer | {"title": "ResNet, 20 epochs"}}) == []
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+def test_adversarial_training_can_be_added_to_each_scale(path: Path) -> None:
+    adversarial = yaml.safe_load((ROOT / "scales" / "adversarial.yaml").read_text(encoding="utf-8"))
+    assert problems(**merged(yaml.safe_load(path.read_text(encoding="utf-8")), adversarial)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"ball": "l1"}, 'adversarial.ball is "l1", but must be linf or l2'),
+        ({"epsilon": 0}, "adversarial.epsilon is 0, but must be a number above 0, or a fraction such as 8/255"),
+        ({"step_size": "2 / 255"}, "but must be a number above 0, or a fraction such as 8/255"),
+        ({"pgd_steps": 0}, "adversarial.pgd_steps is 0, but must be a whole number of at least 1"),
+        ({"restarts": 3}, "unknown key 'restarts' in datasets.mnist.adversarial"),
+    ],
+)
+def test_settings_of_adversarial_training_that_cannot_be_are_answered_with_what_can(
+    settings: dict[str, Any], said: str
+) -> None:
+    assert said in only(mnist(adversarial=settings))
+
+
+def test_adversarial_models_need_to_know_within_which_budget() -> None:
+    config = without("datasets", "mnist", "adversarial")
+    assert check(config, SCHEMA) == []
+    config["datasets"]["mnist"]["models"]["basic-clean"]["data"] = "adversarial"
+    assert "basic-clean.data is adversarial, but datasets.mnist lacks the key 'adversarial'" in only(
+        check(config, SCHEMA)
+    )
 
 
 def test_noisy_models_need_to_know_what_noise_is_and_others_do_not() -> None:

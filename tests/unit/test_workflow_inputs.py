@@ -170,3 +170,14 @@ def test_provenance_is_read_from_the_first_shard_of_every_network() -> None:
     found = targets.stamped(study.datasets["mnist"])
     assert len(found) == 3 * 4 * 2
     assert "out/mnist/attacks/original/basic-clean/seed1/0-200.parquet" in found
+
+
+def test_trust_checks_compare_with_autoattack_in_the_norm_of_the_attacks_steps_where_there_is_a_budget() -> None:
+    study = made_study(results="out")
+    assert inputs.checked_bounds(study, job()) == ["out/mnist/autoattack/basic-clean/seed0/0-30.parquet"]
+    assert inputs.checked_measures(study, job()) == [
+        f"out/mnist/attacks/{attack}/basic-clean/seed0/measures.parquet" for attack in ("original", "strong")
+    ]
+    for without in ({"autoattack": None}, {"datasets": {"mnist": {"threat_models": {"linf": None}}}}):
+        study = made_study(**without)
+        assert inputs.checked_bounds(study, job()) == inputs.checked_measures(study, job()) == []

@@ -22,10 +22,18 @@ def test_a_number_has_its_noun_in_the_right_form() -> None:
 
 def test_noise_is_described_where_a_model_sees_it() -> None:
     study = made_study()
-    assert "Gaussian noise, σ = 0.5" in sentences.noise(study.datasets["mnist"])
-    assert "rotated by up to 10°, shifted by 10%" in sentences.noise(study.datasets["cifar"])
-    assert "half of them mirrored" in sentences.noise(study.datasets["cifar"])
-    assert sentences.noise(of_models({"mine": GIVEN}).datasets["mnist"]) == ""
+    assert "Gaussian noise, σ = 0.5" in sentences.changed_data(study.datasets["mnist"])
+    assert "rotated by up to 10°, shifted by 10%" in sentences.changed_data(study.datasets["cifar"])
+    assert "half of them mirrored" in sentences.changed_data(study.datasets["cifar"])
+    assert sentences.changed_data(of_models({"mine": GIVEN}).datasets["mnist"]) == ""
+
+
+def test_adversarial_training_is_described_with_its_budget() -> None:
+    study = made_study(datasets={"cifar": {"models": {"resnet-clean": {"data": "adversarial"}}}})
+    assert sentences.changed_data(study.datasets["cifar"]).endswith(
+        "Adversarial models: in each epoch, every training image is changed by PGD (Madry et al., 2018) within L∞ ≤ "
+        "8/255, in 7 steps of 2/255."
+    )
 
 
 def test_an_attack_is_described_by_its_own_goal_unless_another_is_given() -> None:

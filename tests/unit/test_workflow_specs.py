@@ -76,6 +76,18 @@ def test_what_shapes_a_result_is_in_its_spec(spec: Any, changed: dict[str, Any])
     assert as_param(spec(made_study(), wildcards)) != as_param(spec(made_study(**changed), wildcards))
 
 
+def test_only_adversarial_training_has_a_budget_and_only_it_is_repeated_when_the_budget_changes() -> None:
+    models = {"cifar": {"models": {"resnet-clean": {"data": "adversarial"}}}}
+    wildcards = job("cifar", model="resnet-clean")
+    found = specs.training(made_study(datasets=models), wildcards)
+    assert found["adversarial"] == {"ball": "linf", "epsilon": 8 / 255, "step_size": 2 / 255, "pgd_steps": 7}
+    assert found["augmentation"] is None
+    other = {"cifar": {"adversarial": {"pgd_steps": 1}}}
+    for model in ("resnet-clean", "resnet-noisy"):
+        wildcards = job("cifar", model=model)
+        assert specs.training(made_study(datasets=other), wildcards) == specs.training(made_study(), wildcards)
+
+
 def test_a_model_takes_its_own_training_settings_over_the_common_ones() -> None:
     study = made_study()
     found = specs.training(study, job(model="basic-clean", seed="3"))

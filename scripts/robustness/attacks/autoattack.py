@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ _FEWEST_FOR_RATIO = 3
 _LOG = logging.getLogger(__name__)
 
 Perturb = Callable[[Tensor, Tensor], Tensor]
+Outcome = Callable[[str, Callable[[], Tensor]], Tensor]
+"""Given the name of a step and the function that makes it; see `attacks.finished_steps`."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,7 @@ def bounds(
     seed: int = 0,
     title: str = "model",
     progress: Callable[[int], None] = lambda images: None,
+    outcome: Outcome = lambda step, attack: attack(),
 ) -> Bounds:
     """Attack every image that `model` (in evaluation mode, without gradients of weights) classifies correctly.
 
@@ -100,6 +104,8 @@ def bounds(
         seed: seeds the random numbers of each block together with the number of the block's first image.
         title: what messages call the model.
         progress: called with the number of images after each block and budget.
+        outcome: given the name of a step (one attack on a block at one budget) and a function that makes it, returns
+            what the step led to, perhaps from an earlier run.
 
     Raises `UserError` where the model answers with NaN or infinity.
     """
@@ -109,8 +115,8 @@ def bounds(
     while start < len(images):
         stop = min(len(images), start + BLOCK - (first + start) % BLOCK)
         state = int(np.random.SeedSequence([seed, first + start]).generate_state(1)[0])
-        block = _Block(logits, images[start:stop].contiguous(), labels[start:stop], norm, targets, state)
-        parts.append(block.bounds(budgets, attacks, progress))
+        block = _Block(logits, images[start:stop].contiguous(), labels[start:stop], norm, targets, state, first + start)
+        parts.append(block.bounds(budgets, attacks, progress, outcome))
         start = stop
     return Bounds(
         torch.cat([part.label_before for part in parts]).cpu(),
@@ -121,7 +127,7 @@ def bounds(
 
 @dataclass(frozen=True)
 class _Block:
-    """Images that are attacked together by one norm."""
+    """Images that are attacked together by one norm, from the test image number `first` on."""
 
     logits: Callable[[Tensor], Tensor]
     images: Tensor
@@ -129,31 +135,36 @@ class _Block:
     norm: str
     targets: int
     seed: int
+    first: int
 
-    def bounds(self, budgets: Sequence[float], attacks: Sequence[str], progress: Callable[[int], None]) -> Bounds:
+    def bounds(
+        self, budgets: Sequence[float], attacks: Sequence[str], progress: Callable[[int], None], outcome: Outcome
+    ) -> Bounds:
         """Return what became of the images at each budget."""
         with torch.no_grad():
             before = self.logits(self.images).argmax(1)
         right = before == self.labels
         decided = [NOTHING if each else UNCHANGED for each in right.tolist()]
-        distance = torch.where(right, math.nan, 0.0).double()
+        distance = torch.where(right, math.nan, 0.0).double().cpu()
         decided_by, distances = [], []
         for budget in budgets:
             tools = self._tools(budget)
             for name in attacks:
                 rows = torch.tensor([place for place, each in enumerate(decided) if each == NOTHING], dtype=torch.int64)
                 if len(rows):
-                    found, lengths = self._fooled(tools[name], rows.to(self.images.device), budget)
+                    fool = partial(self._fooling, tools[name], rows.to(self.images.device), budget)
+                    lengths = outcome(f"{self.norm}/{self.first}/{budget}/{name}", fool)
+                    found = ~lengths.isnan()
                     for place in rows[found].tolist():
                         decided[place] = name
-                    distance[rows[found].to(distance.device)] = lengths
+                    distance[rows[found]] = lengths[found]
             decided_by.append(list(decided))
             distances.append(distance.clone())
             progress(len(decided))
         return Bounds(before, decided_by, torch.stack(distances))
 
-    def _fooled(self, perturb: Perturb, rows: Tensor, budget: float) -> tuple[Tensor, Tensor]:
-        """Which of the images in `rows` an attack fooled (a mask on the CPU), and the norms of the changes that did."""
+    def _fooling(self, perturb: Perturb, rows: Tensor, budget: float) -> Tensor:
+        """Return the norms of the changes, float64 on the CPU, that fooled the images in `rows`; nan where none did."""
         images, labels = self.images[rows], self.labels[rows]
         with _random_numbers_kept(images.device), torch.no_grad():
             changed = perturb(images.clone(), labels.clone())
@@ -162,8 +173,7 @@ class _Block:
             wrong = self.logits(changed).argmax(1) != labels
         difference = (changed.double() - images.double()).flatten(1)
         lengths = difference.abs().amax(1) if self.norm == "linf" else difference.norm(dim=1)
-        fooled = wrong & is_within(lengths, budget)
-        return fooled.cpu(), lengths[fooled]
+        return torch.where(wrong & is_within(lengths, budget), lengths, math.nan).cpu()
 
     def _tools(self, budget: float) -> dict[str, Perturb]:
         """The library's attacks by name, with the settings of its standard version."""

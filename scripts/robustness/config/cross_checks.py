@@ -153,12 +153,13 @@ def _file_name_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem
 
 def _model_problems(sound: Sound, here: tuple[str, ...], size: list[int] | None) -> Iterator[Problem]:
     """Yield the settings of one model that contradict each other."""
-    augmentation = (*here[:2], "augmentation")
-    if sound.get(*here, "data") == "noisy" and "augmentation" not in (sound.names(*here[:2]) or augmentation):
+    data = sound.get(*here, "data")
+    needed = {"noisy": "augmentation", "adversarial": "adversarial"}.get(data, "")
+    if needed and needed not in (sound.names(*here[:2]) or [needed]):
         yield Problem(
-            augmentation,
-            f"{dotted(here)}.data is noisy, but {dotted(here[:2])} lacks the key 'augmentation', which says what "
-            "noisy images are: add it, or set data to clean",
+            (*here[:2], needed),
+            f"{dotted(here)}.data is {data}, but {dotted(here[:2])} lacks the key '{needed}', which says what "
+            f"{data} images are: add it, or set data to clean",
         )
     normalisation = sound.get(*here, "normalisation")
     if normalisation is None:

@@ -24,7 +24,7 @@ def is_given(model: Entry) -> bool:
 
 
 def data(model: Entry) -> str:
-    """Return what a model is trained on here, `clean` or `noisy`; pretrained models count as clean."""
+    """Return what a model is trained on here: `clean`, `noisy` or `adversarial`; pretrained models count as clean."""
     return "clean" if is_given(model) else model["data"]
 
 
@@ -48,8 +48,8 @@ def architecture(config: Config, model: Entry) -> tuple[str, dict[str, Any]]:
 
 def title(config: Config, model: Entry) -> str:
     """Return a model's name in figures."""
-    noisy = ", noisy" if data(model) == "noisy" else ""
-    return f"{model.get('title', architecture(config, model)[1]['title'])}{noisy}"
+    trained_on = "" if data(model) == "clean" else f", {data(model)}"
+    return f"{model.get('title', architecture(config, model)[1]['title'])}{trained_on}"
 
 
 def architectures(config: Config) -> list[str]:

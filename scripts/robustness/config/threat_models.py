@@ -12,6 +12,9 @@ from typing import Any
 NORMS = {"linf": "L∞", "l2": "L2"}
 """The norms that budgets are of, as figures and pages write them."""
 
+NORM_OF_STEPS = {"sign": "linf", "normalized": "l2"}
+"""The norm in which a step of our attack is bounded, by its direction; no smallest change is looked for in another."""
+
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
 """The attacks of AutoAttack's standard version, in its order (Croce and Hein, 2020)."""
 STANDARD_TARGETS = 9
@@ -27,8 +30,9 @@ def value_of(budget: float | str) -> float:
 
 
 def budgets_of(threat_models: Mapping[str, Any] | None) -> dict[str, list[float]]:
-    """Return the budgets of each norm, in rising order; nothing where a dataset has no threat models."""
-    return {norm: sorted({value_of(each) for each in listed}) for norm, listed in (threat_models or {}).items()}
+    """Return the budgets of each norm that has any, in rising order; nothing where a dataset has no threat models."""
+    listed = {norm: budgets for norm, budgets in (threat_models or {}).items() if budgets is not None}
+    return {norm: sorted({value_of(each) for each in budgets}) for norm, budgets in listed.items()}
 
 
 def attacks_of(autoattack: Mapping[str, Any]) -> tuple[list[str], int]:

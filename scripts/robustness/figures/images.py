@@ -253,11 +253,13 @@ def _guess(data: Examples, row: int, column: int, classes: Sequence[str]) -> str
 def _frame(axes: Axes, look: style.Look) -> None:
     axes.spines[:].set_color(look.edge)
     axes.spines[:].set_linewidth(1.4)
-    axes.spines[:].set_linestyle((0, (2.5, 1.5)) if look.dashed else "solid")
+    axes.spines[:].set_linestyle((0, look.dashes) if look.dashed else "solid")
 
 
 def _frames(models: Sequence[Mapping[str, Any]]) -> str:
-    return "Dashed frames: trained on noisy data." if any(model["data"] != "clean" for model in models) else ""
+    kinds = {model["data"] for model in models}
+    words = {"noisy": "Dashed frames", "adversarial": "Frames of dashes and dots"}
+    return " ".join(f"{frames}: trained on {kind} data." for kind, frames in words.items() if kind in kinds)
 
 
 def _factor(largest: float) -> float:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DASHES = (3.0, 1.3)
 DODGE = 0.013
 """How far a model's points are from the next one's, as a share of the axis, so that intervals can be told apart."""
 LINE_HEIGHT = 0.08
@@ -89,7 +88,7 @@ def _draw(
         )
         axes.plot(where, [centre for centre, *_ in shares["ours"]], ":", color=look.edge, linewidth=1.1)
         if look.dashed:
-            line.set_dashes(DASHES)
+            line.set_dashes(look.dashes)
         ends[entry["name"]] = heights[-1]
     _label(axes, entries, ends, looks, reach)
     axes.set_xticks([0, *budgets], ["0", *map(in_words, budgets)])

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-DASHES = (3.0, 1.3)
 POINTS = 400  # of a line: more than a column's width shows
 TITLES = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change"}
 
@@ -116,7 +115,7 @@ def _draw(
         axes.fill_between(allowed, band.low, band.high, step="post", color=look.edge, alpha=0.16, linewidth=0)
         (line,) = axes.step(allowed, band.share, where="post", color=look.edge, linewidth=1.4)
         if look.dashed:
-            line.set_dashes(DASHES)
+            line.set_dashes(look.dashes)
         start = min(first_censored(models[name], measure), allowed[-1])
         if censored(models[name]):
             share = fooled_within(values, np.array([start])).share
@@ -176,6 +175,6 @@ def _keys(spec: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[Line
         look = looks[model["name"]]
         line = Line2D([], [], color=look.edge, linewidth=1.4, label=style.wrap(model["title"], 1.5, style.TEXT_SIZE))
         if look.dashed:
-            line.set_dashes(DASHES)
+            line.set_dashes(look.dashes)
         keys.append(line)
     return keys

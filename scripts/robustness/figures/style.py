@@ -39,24 +39,33 @@ NOT_TRUSTWORTHY = "Not trustworthy: "
 
 # Okabe and Ito's hues, dark ones first: told apart with any colour vision, and in print their lightness differs.
 HUES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-TINT = 0.5  # how far a noisy model's colour goes towards white
+TINT = 0.5  # how far the colour of a model goes towards white that is not trained on clean data
+
+HATCHES = {"noisy": "////", "adversarial": "xxxx"}
+DASHES = {"noisy": (3.0, 1.3), "adversarial": (6.0, 1.3, 1.3, 1.3)}
 
 
 @dataclass(frozen=True)
 class Look:
-    """How a model is drawn: the fill of its bars, the edge and line colour, hatch and line style."""
+    """How a model is drawn: the fill of its bars, the edge and line colour, hatch, and dashes (empty: a solid line)."""
 
     fill: str
     edge: str
     hatch: str
-    dashed: bool
+    dashes: tuple[float, ...]
+
+    @property
+    def dashed(self) -> bool:
+        """Whether its lines have dashes."""
+        return bool(self.dashes)
 
 
 def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
     """Return the look of `model` (keys `architecture`, `data`): its hue is its architecture's place in `architectures`.
 
-    Clean models are in full colour; noisy ones are a tint with hatched bars and dashed lines, so that the two are
-    told apart without colour. Raises `UserError` for an architecture that is not listed.
+    Clean models are in full colour; others are a tint with hatched bars and dashed lines. Noisy and adversarial ones
+    differ in hatches and dashes, so that the three are told apart without colour. Raises `UserError` for an
+    architecture that is not listed.
     """
     from matplotlib.colors import to_hex, to_rgb
 
@@ -67,9 +76,9 @@ def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
         )
     hue = HUES[list(architectures).index(model["architecture"]) % len(HUES)]
     if model["data"] == "clean":
-        return Look(fill=hue, edge=hue, hatch="", dashed=False)
+        return Look(fill=hue, edge=hue, hatch="", dashes=())
     tint = to_hex([part + (1 - part) * TINT for part in to_rgb(hue)])
-    return Look(fill=tint, edge=hue, hatch="////", dashed=True)
+    return Look(fill=tint, edge=hue, hatch=HATCHES[model["data"]], dashes=DASHES[model["data"]])
 
 
 def looks(spec: Mapping[str, Any]) -> dict[str, Look]:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-DASHES = (3.0, 1.3)
 WIDTHS = {"validation": 1.7, "train": 0.7}  # points
 PANELS = {"loss": "cross-entropy loss", "accuracy": "accuracy"}
 
@@ -43,7 +42,7 @@ def training_curves(histories: Sequence[tuple[str, pd.DataFrame]], spec: Mapping
                     palette={name: looks[name].edge for name in order},
                     style="model",
                     style_order=order,
-                    dashes={name: DASHES if looks[name].dashed else "" for name in order},
+                    dashes={name: looks[name].dashes or "" for name in order},
                     units="run",
                     estimator=None,
                     linewidth=width,
@@ -83,7 +82,7 @@ def _keys(models: Sequence[Mapping[str, Any]], looks: Mapping[str, style.Look]) 
         look = looks[model["name"]]
         line = Line2D([], [], color=look.edge, linewidth=WIDTHS["validation"])
         if look.dashed:
-            line.set_dashes(DASHES)
+            line.set_dashes(look.dashes)
         line.set_label(style.wrap(model["title"], 1.3, style.TEXT_SIZE))
         keys.append(line)
     for split, words in {"validation": "validation (thick)", "train": "training (thin)"}.items():

@@ -1,4 +1,4 @@
-"""Trains one model, clean or on data that is augmented anew in each epoch.
+"""Trains one model: on clean data, or on data that is augmented or attacked anew in each epoch.
 
 A training can be resumed after each epoch, and after the step at which it was asked to end. Works on tensors and
 returns a history; the only files are checkpoints (`training.checkpoint`). The paper names no optimiser, schedule or
@@ -26,6 +26,7 @@ from robustness.compute import compilation
 from robustness.errors import UserError
 from robustness.runtime import preemption
 from robustness.runtime.progress import Progress
+from robustness.training.adversarial import perturb
 from robustness.training.augmentation import augment
 from robustness.training.checkpoint import Begun, Epoch, resume, save
 
@@ -34,7 +35,10 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: the configuration's `training:` entry, and what noisy data is (None: clean data)."""
+    """How to train: the configuration's `training:` entry, and how images are changed on the way.
+
+    `augmentation` says what noisy data is, `adversarial` within which budget images are attacked; None: not at all.
+    """
 
     epochs: int
     batch_size: int
@@ -42,6 +46,7 @@ class Recipe:
     weight_decay: float
     optimiser: str
     augmentation: dict[str, Any] | None
+    adversarial: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +182,8 @@ def train_epoch(
         torch.manual_seed(_step_seed(seed, epoch * batches + index))
         rows = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         pixels, labels = _batch(images, rows, recipe, generator)
+        if recipe.adversarial is not None:
+            pixels = _attacked(model, pixels, labels, recipe.adversarial, generator)
         rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
@@ -208,6 +215,25 @@ def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Genera
     if recipe.augmentation is not None:
         pixels = augment(pixels, recipe.augmentation, generator)
     return pixels, labels
+
+
+def _attacked(
+    model: nn.Module, pixels: Tensor, labels: Tensor, adversarial: dict[str, Any], generator: torch.Generator
+) -> Tensor:
+    """Return pixels that the model in training finds harder (`training.adversarial.perturb`).
+
+    It is attacked in evaluation mode, so that attacks leave nothing in the running statistics of batch norms.
+    """
+
+    def logits_of(images: Tensor) -> Tensor:
+        with precision(images.device):
+            logits: Tensor = model(images)
+        return logits.float()
+
+    model.eval()
+    attacked = perturb(logits_of, pixels, labels, adversarial, generator)
+    model.train()
+    return attacked
 
 
 @dataclass(frozen=True)

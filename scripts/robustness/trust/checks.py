@@ -45,6 +45,7 @@ LIMITS = {
     "eight_bits": 0.02,
     "batch_size": 0.0,
     "rewards_agree": 0.01,
+    "as_strong_as_autoattack": 0.2,
 }
 """The largest values of a sound model; for shares of images, the largest share over endlessly many images."""
 GPU_BATCH_SIZE = 0.05

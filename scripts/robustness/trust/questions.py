@@ -126,6 +126,16 @@ QUESTIONS = {
         failed="One of the two attacks was stopped by its gradient, not by the model. Where they differ, believe the "
         "attack that fools more images.",
     ),
+    "as_strong_as_autoattack": Question(
+        title="As strong as AutoAttack",
+        words="AutoAttack needs less change",
+        asked="Do our attacks fool, within a budget, the images that AutoAttack fools within it? Of our attacks the "
+        "smallest change counts that made the model wrong. The value is the largest share of images, at one of the "
+        "dataset's budgets, that only AutoAttack fooled, in the norm in which a step of our attack is bounded. This "
+        "check is left out where AutoAttack is, or where no budget is in that norm.",
+        failed="The curves and the mean change are an upper bound on this model's robustness: much less change is "
+        "enough. Cite the robust accuracy.",
+    ),
 }
 """The checks by name, in the order of the table."""
 

@@ -109,13 +109,13 @@ class Dataset:
 
     @cached_property
     def clean(self) -> list[str]:
-        """The names of its models trained here without noise; how pretrained models were trained is not known."""
+        """The names of its models trained here on unchanged images; how pretrained models were trained is not known."""
         return [name for name in self.trained if self.entries[name]["data"] == "clean"]
 
     @cached_property
-    def has_noisy_models(self) -> bool:
-        """Whether any of its models is trained on noisy data."""
-        return "noisy" in map(model_entry.data, self.entries.values())
+    def kinds_of_data(self) -> set[str]:
+        """What any of its models is trained on: `clean`, `noisy`, `adversarial`."""
+        return set(map(model_entry.data, self.entries.values()))
 
     @cached_property
     def networks(self) -> list[tuple[str, int]]:
@@ -208,6 +208,11 @@ class Dataset:
         shards = self._ranges(self.bound_images)
         names = [f"autoattack/{{model}}/seed{{seed}}/{shard}.parquet" for shard in shards]
         return [path for name in names for path in self.of_every_network(name)]
+
+    def bound_shards_of(self, model: str, seed: int | str) -> list[str]:
+        """Return the records of AutoAttack on one model and seed."""
+        shards = self._ranges(self.bound_images)
+        return [f"{self.path}/autoattack/{model}/seed{seed}/{shard}.parquet" for shard in shards]
 
     def _ranges(self, total: int) -> list[str]:
         size = self.config["shard_images"]

@@ -33,8 +33,8 @@ def figure(study: Study, dataset: Dataset, *footnote: str, only: Iterable[str] |
 
 
 def how_attacked(dataset: Dataset) -> tuple[str, str, str]:
-    """Return the sentences about the paper's attack, the noisy models, and the number of attacked images."""
-    return sentences.attack(dataset), sentences.noise(dataset), sentences.attacked(dataset)
+    """Return the sentences about the paper's attack, changed training data, and the number of attacked images."""
+    return sentences.attack(dataset), sentences.changed_data(dataset), sentences.attacked(dataset)
 
 
 def bars(study: Study, wildcards: Wildcards) -> Spec:
@@ -49,17 +49,17 @@ def pictures(study: Study, wildcards: Wildcards) -> Spec:
     dataset = of(study, wildcards)
     images, seeds = sentences.counted(dataset.entry["attacked_images"], "attacked test image"), dataset.seeds
     shown = f"One of {images}; weights of seed {seeds[0]} ({sentences.counted(len(seeds), 'seed')})."
-    words = (sentences.attack(dataset), sentences.noise(dataset), shown)
+    words = (sentences.attack(dataset), sentences.changed_data(dataset), shown)
     return figure(study, dataset, *words, **{"class": wildcards.label})
 
 
 def training_curves(study: Study, wildcards: Wildcards) -> Spec:
     """Return the spec of the training curves of the models that are trained here."""
     dataset = of(study, wildcards)
-    means = "Training values are means over an epoch's batches, on noisy images where a model trains on those."
+    means = "Training values are means over an epoch's batches, on the changed images where a model trains on such."
     given = [model for model in dataset.models if model not in dataset.trained]
     untrained = f"Not trained here: {', '.join(given)}." if given else ""
-    words = (means, sentences.noise(dataset), sentences.training(dataset), untrained)
+    words = (means, sentences.changed_data(dataset), sentences.training(dataset), untrained)
     return figure(study, dataset, *words, only=dataset.trained)
 
 
@@ -88,7 +88,9 @@ def robustness_curves(study: Study, wildcards: Wildcards) -> Spec:
 def robust_accuracy(study: Study, wildcards: Wildcards) -> Spec:
     """Return the spec of the robust accuracy over the budgets of each norm."""
     dataset = of(study, wildcards)
-    return figure(study, dataset, sentences.bounded(dataset), sentences.noise(dataset), norms=list(dataset.budgets))
+    return figure(
+        study, dataset, sentences.bounded(dataset), sentences.changed_data(dataset), norms=list(dataset.budgets)
+    )
 
 
 def of_the_original_attack(study: Study, wildcards: Wildcards) -> Spec:
@@ -103,7 +105,7 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
     told = sentences.attack(dataset, targeted["attack"], "the target class", targeted["max_iterations"])
     confidence = study.config["attacks"][targeted["attack"]]["confidence"]
     own = {"model": wildcards.model, "required_confidence": confidence}
-    return figure(study, dataset, told, sentences.noise(dataset), **own)
+    return figure(study, dataset, told, sentences.changed_data(dataset), **own)
 
 
 def sensitivity(study: Study, wildcards: Wildcards) -> Spec:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from robustness.analysis.references import references_of
+from robustness.config.threat_models import NORM_OF_STEPS
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.params import Wildcards
 from robustness.workflow.study import Study
@@ -141,6 +142,20 @@ def checked_records(study: Study, wildcards: Wildcards) -> list[str]:
 def checked_images(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the images that `checked_records` belong to."""
     return _images(checked_records(study, wildcards))
+
+
+def checked_bounds(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return AutoAttack's records of one model, where it looks in the norm in which the paper's attack steps."""
+    dataset = of(study, wildcards)
+    norm = NORM_OF_STEPS[study.studied_attack["direction"]]
+    return dataset.bound_shards_of(wildcards.model, wildcards.seed) if norm in dataset.budgets else []
+
+
+def checked_measures(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the measures of each attack of ours on one model, which `checked_bounds` are compared with."""
+    folder, network = f"{of(study, wildcards).path}/attacks", f"{wildcards.model}/seed{wildcards.seed}"
+    names = study.own_attacks if checked_bounds(study, wildcards) else []
+    return [f"{folder}/{attack}/{network}/measures.parquet" for attack in names]
 
 
 def trust_checks(study: Study, wildcards: Wildcards) -> list[str]:

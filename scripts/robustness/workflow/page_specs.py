@@ -65,8 +65,8 @@ def whole_study(study: Study, command: str) -> Spec:
 
 
 def _settings(dataset: Dataset) -> list[str]:
-    """Return the sentences about the paper's attack, the noisy models and the training."""
-    return [sentences.attack(dataset), sentences.noise(dataset), sentences.training(dataset)]
+    """Return the sentences about the paper's attack, changed training data and the training."""
+    return [sentences.attack(dataset), sentences.changed_data(dataset), sentences.training(dataset)]
 
 
 def _shown(study: Study, dataset: Dataset) -> dict[str, Any]:

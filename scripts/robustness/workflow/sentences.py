@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from robustness.config.threat_models import attacks_of
+from robustness.config.threat_models import NORMS, attacks_of, in_words, value_of
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.sweep import Entry
 
@@ -19,9 +19,24 @@ def scale(config: Entry) -> str:
     return f"Scale {config['scale']['name']}: {config['scale']['title']}."
 
 
-def noise(dataset: Dataset) -> str:
-    """Return the sentence that says what noisy models were trained on; none where there is no such model."""
-    if not dataset.has_noisy_models:
+def changed_data(dataset: Dataset) -> str:
+    """Return the sentences that say what noisy and adversarial models were trained on; none without such models."""
+    return " ".join(filter(None, (_noise(dataset), _adversarial(dataset))))
+
+
+def _adversarial(dataset: Dataset) -> str:
+    if "adversarial" not in dataset.kinds_of_data:
+        return ""
+    entry = dataset.entry["adversarial"]
+    size, steps = in_words(value_of(entry["step_size"])), counted(entry["pgd_steps"], "step")
+    return (
+        "Adversarial models: in each epoch, every training image is changed by PGD (Madry et al., 2018) within "
+        f"{NORMS[entry['ball']]} ≤ {in_words(value_of(entry['epsilon']))}, in {steps} of {size}."
+    )
+
+
+def _noise(dataset: Dataset) -> str:
+    if "noisy" not in dataset.kinds_of_data:
         return ""
     entry = dataset.entry["augmentation"]
     if entry["kind"] == "gaussian_noise":

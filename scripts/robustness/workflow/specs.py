@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from robustness.config.threat_models import attacks_of
+from robustness.config.threat_models import attacks_of, value_of
 from robustness.data.folder_digest import digest
 from robustness.errors import UserError
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
@@ -69,17 +69,24 @@ def given_model(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def training(study: Study, wildcards: Wildcards) -> Spec:
-    """Return a model's architecture, training settings and, where it trains on noisy data, the augmentation."""
+    """Return a model's architecture, training settings and how its images are changed: augmentation, or attack."""
     dataset = of(study, wildcards)
     model = dataset.entries[wildcards.model]
     noise = model.get("augmentation", dataset.entry["augmentation"]) if model["data"] == "noisy" else None
+    attack = {"adversarial": budgeted(dataset.entry["adversarial"])} if model["data"] == "adversarial" else {}
     return {
         "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}",
         **_network(dataset, wildcards.model),
+        **attack,
         "training": study.config["training"] | model.get("training", {}),
         "augmentation": noise,
         "seed": int(wildcards.seed),
     }
+
+
+def budgeted(adversarial: Entry) -> Spec:
+    """Return the entry `adversarial` with its budget and its step as numbers, which may be written `8/255`."""
+    return {**adversarial} | {name: value_of(adversarial[name]) for name in ("epsilon", "step_size")}
 
 
 def _network(dataset: Dataset, model: str) -> Spec:

@@ -53,8 +53,8 @@ def small_name(dataset: str) -> str:
 
 
 def trained_at(name: str, model: Entry, sigma: float) -> str:
-    """Return a model's name in the small dataset at a noise level; a clean model is the same at all levels."""
-    return name if model_entry.data(model) == "clean" else f"{name}-sigma={sigma}"
+    """Return a model's name in the small dataset at a noise level; a model without noise is the same at all levels."""
+    return f"{name}-sigma={sigma}" if model_entry.data(model) == "noisy" else name
 
 
 def small_entry(entry: Entry, sweep: Sweep) -> dict[str, Any]:
