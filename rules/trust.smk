@@ -7,7 +7,6 @@ rule check_trust:
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
-        records=ask(inputs.checked_records),
         adversarial=ask(inputs.checked_images),
         bounds=ask(inputs.checked_bounds),
         measures=ask(inputs.checked_measures),
@@ -25,7 +24,7 @@ rule check_trust:
         spec=spec(specs.trust),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
-        " --records {input.records:q} --adversarial {input.adversarial:q}"
+        " --adversarial {input.adversarial:q}"
         " --bounds {input.bounds:q} --measures {input.measures:q} --table {output:q} --threads {threads}"
         " --log {log:q}"
 

@@ -1,7 +1,7 @@
 """Check whether what the attacks found about one model can be trusted.
 
-Reads weights, the test images, the shards (records and images) of the paper's attack and of the attack that it is
-compared with, and, where AutoAttack is used, its records and the measures of our attacks; writes a CSV with one row per
+Reads weights, the test images, the measures and the images of the paper's attack and of the attack that it is compared
+with, and, where AutoAttack is used, its records and the measures of all our attacks; writes a CSV with one row per
 check. A check that fails is a result: it does not make the script fail.
 """
 
@@ -20,7 +20,7 @@ from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.atomic import write_text
-from robustness.storage.grouping import check_rows, grouped
+from robustness.storage.grouping import check_rows, grouped, one_for_each
 from robustness.storage.records import read_arrays
 from robustness.storage.tensors import read_tensors
 from robustness.trust import checks as trust_checks
@@ -35,10 +35,9 @@ def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
     result.add_argument("--weights", type=Path, required=True, metavar="FILE")
     result.add_argument("--test", type=Path, required=True, metavar="FILE")
-    result.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × shards")
-    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="the same shards")
+    result.add_argument("--adversarial", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × shards")
     result.add_argument("--bounds", type=Path, nargs="*", default=[], metavar="FILE", help="AutoAttack's shards")
-    result.add_argument("--measures", type=Path, nargs="*", default=[], metavar="FILE", help="of each attack of ours")
+    result.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="one per attack")
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
     result.add_argument("--threads", type=int, default=1)
     result.add_argument("--batch-size", type=int, help="images evaluated at a time; changes no result")
@@ -46,17 +45,16 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    model, seed, entry, attacks, images = settings(options.spec, "model", "seed", "attack", "attacks", "images")
+    names = ("model", "seed", "attack", "attacks", "measured", "images")
+    model, seed, entry, attacks, measured, images = settings(options.spec, *names)
     title = f"trust checks of {model}, seed {seed}"
-    keys = [(model, seed, name) for name in attacks]
-    shards, images_of = (
-        grouped(paths, "model", "seed", "attack", expected=keys, shards=True)
-        for paths in (options.records, options.adversarial)
-    )
-    records: dict[str, Records] = {name: read_arrays(*shards[model, seed, name]) for name in attacks}
+    keys = ("model", "seed", "attack")
+    measures_of = one_for_each(options.measures, *keys, expected=[(model, seed, name) for name in measured])
+    images_of = grouped(options.adversarial, *keys, expected=[(model, seed, name) for name in attacks], shards=True)
+    for key, paths in images_of.items():
+        check_rows(measures_of[key], *paths)
+    measures: dict[str, Records] = {name: read_arrays(measures_of[model, seed, name]) for name in measured}
     adversarial = [path for paths in images_of.values() for path in paths]
-    for pair in zip([path for paths in shards.values() for path in paths], adversarial, strict=True):
-        check_rows(*pair)
     with devices.leased(options.threads) as device:
         network = weights.load(options.weights)
         spec = read_spec(entry, weights.classes(options.weights), title)
@@ -64,14 +62,15 @@ def main(options: argparse.Namespace) -> None:
         (shown,) = read_tensors(options.test, "images", rows=slice(1))
         size = options.batch_size or fitting_batch_size(attackable, shown.shape[1:], spec, device)
         subject = Subject(network, attackable, spec, seed, size, title)
-        evidence = gathered(options.test, adversarial, records, spec, images, device)
+        evidence = gathered(options.test, adversarial, {name: measures[name] for name in attacks}, spec, images, device)
         total = trust_checks.evaluations(subject, evidence)
         with Progress(title, total, "evaluations") as progress, progress.counting(attackable):
             checks = trust_checks.all_checks(subject, evidence)
     if options.bounds and evidence.attacked:
         of_model = grouped(options.bounds, "model", "seed", expected=[(model, seed)], shards=True)[model, seed]
-        measures = [read_arrays(path) for path in options.measures]
-        checks.append(as_strong_as_autoattack(read_arrays(*of_model), measures, NORM_OF_STEPS[spec.direction]))
+        checks.append(
+            as_strong_as_autoattack(read_arrays(*of_model), list(measures.values()), NORM_OF_STEPS[spec.direction])
+        )
     for name in questions.QUESTIONS.keys() - {check.name for check in checks}:
         _LOG.info("%s is left out", name)
     for check in checks:

@@ -874,17 +874,22 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
 ) -> None:
     attacked(study, "basic-clean", 0, 12, tmp_path, attack="strong")
     attacked(study, "basic-clean", 12, 30, tmp_path, attack="strong")
-    shards = [folder / name for folder in (study / "basic-clean", tmp_path) for name in ("0-12", "12-30")]
-    spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": ["original", "strong"], "images": 10}
+    records = [tmp_path / f"{name}.parquet" for name in ("0-12", "12-30")]
+    images = [
+        folder / f"{name}.safetensors" for folder in (study / "basic-clean", tmp_path) for name in ("0-12", "12-30")
+    ]
+    flags = ["--test", study / "test", "--records", *records, "--adversarial", *images[2:]]
+    call(measure_attack, {"changed_pixel_threshold": 0.1}, *flags, "--measures", tmp_path / "measures")
+    measures = ["--measures", study / "basic-clean" / "measures", tmp_path / "measures"]
+    attacks = ["original", "strong"]
+    spec = {"model": "basic-clean", "seed": 1, "attack": ATTACK, "attacks": attacks, "measured": attacks, "images": 10}
     autoattack_found = bounded(study, tmp_path / "bounds", (0, 12), (12, 30))[:2]
     for name, size in (("some", batch_size), ("all", 10)):
         call(
             check_trust,
             spec,
             *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
-            *("--records", *(f"{shard}.parquet" for shard in shards)),
-            *("--adversarial", *(f"{shard}.safetensors" for shard in shards)),
-            *("--bounds", *autoattack_found, "--measures", study / "basic-clean" / "measures"),
+            *("--adversarial", *images, "--bounds", *autoattack_found, *measures),
             *("--table", tmp_path / f"{name}.csv", "--batch-size", size),
         )
     assert (tmp_path / "some.csv").read_bytes() == (tmp_path / "all.csv").read_bytes()
@@ -893,8 +898,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             check_trust,
             spec,
             *("--weights", study / "basic-clean" / "w", "--test", study / "test", "--table", tmp_path / "none.csv"),
-            *("--records", *(f"{shard}.parquet" for shard in shards[:-1])),
-            *("--adversarial", *(f"{shard}.safetensors" for shard in shards[:-1])),
+            *("--adversarial", *images[:-1], *measures),
         )
     table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
     assert len(table) == 13

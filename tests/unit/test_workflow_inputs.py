@@ -29,19 +29,15 @@ def test_data_are_prepared_from_what_was_downloaded_or_from_the_users_own_images
 
 def test_images_are_listed_as_their_records_are() -> None:
     study = made_study(**SEEDS)
-    for records, images in (
-        (inputs.attack_records, inputs.attack_images),
-        (inputs.checked_records, inputs.checked_images),
-    ):
-        found = [path.removesuffix(".parquet") for path in records(study, job(seed="1"))]
-        assert found
-        assert [path.removesuffix(".safetensors") for path in images(study, job(seed="1"))] == found
-        assert all("/seed1/" in path and "/basic-clean/" in path for path in found)
+    found = [path.removesuffix(".parquet") for path in inputs.attack_records(study, job(seed="1"))]
+    assert found
+    assert [path.removesuffix(".safetensors") for path in inputs.attack_images(study, job(seed="1"))] == found
+    assert all("/seed1/" in path and "/basic-clean/" in path for path in found)
 
 
 def test_checks_read_attack_by_attack() -> None:
     study = made_study(**SEEDS)
-    found = [path.split("/")[3] for path in inputs.checked_records(study, job())]
+    found = [path.split("/")[3] for path in inputs.checked_images(study, job())]
     assert found == ["original"] * 2 + ["strong"] * 2
 
 
@@ -180,4 +176,5 @@ def test_trust_checks_compare_with_autoattack_in_the_norm_of_the_attacks_steps_w
     ]
     for without in ({"autoattack": None}, {"datasets": {"mnist": {"threat_models": {"linf": None}}}}):
         study = made_study(**without)
-        assert inputs.checked_bounds(study, job()) == inputs.checked_measures(study, job()) == []
+        assert inputs.checked_bounds(study, job()) == []
+        assert inputs.measured_for_trust(study, job()) == study.checked_attacks

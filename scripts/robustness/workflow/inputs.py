@@ -132,16 +132,11 @@ def _images(records: list[str]) -> list[str]:
 # ---- trust checks and judges ----------------------------------------------------------------------------------------
 
 
-def checked_records(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the records of all shards of the checked attacks on one model, attack by attack."""
+def checked_images(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the adversarial images of the checked attacks on one model, attack by attack."""
     dataset, network = of(study, wildcards), f"{wildcards.model}/seed{wildcards.seed}"
     folders = [f"{dataset.path}/attacks/{attack}/{network}" for attack in study.checked_attacks]
-    return [f"{folder}/{shard}.parquet" for folder in folders for shard in dataset.shards]
-
-
-def checked_images(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the images that `checked_records` belong to."""
-    return _images(checked_records(study, wildcards))
+    return [f"{folder}/{shard}.safetensors" for folder in folders for shard in dataset.shards]
 
 
 def checked_bounds(study: Study, wildcards: Wildcards) -> list[str]:
@@ -151,11 +146,15 @@ def checked_bounds(study: Study, wildcards: Wildcards) -> list[str]:
     return dataset.bound_shards_of(wildcards.model, wildcards.seed) if norm in dataset.budgets else []
 
 
+def measured_for_trust(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the attacks whose measures a model's checks read: all of ours where `checked_bounds` has records."""
+    return study.own_attacks if checked_bounds(study, wildcards) else study.checked_attacks
+
+
 def checked_measures(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the measures of each attack of ours on one model, which `checked_bounds` are compared with."""
+    """Return the measures on one model of the attacks of `measured_for_trust`."""
     folder, network = f"{of(study, wildcards).path}/attacks", f"{wildcards.model}/seed{wildcards.seed}"
-    names = study.own_attacks if checked_bounds(study, wildcards) else []
-    return [f"{folder}/{attack}/{network}/measures.parquet" for attack in names]
+    return [f"{folder}/{attack}/{network}/measures.parquet" for attack in measured_for_trust(study, wildcards)]
 
 
 def trust_checks(study: Study, wildcards: Wildcards) -> list[str]:

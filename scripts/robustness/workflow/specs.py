@@ -15,7 +15,7 @@ from robustness.config.threat_models import attacks_of, value_of
 from robustness.data.folder_digest import digest
 from robustness.errors import UserError
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
-from robustness.workflow.inputs import judges, of, swept_models
+from robustness.workflow.inputs import judges, measured_for_trust, of, swept_models
 from robustness.workflow.params import Wildcards
 from robustness.workflow.study import Study
 from robustness.workflow.sweep import Entry
@@ -177,12 +177,13 @@ def examples(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def trust(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the paper's attack on one model, the attacks whose records are checked, and on how many images."""
+    """Return the paper's attack on one model, the attacks that are checked or compared, and on how many images."""
     dataset = of(study, wildcards)
     return {
         "model": wildcards.model,
         "attack": dataset.attack_settings(study.attacks[STUDIED_ATTACK]),
         "attacks": study.checked_attacks,
+        "measured": measured_for_trust(study, wildcards),
         "seed": int(wildcards.seed),
         "images": study.config["trust"]["images"],
     }
