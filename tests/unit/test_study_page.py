@@ -112,6 +112,10 @@ def test_titles_and_sentences_are_shown_as_they_are_and_never_as_markup(text: st
     assert HOSTILE in words(text)
 
 
+def test_the_page_says_how_many_images_were_read_and_what_was_passed_over(text: str) -> None:
+    assert "The source: 5,000 images read; passed over: files ending in .heic: 3." in words(text)
+
+
 def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str, Any]], text: str) -> None:
     results, _ = study
     table = pandas.read_csv(results / "mnist" / "tables" / "robustness.csv")
@@ -224,7 +228,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
     for model, value in medians.items():
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
-    changed = files.Dataset("mnist", {"robustness": table}, {}, [], {})
+    changed = files.Dataset("mnist", {"robustness": table}, {}, [], {}, dataset.images)
     assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 

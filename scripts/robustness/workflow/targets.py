@@ -61,10 +61,11 @@ def manifests(study: Study) -> list[str]:
 
 
 def stamped(dataset: Dataset) -> list[str]:
-    """Return files that say with which packages and device a dataset's models were trained, attacked and measured."""
+    """Return files that say what was read of a dataset, and how its models were trained, attacked and measured."""
     names = (
         "models/{model}/seed{seed}/model.json",
         f"attacks/{STUDIED_ATTACK}/{{model}}/seed{{seed}}/{dataset.shards[0]}.parquet",
         f"attacks/{STUDIED_ATTACK}/{{model}}/seed{{seed}}/measures.parquet",
     )
-    return [path for name in names for path in dataset.of_every_network(name)]
+    counts = f"{dataset.path}/data/counts.json"
+    return [counts, *(path for name in names for path in dataset.of_every_network(name))]
