@@ -168,5 +168,6 @@ def test_every_figure_is_made_as_svg_and_as_png() -> None:
 def test_provenance_is_read_from_the_first_shard_of_every_network() -> None:
     study = made_study(**SEEDS)
     found = targets.stamped(study.datasets["mnist"])
-    assert len(found) == 3 * 4 * 2
+    assert found[0] == "out/mnist/data/counts.json"
+    assert len(found) == 1 + 3 * 4 * 2
     assert "out/mnist/attacks/original/basic-clean/seed1/0-200.parquet" in found
