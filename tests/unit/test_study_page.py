@@ -274,6 +274,15 @@ def test_optional_tables_are_shown_where_they_are_there(tmp_path: Path, name: st
     assert 'data-sort="1.2345">1.23<span class="interval">1.00 to 2.00</span>' in text
 
 
+def test_references_that_no_model_is_like_are_shown_without_values_of_ours(tmp_path: Path) -> None:
+    spec = write_study(tmp_path)
+    spec["datasets"][0]["tables"] = [*spec["datasets"][0]["tables"], "references"]
+    row = {"source": "S", "table": "T", "their_attack": "A", "statistic": "mean", "norm": "l2", "their_value": 0.17}
+    row |= {"comparable": "no", "why": "No model of this configuration is like theirs."}
+    pandas.DataFrame([row]).to_csv(tmp_path / "mnist" / "tables" / "references.csv", index=False)
+    assert "0.170 – – – – no No model of this configuration is like theirs." in words(rendered(tmp_path, spec))
+
+
 def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) -> None:
     write_study(tmp_path)
     folder = tmp_path / "mnist" / "figures"
