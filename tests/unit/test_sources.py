@@ -416,6 +416,13 @@ def test_damaged_images_are_counted_and_five_are_named(tmp_path: Path) -> None:
     assert [name in str(caught.value) for name in damaged] == [True] * 5 + [False] * 2
 
 
+def test_a_reason_that_several_images_share_is_said_once(tmp_path: Path) -> None:
+    write_tree(tmp_path, dict.fromkeys(image_tree(), b"%!PS-Adobe-3.0 EPSF-3.0"))
+    with pytest.raises(UserError, match=r"10 images .* read: test/cat/0\.png, test/cat/1\.png, ") as caught:
+        read_folder(tmp_path)
+    assert str(caught.value).count("not an image of a format that is read") == 1
+
+
 def test_a_truncated_jpeg_is_damaged(tmp_path: Path) -> None:
     jpeg = image_file(random_images(1, 6, 8, 3)[0], "JPEG")
     write_tree(tmp_path, {**image_tree(), "test/cat/0.jpg": jpeg[:-60]})

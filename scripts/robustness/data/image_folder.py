@@ -49,7 +49,7 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     """
     path = Path(source["path"])
     images: dict[_Place, Decoded] = {}
-    damaged: list[str] = []
+    damaged: list[tuple[_Place, str]] = []
     wrappers: set[tuple[str, ...]] = set()
     others: list[str] = []
     outside = 0
@@ -65,7 +65,7 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
         try:
             images[place] = decode(content)
         except Exception as error:  # Pillow raises many kinds for damaged files, by their format
-            damaged.append(f"{place} ({without_addresses(error)})")
+            damaged.append((place, without_addresses(error)))
     passed = passed_over(others) + Counter({OUTSIDE: outside})
     if damaged:
         raise UserError(_sentence_about_damaged(path, damaged))
@@ -130,8 +130,11 @@ def _arrays(
 # --- sentences -------------------------------------------------------------------------------------------------------
 
 
-def _sentence_about_damaged(path: Path, damaged: Sequence[str]) -> str:
-    named = ", ".join(damaged[:NAMED_FILES])
+def _sentence_about_damaged(path: Path, damaged: Sequence[tuple[_Place, str]]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for place, reason in damaged[:NAMED_FILES]:
+        by_reason.setdefault(reason, []).append(str(place))
+    named = "; ".join(f"{', '.join(places)} ({reason})" for reason, places in by_reason.items())
     more = f" and {len(damaged) - NAMED_FILES} more" if len(damaged) > NAMED_FILES else ""
     plural = "s" if len(damaged) > 1 else ""
     return f"{path} has {len(damaged)} image{plural} that cannot be read: {named}{more}; repair or remove them"
