@@ -15,7 +15,7 @@ FIRST := examples_7 mean_change
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
-.PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format study \
+.PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format targets study \
   snakemake-report docs bench bench-training bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
@@ -67,6 +67,9 @@ format: $(STAMP) ## format the code
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
+
+targets: $(STAMP) ## list what can be asked for by name (SCALE=demo for the demo's)
+	@$(BIN)/snakemake --list-target-rules $(OVERLAY)
 
 study: $(STAMP) ## the study as one page, study.html in the folder of results (SCALE=demo for the demo's)
 	$(BIN)/snakemake --cores $(CORES) write_study_page $(OVERLAY)

@@ -28,8 +28,28 @@ INTRODUCTION = """\
 <!-- Written by docs/write_configuration.py (`make docs`): change schemas/config.schema.yaml instead. -->
 
 [config.yaml](../config.yaml) is the default; `--configfile FILE` lays another file over it, key by key; several files
-may be given. `--config KEY=VALUE` sets one key at the top level. A key that is not listed here is refused by name. A
-value that is not allowed stops the run with a sentence, before any job starts:
+may be given. `--config KEY=VALUE` sets one key at the top level, and a key below it by the mappings around it, since
+Snakemake refuses names with dots: `--config 'attacks={original: {confidence: 0.95}}'`.
+
+`null` removes what a file inherits: a source, an architecture, an attack, a dataset, its augmentation or threat models,
+one of its models, or a model's key. This study of CIFAR-10 has one's own network and no other:
+
+```yaml
+study: [cifar]
+datasets:
+  cifar:
+    models:
+      resnet-clean: null
+      resnet-noisy: null
+      deep_resnet-clean: null
+      deep_resnet-noisy: null
+      mine: { factory: my_networks:small, kwargs: {}, normalisation: null, weights: mine.pt }
+targeted: null # leaves out the attack toward each class
+sensitivity: null # is about the paper's models
+```
+
+A key that is not listed here is refused by name. A key that is given twice is named with both lines. A value that is
+not allowed stops the run with a sentence, before any job starts:
 
     datasets.mnist.alpha is "1e-3", but must be a number above 0 and at most 1: YAML reads 1e-3 as text; write 0.001
 

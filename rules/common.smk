@@ -7,7 +7,10 @@ import shlex
 from contextlib import contextmanager
 from pathlib import Path
 
+from robustness.config.command_line import with_given
+from robustness.config.removals import without_removed
 from robustness.config.validate import checked, read_yaml
+from robustness.config.yaml_text import check_files
 from robustness.errors import UserError
 from robustness.workflow import (
     attack_jobs,
@@ -41,8 +44,10 @@ def plain_errors():
 def checked_study():
     """Return the study that a sound configuration describes, in the order of config.yaml."""
     root = Path(workflow.basedir)
-    checked(config, root / "schemas" / "config.schema.yaml")
-    study = Study(in_order(config, read_yaml(root / "config.yaml")), root)
+    check_files([root / "config.yaml", *workflow.config_settings.configfiles])
+    settings = without_removed(with_given(config, workflow.config_settings.config))
+    checked(settings, root / "schemas" / "config.schema.yaml")
+    study = Study(in_order(settings, read_yaml(root / "config.yaml")), root)
     start.check_given_weights(study)
     start.check_sweeps(study)
     return study

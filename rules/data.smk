@@ -31,6 +31,7 @@ rule prepare_data:
         train=f"{RESULTS}/{{dataset}}/data/train.safetensors",
         validation=f"{RESULTS}/{{dataset}}/data/validation.safetensors",
         test=f"{RESULTS}/{{dataset}}/data/test.safetensors",
+        counts=f"{RESULTS}/{{dataset}}/data/counts.json",
     log:
         f"{RESULTS}/{{dataset}}/logs/prepare_data.log",
     benchmark:
@@ -43,7 +44,8 @@ rule prepare_data:
         manifest=ask(inputs.manifest_option),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} {params.manifest:q}"
-        " --train {output.train:q} --validation {output.validation:q} --test {output.test:q} --log {log:q}"
+        " --train {output.train:q} --validation {output.validation:q} --test {output.test:q}"
+        " --counts {output.counts:q} --log {log:q}"
 
 
 rule sample_augmentation:

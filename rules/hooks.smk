@@ -6,10 +6,12 @@ import time
 from robustness.runtime.forkserver import ForkServer, is_wanted, modules_for
 from robustness.runtime.terminal import Bars
 from robustness.workflow import hooks
+from snakemake.logging import logger
 
 STARTED = time.time()
 BARS = Bars(sys.stderr)
 SERVER = ForkServer()
+logger.addFilter(hooks.advice(STUDY, lambda: [rule.name for rule in workflow.rules if not rule.has_wildcards()]))
 
 
 onstart:

@@ -3,7 +3,8 @@
 Reads the files that a manifest of `download_data.py` names (their checksums are verified once more), or what an
 installed package or a folder of images holds. Writes three safetensors files with `images` uint8 (N, C, H, W),
 `labels` int64 (N,) and `index` int64 (N,), the images' rows in the source; their headers hold the class names and the
-provenance. Everything after it knows only this format.
+provenance. Everything after it knows only this format. Also writes, and logs, how many images were read, and how many
+files were passed over or changed, by reason.
 """
 
 from __future__ import annotations
@@ -11,14 +12,16 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+from dataclasses import asdict
 from pathlib import Path
 
+from robustness.data.account import sentence
 from robustness.data.source import read
 from robustness.data.splits import split
 from robustness.data.verified import VerifiedFile, read_verified
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run, settings
-from robustness.storage.atomic import read_json
+from robustness.storage.atomic import read_json, write_json
 from robustness.storage.format_version import check_format
 from robustness.storage.identity import Identity
 from robustness.storage.provenance import stamp
@@ -38,6 +41,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     for name in ("train", "validation", "test"):
         command_line.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", help=f"the {name} images")
+    command_line.add_argument(
+        "--counts", type=Path, required=True, metavar="JSON", help="what was read and passed over"
+    )
     return command_line
 
 
@@ -48,6 +54,8 @@ def main(options: argparse.Namespace) -> None:
     )
     files = _downloaded(options.manifest, options.downloads, source)
     images = read(source, classes, files)
+    lossy = images.account.passed_over or images.account.changed
+    logging.log(logging.WARNING if lossy else logging.INFO, "%s: %s", dataset, sentence(images.account))
     found = list(images.train_images.shape[1:])
     if found != size:
         raise UserError(f"the images of {dataset} are {found}: set datasets.{dataset}.image_size (now {size}) to that")
@@ -57,6 +65,7 @@ def main(options: argparse.Namespace) -> None:
         path = getattr(options, name)
         write_tensors(path, {"images": part.images, "labels": part.labels, "index": part.index}, metadata)
         logging.info("%s: %d images of %s", path, len(part.labels), "x".join(map(str, part.images.shape[1:])))
+    write_json(options.counts, asdict(images.account) | metadata)
 
 
 def _downloaded(manifest: Path | None, downloads: Path | None, source: dict[str, object]) -> dict[str, VerifiedFile]:

@@ -90,6 +90,9 @@ def _model(name: str, title: str, data: str = "clean") -> dict[str, str]:
 
 def _write_dataset(folder: Path, models: list[str], censored: int) -> None:
     tables = folder / "tables"
+    (folder / "data").mkdir(parents=True)
+    counts = {"read": 5000, "passed_over": {"files ending in .heic": 3}, "changed": {}}
+    (folder / "data" / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
     sizes = {"architecture": "basic", "parameters": 12345, "layers": 5, "skip_connections": None, "gflops": 7.94e-05}
     _csv(tables / "models.csv", [{"model": model} | sizes for model in models])
     accuracy = {"seeds": 1, "test_images": 1000, "accuracy": 0.91337, "accuracy_low": 0.9, "accuracy_high": 0.92}

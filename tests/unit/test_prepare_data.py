@@ -33,6 +33,7 @@ def prepare(folder: Path, spec: dict[str, Any], *flags: str) -> dict[str, Path]:
     command = ["--spec", json.dumps(spec), *flags]
     for name, path in outputs.items():
         command += [f"--{name}", str(path)]
+    command += ["--counts", str(folder / "data" / "counts.json")]
     prepare_data.main(prepare_data.arguments().parse_args(command))
     return outputs
 
@@ -91,6 +92,20 @@ def test_a_folder_of_images_is_found_from_the_working_directory(
     spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], counts)
     (images,) = read_tensors(prepare(tmp_path, spec)["train"], "images")
     assert images.shape == (5, 3, 6, 8)
+
+
+def test_what_was_read_and_passed_over_is_counted_in_the_log_and_in_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_tree(tmp_path / "pets", {**image_tree(), "train/cat/a.heic": b"", "train/cat/b.HEIC": b"", ".git/x": b""})
+    monkeypatch.chdir(tmp_path)
+    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
+    prepare(tmp_path, spec)
+    said = "made: 10 images read; passed over: files ending in .heic: 2, hidden files and folders: 1"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [said]
+    counts = json.loads((tmp_path / "data" / "counts.json").read_text(encoding="utf-8"))
+    assert counts["read"] == 10
+    assert counts["passed_over"] == {"files ending in .heic": 2, "hidden files and folders": 1}
 
 
 def test_images_of_another_size_than_configured_are_refused_with_their_size(

@@ -112,6 +112,10 @@ def test_titles_and_sentences_are_shown_as_they_are_and_never_as_markup(text: st
     assert HOSTILE in words(text)
 
 
+def test_the_page_says_how_many_images_were_read_and_what_was_passed_over(text: str) -> None:
+    assert "The source: 5,000 images read; passed over: files ending in .heic: 3." in words(text)
+
+
 def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str, Any]], text: str) -> None:
     results, _ = study
     table = pandas.read_csv(results / "mnist" / "tables" / "robustness.csv")
@@ -224,7 +228,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
     for model, value in medians.items():
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
-    changed = files.Dataset("mnist", {"robustness": table}, {}, [], {})
+    changed = files.Dataset("mnist", {"robustness": table}, {}, [], {}, dataset.images)
     assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
 
 
@@ -280,6 +284,15 @@ def test_optional_tables_are_shown_where_they_are_there(tmp_path: Path, name: st
     text = rendered(tmp_path, spec)
     Page(text)
     assert 'data-sort="1.2345">1.23<span class="interval">1.00 to 2.00</span>' in text
+
+
+def test_references_that_no_model_is_like_are_shown_without_values_of_ours(tmp_path: Path) -> None:
+    spec = write_study(tmp_path)
+    spec["datasets"][0]["tables"] = [*spec["datasets"][0]["tables"], "references"]
+    row = {"source": "S", "table": "T", "their_attack": "A", "statistic": "mean", "norm": "l2", "their_value": 0.17}
+    row |= {"comparable": "no", "why": "No model of this configuration is like theirs."}
+    pandas.DataFrame([row]).to_csv(tmp_path / "mnist" / "tables" / "references.csv", index=False)
+    assert "0.170 – – – – no No model of this configuration is like theirs." in words(rendered(tmp_path, spec))
 
 
 def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) -> None:

@@ -196,6 +196,21 @@ def pictures(count: int, image: ImageShape = COLOUR) -> Tensor:
     return torch.rand((count, image.channels, image.height, image.width), generator=generator)
 
 
+def test_a_script_that_ends_the_program_is_named(tmp_path: Path) -> None:
+    write_tree(
+        tmp_path,
+        {
+            "script.py": b"import argparse\nargparse.ArgumentParser().parse_args(['--unknown'])\n",
+            "ending.py": b"import sys\ndef build():\n    sys.exit('no data')\n",
+        },
+    )
+    entry = {"kwargs": {}, "normalisation": None}
+    with pytest.raises(UserError, match=r"'script:build': importing 'script' ends the program .*2.* under if __name__"):
+        user_models.built(entry | {"factory": "script:build"}, COLOUR)
+    with pytest.raises(UserError, match=r"'ending:build', called with kwargs {}, raises SystemExit: no data"):
+        user_models.built(entry | {"factory": "ending:build"}, COLOUR)
+
+
 def test_the_normalisation_is_a_layer_in_front_of_the_network() -> None:
     model, x = made("Small", normalisation={"mean": [0.1, 0.2, 0.3], "std": [0.5, 1.0, 2.0]}), pictures(5)
     by_hand = (x - torch.tensor([0.1, 0.2, 0.3]).view(1, 3, 1, 1)) / torch.tensor([0.5, 1.0, 2.0]).view(1, 3, 1, 1)

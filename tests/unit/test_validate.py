@@ -261,10 +261,10 @@ def test_one_seed_from_the_command_line_is_answered_with_a_list() -> None:
     )
 
 
-def test_a_list_of_seeds_from_the_command_line_arrives_as_text_and_is_explained() -> None:
+def test_numbers_in_quotes_are_explained() -> None:
     sentence = only(problems(seeds=["3"]))
     assert sentence.startswith('seeds[0] is "3", but must be a whole number')
-    assert sentence.endswith("so use a file and --configfile")
+    assert sentence.endswith("write 3 without quotes")
 
 
 @pytest.mark.parametrize("mirror", [None, "/srv/images", "mirrors/mnist", "https://example.org/mnist/"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_study import COMPARATORS, GIVEN, job, made_study, of_models
 
-from robustness.workflow import figure_specs, inputs, targets
+from robustness.workflow import figure_specs, hooks, inputs, targets
 
 SEEDS = {"results": "out", "seeds": [0, 1]}
 
@@ -161,10 +162,38 @@ def test_every_figure_is_made_as_svg_and_as_png() -> None:
     assert {path.removesuffix(".svg") for path in found[::2]} == {path.removesuffix(".png") for path in found[1::2]}
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("out/mnst/figures", "Did you mean out/mnist/figures"),
+        ("out/mnist/figures/mean_chnge.png", "Did you mean out/mnist/figures/mean_change.png"),
+        ("out/mnist/figures", "Ask for it without the slash at its end: out/mnist/figures"),
+        (
+            "results/own/data/train.safetensors",
+            "This configuration studies mnist and cifar, and its results are in out/",
+        ),
+    ],
+)
+def test_a_target_that_nothing_makes_gets_the_nearest_ones(asked: str, said: str) -> None:
+    study = made_study(results="out")
+    record = logging.makeLogRecord({"msg": f"MissingRuleException:\nNo rule to produce {asked} (if you use input …"})
+    assert hooks.advice(study, lambda: ["all", "out/mnist/figures", "out/cifar/tables"])(record)
+    first, _, advice = record.getMessage().rpartition("\n")
+    assert first.startswith(f"MissingRuleException:\nNo rule to produce {asked}")
+    assert advice.startswith(said)
+
+
+def test_other_messages_of_snakemake_stay_as_they_are() -> None:
+    record = logging.makeLogRecord({"msg": "%s jobs", "args": (3,)})
+    assert hooks.advice(made_study(), list)(record)
+    assert record.getMessage() == "3 jobs"
+
+
 def test_provenance_is_read_from_the_first_shard_of_every_network() -> None:
     study = made_study(**SEEDS)
     found = targets.stamped(study.datasets["mnist"])
-    assert len(found) == 3 * 4 * 2
+    assert found[0] == "out/mnist/data/counts.json"
+    assert len(found) == 1 + 3 * 4 * 2
     assert "out/mnist/attacks/original/basic-clean/seed1/0-200.parquet" in found
 
 

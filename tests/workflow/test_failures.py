@@ -15,7 +15,7 @@ import psutil
 import pytest
 from data_server import DataServer, serving
 from made_data import idx_files, image_tree, sha256, write_tree
-from running import DIGITS, Answer, Copy
+from running import DIGITS, Answer, Copy, counts
 
 PREPARED = f"{DIGITS}/data/test.safetensors"
 ACCURACY = f"{DIGITS}/tables/accuracy.csv"
@@ -93,6 +93,25 @@ def test_text_in_the_configuration_reaches_no_shell(working: Copy, tmp_path: Pat
 def test_a_mirror_over_plain_http_is_refused(fresh: Copy) -> None:
     answer = fresh.run("--dry-run", "--config", "mirror=http://example.org/data/", DIGITS)
     failed_with(answer, "mirror is", "http://example.org/data/", "must be null, a folder", "https://")
+
+
+def test_a_key_given_twice_stops_the_run_with_both_lines(fresh: Copy, tmp_path: Path) -> None:
+    overlay = tmp_path / "o.yaml"
+    overlay.write_text("datasets:\n  digits:\n    alpha: 0.1\n    title: Digits\n    alpha: 0.2\n", encoding="utf-8")
+    answer = fresh.run("--dry-run", DIGITS, config=str(overlay))
+    failed_with(answer, "o.yaml, lines 3 and 5: the key 'alpha' in datasets.digits is given twice")
+
+
+def test_a_misspelt_target_gets_the_nearest_one(fresh: Copy) -> None:
+    answer = fresh.run("--dry-run", "results/tiny/digts/figures")
+    failed_with(answer, "No rule to produce results/tiny/digts/figures", f"Did you mean {DIGITS}/figures")
+
+
+def test_the_command_line_sets_numbers_below_the_top_level_and_leaves_parts_out(fresh: Copy) -> None:
+    given = ["--config", "attacks={original: {confidence: 0.95}}", "targeted=null"]
+    jobs = fresh.plan(*given, DIGITS)
+    assert "attack_shard" in counts(jobs)
+    assert "attack_targets" not in counts(jobs)
 
 
 # ---- sources --------------------------------------------------------------------------------------------------------

@@ -276,9 +276,7 @@ def _as_number(text: str) -> str | None:
         return None
     if "e" in text.lower():
         return f"YAML reads {text} as text; write {number:f}"
-    return (
-        f"write {number:f} without quotes; lists on the command line can hold only text, so use a file and --configfile"
-    )
+    return f"write {number:f} without quotes"
 
 
 def dotted(key: Key) -> str:

@@ -7,6 +7,7 @@ dimension as 32 bits) and the values. Each file is checked against its header an
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import zlib
 from collections.abc import Mapping
@@ -60,7 +61,7 @@ def _values(file: VerifiedFile, dimensions: int) -> NDArray[np.uint8]:
         )
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     values = np.frombuffer(content, np.uint8, offset=header)
-    if values.size != np.prod(shape, dtype=np.int64):
+    if values.size != math.prod(shape):  # Python's numbers do not overflow
         announced = "x".join(map(str, shape))
         raise UserError(f"{file.path} has {values.size} values, but its header announces {announced}")
     return values.reshape(shape)

@@ -1,24 +1,24 @@
 """Reads images from a folder, or a tar or zip archive, with `train/<class>/<image>` and `test/<class>/<image>`.
 
-Archives are read member by member in memory; nothing is extracted. Errors name the files that are wrong.
+Errors name the files that are wrong. What is not read is counted.
 """
 
 from __future__ import annotations
 
-import io
-import lzma
-import tarfile
-import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from robustness.data.folder_digest import image_files, is_image
+from robustness.data.account import OUTSIDE, passed_over, reasons
+from robustness.data.archive import Files, check_size, members
+from robustness.data.folder_digest import all_files, is_image
+from robustness.data.image_file import Decoded, decode, without_addresses
 from robustness.data.splits import SourceImages
 from robustness.errors import UserError
 
@@ -41,74 +41,63 @@ class _Place:
 def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     """Read the images, (N, C, H, W), in the folder or archive `source["path"]`; labels follow the order of `classes`.
 
-    They are gray if every image is gray, else RGB. Hidden files and files without an extension of images are left out.
+    They are gray if every image is gray, else RGB. Hidden files, files without an extension of images and images
+    outside of train and test are passed over, and counted.
 
-    Raises `UserError` when the folders are not the `classes`, a class lacks images, or an image is damaged or of
-    another size than the first.
+    Raises `UserError` when the folders are not the `classes`, a class lacks images, or an image is damaged, cannot be
+    shown as `image_file.decode` says, or is of another size than the first.
     """
     path = Path(source["path"])
-    images: dict[_Place, NDArray[np.uint8]] = {}
-    damaged: list[str] = []
+    images: dict[_Place, Decoded] = {}
+    damaged: list[tuple[_Place, str]] = []
     wrappers: set[tuple[str, ...]] = set()
+    others: list[str] = []
+    outside = 0
     for name, content in _files(path):
+        if content is None:
+            others.append(name)
+            continue
         wrapper, place = _placed(path, name)
         if place is None:
+            outside += 1
             continue
         wrappers.add(wrapper)
         try:
-            images[place] = _decode(content)
+            images[place] = decode(content)
         except Exception as error:  # Pillow raises many kinds for damaged files, by their format
-            damaged.append(f"{place} ({error})")
+            damaged.append((place, without_addresses(error)))
+    passed = passed_over(others) + Counter({OUTSIDE: outside})
     if damaged:
         raise UserError(_sentence_about_damaged(path, damaged))
     if len(wrappers) > 1:
         raise UserError(f"{path} holds several train and test folders: leave one train and one test folder in it")
-    _check_classes(path, images, classes)
-    places = sorted(images)
-    _check_sizes(path, places, images)
+    pixels = {place: images[place].pixels for place in sorted(images)}
+    with _also_told(passed):
+        _check_classes(path, pixels, classes)
+    _check_sizes(path, list(pixels), pixels)
     # Decided by all images, because the first one of an archive is a matter of how it was packed.
-    depth = 3 if any(image.ndim == 3 for image in images.values()) else 1
-    train, test = ([place for place in places if place.part == part] for part in PARTS)
-    return SourceImages.in_order(*_arrays(train, images, depth, classes), *_arrays(test, images, depth, classes))
+    depth = 3 if any(image.ndim == 3 for image in pixels.values()) else 1
+    train, test = ([place for place in pixels if place.part == part] for part in PARTS)
+    found = SourceImages.in_order(*_arrays(train, pixels, depth, classes), *_arrays(test, pixels, depth, classes))
+    return replace(
+        found, passed_over=passed, changed=Counter(note for image in images.values() for note in image.notes)
+    )
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the path (with /) and the content of each image file in a folder or archive."""
+def _files(path: Path) -> Files:
+    """Yield the path (with /) of each file in a folder or archive, and the content if it is an image by its name."""
     if path.is_dir():
-        for name, file in image_files(path).items():
-            yield name, Path(file).read_bytes()
-        return
-    if not path.exists():
+        for name, file in all_files(path).items():
+            if is_image(name):
+                check_size(file.path, file.stat().st_size)
+            yield name, Path(file).read_bytes() if is_image(name) else None
+    elif path.exists():
+        yield from members(path)
+    else:
         raise UserError(f"{path} does not exist: set the source's 'path' to a folder or a tar or zip archive")
-    try:
-        if zipfile.is_zipfile(path):
-            yield from _zip_members(path)
-        elif tarfile.is_tarfile(path):
-            yield from _tar_members(path)
-        else:
-            raise UserError(f"{path} is neither a folder nor a tar or zip archive that can be read")
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise UserError(f"{path} is a damaged archive ({error}): download or copy it again") from None
-    except RuntimeError as error:  # zipfile's word for a password
-        raise UserError(f"{path} cannot be read: {error}") from None
-
-
-def _tar_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with tarfile.open(path) as archive:
-        for member in archive:  # in the order of the archive: jumping back would unpack it from the start again
-            file = archive.extractfile(member) if member.isfile() and is_image(member.name) else None
-            if file is not None:
-                yield member.name, file.read()
-
-
-def _zip_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if not member.is_dir() and is_image(member.filename):
-                yield member.filename, archive.read(member)
 
 
 def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
@@ -126,16 +115,6 @@ def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
-def _decode(content: bytes) -> NDArray[np.uint8]:
-    """Return the pixels of an image file: (H, W) if it is gray, (H, W, 3) if not."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content)) as image:
-        if image.mode.startswith(("I", "F")):  # Pillow would clip these, not scale them
-            raise ValueError("more than 8 bits per channel")
-        return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB"))
-
-
 def _arrays(
     places: Sequence[_Place], images: Mapping[_Place, NDArray[np.uint8]], depth: int, classes: Sequence[str]
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -151,11 +130,23 @@ def _arrays(
 # --- sentences -------------------------------------------------------------------------------------------------------
 
 
-def _sentence_about_damaged(path: Path, damaged: Sequence[str]) -> str:
-    named = ", ".join(damaged[:NAMED_FILES])
+def _sentence_about_damaged(path: Path, damaged: Sequence[tuple[_Place, str]]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for place, reason in damaged[:NAMED_FILES]:
+        by_reason.setdefault(reason, []).append(str(place))
+    named = "; ".join(f"{', '.join(places)} ({reason})" for reason, places in by_reason.items())
     more = f" and {len(damaged) - NAMED_FILES} more" if len(damaged) > NAMED_FILES else ""
     plural = "s" if len(damaged) > 1 else ""
     return f"{path} has {len(damaged)} image{plural} that cannot be read: {named}{more}; repair or remove them"
+
+
+@contextmanager
+def _also_told(passed: Mapping[str, int]) -> Iterator[None]:
+    """Let an error about images that are missing also say what was passed over."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{error} (passed over: {reasons(passed)})" if passed else str(error)) from None
 
 
 def _check_classes(path: Path, images: Mapping[_Place, NDArray[np.uint8]], classes: Sequence[str]) -> None:

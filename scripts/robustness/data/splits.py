@@ -7,11 +7,12 @@ somebody asks for more images.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from robustness.data.account import Account
 from robustness.errors import UserError
 
 TRAINING_ORDER_SEED = 0
@@ -24,6 +25,7 @@ class SourceImages:
 
     Images are uint8 (N, C, H, W), labels int64 (N,) from 0 on. The rows are int64 (N,): the place of each image in the
     source's own order, counted within its training or test images, or through the whole where a source has no test set.
+    What was passed over or changed is counted by reason (`robustness.data.account`).
     """
 
     train_images: NDArray[np.uint8]
@@ -32,6 +34,13 @@ class SourceImages:
     test_images: NDArray[np.uint8]
     test_labels: NDArray[np.int64]
     test_rows: NDArray[np.int64]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def account(self) -> Account:
+        """The counts of images that were read, and of what was passed over or changed."""
+        return Account(len(self.train_labels) + len(self.test_labels), dict(self.passed_over), dict(self.changed))
 
     @classmethod
     def in_order(

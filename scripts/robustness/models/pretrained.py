@@ -1,13 +1,15 @@
-"""Reads the weights of a pretrained model: a safetensors file, or a state dict that PyTorch saved.
+"""Gives a network the weights of a pretrained model, as people save them.
 
-A pickle in the file is only ever read as tensors (`weights_only=True`), so it runs no code. Errors name key by key what
-does not fit.
+Finds the weights in a checkpoint by trying which part of it fits the network, under which prefix of its names. Where
+just one does, it is loaded, and the log says what was taken; otherwise an error names key by key what does not fit, or
+the parts to choose from.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,85 +17,213 @@ import torch
 from torch import Tensor, nn
 
 from robustness.errors import UserError
+from robustness.models import weight_files
+
+_LOG = logging.getLogger(__name__)
 
 _NAMED = 5  # how many keys a sentence names
+_DEEPEST = 3  # dictionaries around the weights
+_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What DataParallel, torch.compile and others add to names, at any place."""
+_MAY_LACK = ("num_batches_tracked", "_extra_state")
+"""Ends of names that an older file does not have, and that no answer depends on."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Weights in a file: where they are, the prefix of their names, and the values by their names after the prefix."""
+
+    keys: tuple[str, ...]
+    prefix: str
+    values: Mapping[str, Any]
+    outside: tuple[str, ...]
+
+    def __str__(self) -> str:
+        where = "checkpoint" + "".join(f"['{key}']" for key in self.keys) if self.keys else "the file"
+        return where + (f", where names begin with '{self.prefix}'" if self.prefix else "")
 
 
 def load_into(network: nn.Module, path: Path) -> None:
     """Give `network` the weights in `path`.
 
-    Raises `UserError` when the file is missing, damaged or not a state dict, or when a key is missing, unknown, of
-    another shape, or holds values that are not finite.
+    Raises `UserError` when the file is missing, damaged or holds no weights, when several parts of it would fit, or
+    when a key is missing, unknown, of another shape or kind, or holds values that are not finite.
     """
-    given = _read(path)
+    content = weight_files.read(path)
     expected = network.state_dict()
-    missing = [name for name in expected if name not in given and not name.endswith("num_batches_tracked")]
-    unknown = [name for name in given if name not in expected]
-    if missing or unknown:
-        raise UserError(f"{path} does not fit the network: {_differences(missing, unknown)}{_advice(given, expected)}")
-    shapes = [
-        f"{name} is {_size(given[name])} and must be {_size(tensor)}"
-        for name, tensor in expected.items()
-        if name in given and given[name].shape != tensor.shape
-    ]
-    if shapes:
-        raise UserError(f"{path} does not fit the network: {_listed(shapes)}: check the factory and its kwargs")
-    broken = [name for name, tensor in given.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
-    if broken:
-        raise UserError(f"{path} has values that are not finite (NaN or inf) in {_listed(broken)}")
-    network.load_state_dict(given, strict=False)
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    if not path.exists():
-        raise UserError(f"{path} does not exist: set the model's 'weights' to its file of weights")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"{path} cannot be read as a safetensors file ({error})") from None
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path} contains more than tensors, which might run code when it is read: save the weights alone, with "
-            "torch.save(model.state_dict(), …) or as safetensors"
-        ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} cannot be read as a file of PyTorch ({reason})") from None
-    return _state_dict(content, path)
-
-
-def _state_dict(content: Any, path: Path) -> dict[str, Tensor]:
+    dictionaries = list(_dictionaries(content, ()))
     if not isinstance(content, Mapping):
         raise UserError(
             f"{path} contains a {type(content).__name__}: it must contain a state dict, names and their tensors"
         )
-    others = [str(name) for name, value in content.items() if not isinstance(value, Tensor)]
-    if others:
-        inside = [name for name, value in content.items() if isinstance(value, Mapping)]
-        hint = f", perhaps torch.save(checkpoint['{inside[0]}'], …)" if inside else ""
-        raise UserError(
-            f"{path} is no state dict: {_listed(others)} {'is' if len(others) == 1 else 'are'} no tensor: save the "
-            f"state dict alone{hint}"
+    if not dictionaries:
+        raise UserError(f"{path} holds no tensors: save the network's weights, with torch.save(model.state_dict(), …)")
+    part = None
+    tried: list[_Part] = []
+    for wrappers in (frozenset[str](), frozenset(_WRAPPERS).difference(*(name.split(".") for name in expected))):
+        parts = [part for keys, values in dictionaries for part in _parts(keys, values, expected, wrappers)]
+        tried += parts
+        part = part or _only(
+            [each for each in parts if not _lacking(each, expected) and not _shapes(each, expected)], path
         )
-    return {str(name): tensor for name, tensor in content.items()}
+    if part is None:
+        nearest = max(tried, key=lambda part: len(part.values.keys() & expected.keys()))
+        raise UserError(f"{path} does not fit the network: {_misfit(nearest, expected)}")
+    if unknown := [name for name in part.values if name not in expected]:
+        raise UserError(
+            f"{path} does not fit the network: {_of(part)}it has {_listed(unknown)}, which the network does not know: "
+            "check the factory and its kwargs"
+        )
+    _check_values(part, expected, path)
+    if part.keys or part.prefix:
+        left = f"; left out: {_listed(list(part.outside))}" if part.outside else ""
+        _LOG.info("%s: the weights are %s%s", path, part, left)
+    network.load_state_dict(dict(part.values), strict=False)
 
 
-def _differences(missing: list[str], unknown: list[str]) -> str:
-    parts = [f"it lacks {_listed(missing)}"] if missing else []
-    return " and ".join(parts + ([f"has {_listed(unknown)}, which the network does not know"] if unknown else []))
+# --- finding the weights ---------------------------------------------------------------------------------------------
 
 
-def _advice(given: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    for prefix in ("module.", "model.", "network."):
-        if all(name.startswith(prefix) for name in given) and not any(name.startswith(prefix) for name in expected):
-            return f"; all its names begin with '{prefix}': save them without it"
-    return ": check the factory and its kwargs"
+def _dictionaries(content: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Yield each dictionary with tensors in it, and the keys that lead to it; the outer ones first."""
+    if not isinstance(content, Mapping):
+        return
+    named = {str(name): value for name, value in content.items()}
+    if any(isinstance(value, Tensor) for value in named.values()):
+        of_state = (isinstance(value, Tensor) or name.endswith("_extra_state") for name, value in named.items())
+        yield keys, {name: value for (name, value), own in zip(named.items(), of_state, strict=True) if own}
+    if len(keys) < _DEEPEST:
+        for name, value in named.items():
+            yield from _dictionaries(value, (*keys, name))
+
+
+def _parts(
+    keys: tuple[str, ...], values: Mapping[str, Any], expected: Mapping[str, Any], wrappers: frozenset[str]
+) -> Iterator[_Part]:
+    """Yield the values below each prefix of an expected name, and all values; `wrappers` are taken out of names."""
+    originals = {".".join(part for part in name.split(".") if part not in wrappers): name for name in values}
+    if len(originals) < len(values):  # both with and without a wrapper: names alone do not say which is meant
+        return
+    starts = {""} | {name.removesuffix(ending) for name in originals for ending in _endings(name) if ending in expected}
+    for start in sorted(starts):
+        inside = {name.removeprefix(start): original for name, original in originals.items() if name.startswith(start)}
+        outside = tuple(original for name, original in originals.items() if not name.startswith(start))
+        prefixes = {original.removesuffix(name) for name, original in inside.items() if original.endswith(name)}
+        prefix = prefixes.pop() if len(prefixes) == 1 else start
+        yield _Part(keys, prefix, {name: values[original] for name, original in inside.items()}, outside)
+
+
+def _endings(name: str) -> Iterator[str]:
+    """Yield a dotted name, and what is left of it without its first parts."""
+    while name:
+        yield name
+        _, _, name = name.partition(".")
+
+
+def _only(parts: list[_Part], path: Path) -> _Part | None:
+    """Return the part of which all copies are equal; None for no part. Raises `UserError` for several."""
+    if not parts:
+        return None
+    first = parts[0]
+    if all(_equal(first, other) for other in parts[1:]):
+        return first
+    raise UserError(
+        f"{path} holds several sets of weights that fit the network: {'; '.join(map(str, parts))}. Save the set that "
+        f"is meant to a file of its own: {_saving(first, path)}"
+    )
+
+
+def _equal(one: _Part, other: _Part) -> bool:
+    return one.values.keys() == other.values.keys() and all(
+        value is other.values[name] or (isinstance(value, Tensor) and torch.equal(value, other.values[name]))
+        for name, value in one.values.items()
+    )
+
+
+def _saving(part: _Part, path: Path) -> str:
+    """Return the line of Python that saves a part as a file of its own."""
+    found = f"torch.load('{path}')" + "".join(f"['{key}']" for key in part.keys)
+    if not part.prefix:
+        return f"torch.save({found}, …)"
+    start = part.prefix
+    return f"torch.save({{k.removeprefix('{start}'): v for k, v in {found}.items() if k.startswith('{start}')}}, …)"
+
+
+# --- what does not fit -----------------------------------------------------------------------------------------------
+
+
+def _lacking(part: _Part, expected: Mapping[str, Any]) -> list[str]:
+    """Return the names that a part must have and has not; one name of a tensor that has several is enough."""
+    memory = {name: _memory(value) for name, value in expected.items()}
+    given = {memory[name] for name in part.values.keys() & expected.keys()}
+    return [
+        name
+        for name in expected
+        if name not in part.values and not name.endswith(_MAY_LACK) and memory[name] not in given
+    ]
+
+
+def _memory(value: Any) -> object:
+    """Return what two names of one tensor share, and no others do."""
+    is_somewhere = isinstance(value, Tensor) and value.numel() > 0
+    return (value.data_ptr(), value.shape, value.stride()) if is_somewhere else object()
+
+
+def _shapes(part: _Part, expected: Mapping[str, Any]) -> list[str]:
+    """Say which tensors have another shape."""
+    return [
+        f"{name} is {_size(part.values[name])} and must be {_size(value)}"
+        for name, value in expected.items()
+        if isinstance(value, Tensor)
+        and isinstance(part.values.get(name), Tensor)
+        and part.values[name].shape != value.shape
+    ]
+
+
+def _misfit(part: _Part, expected: Mapping[str, Any]) -> str:
+    lacking, unknown = _lacking(part, expected), [name for name in part.values if name not in expected]
+    said = [f"it lacks {_listed(lacking)}"] if lacking else []
+    said += [f"has {_listed(unknown)}, which the network does not know"] if unknown and lacking else []
+    return f"{_of(part)}{' and '.join(said) or _listed(_shapes(part, expected))}: check the factory and its kwargs"
+
+
+def _of(part: _Part) -> str:
+    return f"in {part}, " if part.keys or part.prefix else ""
+
+
+def _check_values(part: _Part, expected: Mapping[str, Any], path: Path) -> None:
+    """Raise `UserError` for tensors that a network cannot be given as they are."""
+    tensors = {name: value for name, value in part.values.items() if isinstance(value, Tensor)}
+    kinds = {name: kind for name, tensor in tensors.items() if (kind := _kind(tensor, expected[name])) is not None}
+    if kinds:
+        said = _listed([f"{name} is {kind}" for name, kind in kinds.items()])
+        raise UserError(f"{path} has tensors that cannot be loaded: {said}: save plain floating-point weights")
+    broken = [
+        name for name, tensor in tensors.items() if tensor.is_floating_point() and not tensor.float().isfinite().all()
+    ]
+    if broken:
+        raise UserError(f"{path} has values that are not finite (NaN or inf) in {_listed(broken)}")
+    first: dict[object, str] = {}
+    for name, tensor in tensors.items():
+        other = first.setdefault(_memory(expected[name]), name)
+        if not torch.equal(tensor, tensors[other]):
+            raise UserError(
+                f"{path} has other values in {name} than in {other}, which are one tensor in the network: check the "
+                "factory and its kwargs"
+            )
+
+
+def _kind(tensor: Tensor, expected: Any) -> str | None:
+    """Say why a tensor cannot be loaded; None if it can."""
+    if tensor.is_quantized:
+        return "quantized"
+    if tensor.layout != torch.strided:
+        return "sparse"
+    if tensor.is_meta:
+        return "without values (on the device meta)"
+    if isinstance(expected, Tensor) and expected.is_floating_point() and not tensor.is_floating_point():
+        return f"of the type {str(tensor.dtype).removeprefix('torch.')}"
+    return None
 
 
 def _listed(names: list[str]) -> str:

@@ -63,7 +63,7 @@ def built(architecture: Mapping[str, Any], image: ImageShape) -> OwnModel:
             raise UserError(f"{about} cannot be called with kwargs {kwargs}: {error}; it takes {parameters}") from None
     try:
         made = function(**kwargs)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{about}, called with kwargs {kwargs}, raises {_words(error)}") from error
     if not isinstance(made, nn.Module):
         raise UserError(f"{about} returns a {type(made).__name__}: it must return a torch.nn.Module")
@@ -99,13 +99,18 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
             "batch, as with a batch norm without running statistics (track_running_stats=False)"
         )
     again = built(architecture, image).eval()
-    again.load_state_dict(model.state_dict())
+    again.load_state_dict(saved_state(model), strict=False)
     if not torch.allclose(logits, _logits(again, x, about, classes), rtol=1e-4, atol=1e-5):
         raise UserError(
             f"{about}, built twice and given the same weights, gives two answers: what it draws at random and does not "
             "train must be a buffer (register_buffer), so that it is saved with the weights"
         )
     return model
+
+
+def saved_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return what is saved of a model: the tensors of its state, and no extra state of another kind."""
+    return {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
 
 
 def checked_for_training(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape, classes: int) -> None:
@@ -137,6 +142,11 @@ def _found(factory: str, about: str) -> Any:
                 f"{about}: there is no module '{module}' below {folder} (python_path), and none is installed"
             ) from None
         raise UserError(f"{about}: importing '{module}' raises {_words(error)}: install what it needs") from error
+    except SystemExit as error:
+        raise UserError(
+            f"{about}: importing '{module}' ends the program ({_words(error)}), as a script does: put what it runs "
+            'under if __name__ == "__main__":'
+        ) from error
     except Exception as error:
         raise UserError(f"{about}: importing '{module}' raises {_words(error)}") from error
     if file is not None and Path(str(imported.__file__)) != file:
@@ -220,6 +230,6 @@ def _check_gradient(model: OwnModel, x: Tensor, about: str) -> None:
         ) from None
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     """Write an exception on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

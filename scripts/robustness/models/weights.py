@@ -17,7 +17,9 @@ from robustness.storage.tensors import read_metadata, read_tensors, write_tensor
 
 def save(path: Path, model: nn.Module, metadata: dict[str, Any]) -> None:
     """Write a model's weights and `metadata` (see `load`) to a safetensors file."""
-    state = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in model.state_dict().items()}
+    state = {
+        name: tensor.detach().cpu().contiguous().numpy() for name, tensor in user_models.saved_state(model).items()
+    }
     write_tensors(path, state, metadata)
 
 
@@ -47,10 +49,10 @@ def load(path: Path) -> nn.Module:
         model = user_models.built(architecture, image)  # checked when the weights were made
     else:
         model = build(architecture, image, metadata["classes"])
-    names = list(model.state_dict())
+    names = list(user_models.saved_state(model))
     state = {name: torch.from_numpy(array) for name, array in zip(names, read_tensors(path, *names), strict=True)}
     try:
-        model.load_state_dict(state)
+        model.load_state_dict(state, strict=False)  # an extra state is not in the file
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(

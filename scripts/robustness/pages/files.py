@@ -10,10 +10,11 @@ import base64
 import struct
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robustness.data.account import Account
 from robustness.errors import UserError
 from robustness.storage.atomic import read_json
 from robustness.storage.provenance import file_digest
@@ -39,13 +40,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What the page shows of one dataset; tables and pictures by their names, cards by model."""
+    """What the page shows of one dataset; tables and pictures by their names, cards by model; its images as counted."""
 
     name: str
     tables: dict[str, pandas.DataFrame]
     pictures: dict[str, Picture]
     trust: list[questions.Row]
     cards: dict[str, dict[str, Any]]
+    images: Account
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
                 pictures={name: read_picture(folder / "figures", name) for name in entry["figures"]},
                 trust=questions.read(folder / "tables" / "trust.csv") if "trust" in entry["tables"] else [],
                 cards=cards,
+                images=read_account(folder / "data" / "counts.json"),
             )
         )
     return Material(
@@ -103,6 +106,12 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
         checksums=[(path.relative_to(results).as_posix(), file_digest(path)) for path in tables],
         commit=commit(repository),
     )
+
+
+def read_account(path: Path) -> Account:
+    """Read how many images were read, and how many files were passed over or changed."""
+    counts = read_json(path)
+    return Account(*(counts[field.name] for field in fields(Account)))
 
 
 def read_picture(folder: Path, name: str) -> Picture:

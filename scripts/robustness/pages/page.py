@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from robustness.data.account import sentence
 from robustness.pages import claims_page, trust_page
 from robustness.pages import tables as page_tables
 from robustness.pages.captions import Caption, caption
@@ -191,6 +192,7 @@ def page(material: Material, spec: Mapping[str, Any], template: Path, guide: str
         title=heading(spec),
         facts=facts(material, spec),
         summary=summary(material, spec),
+        images={dataset.name: sentence(dataset.images) for dataset in material.datasets},
         sections=present,
         blocks=blocks,
         attacks=attack_settings(spec["config"]["attacks"]),

@@ -343,14 +343,16 @@ def comparison(table: pandas.DataFrame, titles: Mapping[str, str], file: str) ->
 
 
 def references(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Tabulate what others measured, compared with ours."""
+    """Tabulate what others measured, compared with ours; a reference that no model is like has no values of ours."""
+    ours = ("model", "attack", "value", "low", "high", "ratio")
+    table = table.reindex(columns=[*table.columns, *(name for name in ours if name not in table)])
     rows = [
         [
             words(f"{row['source']}, {row['table']}"),
             words(row["their_attack"]),
             words(f"{row['statistic']} {({'linf': 'L∞', 'l2': 'L2'}).get(row['norm'], row['norm'])}"),
             cell(row["their_value"]),
-            words(titles[row["model"]]),
+            words(titles.get(row["model"])),
             words(row["attack"]),
             cell(row["value"], row["low"], row["high"]),
             cell(row["ratio"], row.get("ratio_low"), row.get("ratio_high")),

@@ -101,7 +101,7 @@ def of_the_original_attack(study: Study, wildcards: Wildcards) -> Spec:
 
 def targeted(study: Study, wildcards: Wildcards) -> Spec:
     """Return the spec of the heat map of the targeted attack on one model."""
-    dataset, targeted = of(study, wildcards), study.config["targeted"]
+    dataset, targeted = of(study, wildcards), study.targeted
     told = sentences.attack(dataset, targeted["attack"], "the target class", targeted["max_iterations"])
     confidence = study.config["attacks"][targeted["attack"]]["confidence"]
     own = {"model": wildcards.model, "required_confidence": confidence}

@@ -211,7 +211,7 @@ FIGURES = (
         label="targeted: {model}",
         shows="change needed from class to class",
         wildcard="model",
-        values=lambda dataset: dataset.models,
+        values=lambda dataset: dataset.models if dataset.config["targeted"] else (),
         prefix="targeted_",
     ),
 )

@@ -5,8 +5,10 @@ Snakemake's jobs come as arguments.
 
 from __future__ import annotations
 
+import logging
+import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -45,6 +47,22 @@ def _without_others(dataset: Dataset) -> list[str]:
     else:
         return []
     return [f"{dataset.name} has {lacking}."]
+
+
+def advice(study: Study, names: Callable[[], Iterable[str]]) -> Callable[[logging.LogRecord], bool]:
+    """Return a filter of Snakemake's log that lets everything pass, and adds the nearest targets to an unknown one.
+
+    Snakemake finds that nothing makes a target where no hook is called. `names` gives the names of rules without
+    wildcards.
+    """
+
+    def passes(record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        if found := re.search(r"No rule to produce (.+) \(if you use", message):
+            record.msg, record.args = f"{message}\n{targets.nearest(study, names(), found[1])}", ()
+        return True
+
+    return passes
 
 
 def outcome(study: Study, jobs: Sequence[run_summary.Job]) -> str:

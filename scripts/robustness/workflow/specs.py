@@ -134,7 +134,7 @@ def bound(study: Study, wildcards: Wildcards) -> Spec:
 
 def targeted(study: Study, wildcards: Wildcards) -> Spec:
     """Return the settings of the attack that it is based on, with a target for each image, and how many images."""
-    dataset, targeted = of(study, wildcards), study.config["targeted"]
+    dataset, targeted = of(study, wildcards), study.targeted
     own = {"target": "given", "alpha": dataset.entry["alpha"], "max_iterations": targeted["max_iterations"]}
     return {
         "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, toward each class",

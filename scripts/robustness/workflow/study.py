@@ -15,6 +15,7 @@ from typing import Any
 
 from robustness.config import claim_entry
 from robustness.config.validate import read_yaml
+from robustness.errors import UserError
 from robustness.workflow.dataset import STUDIED_ATTACK, Attack, Dataset
 from robustness.workflow.sweep import Entry
 
@@ -135,6 +136,14 @@ class Study:
         levels = [{attack["confidence"], *attack["other_confidences"]} for attack in attacks]
         alike = attacks[0]["target"] == attacks[1]["target"] and levels[0] & levels[1]
         return both if alike else [STUDIED_ATTACK]
+
+    @property
+    def targeted(self) -> Entry:
+        """The entry of the targeted attack; raises `UserError` where the configuration leaves it out."""
+        entry: Entry | None = self.config["targeted"]
+        if entry is None:
+            raise UserError("targeted is null, so that no image is attacked toward a class: give it settings")
+        return entry
 
     @property
     def studied_attack(self) -> Entry:

@@ -143,6 +143,7 @@ TABLES = (
         spec=table_specs.targeted,
         caption="targeted",
         label="targeted attack, class × class",
+        of=lambda study, dataset: study.config["targeted"] is not None,
     ),
 )
 """All tables except the one of models and the one of run times, which belongs to no dataset."""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
+from robustness.text import listed
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.figures import FIGURES, Figure
 from robustness.workflow.study import Study
@@ -61,10 +65,26 @@ def manifests(study: Study) -> list[str]:
 
 
 def stamped(dataset: Dataset) -> list[str]:
-    """Return files that say with which packages and device a dataset's models were trained, attacked and measured."""
+    """Return files that say what was read of a dataset, and how its models were trained, attacked and measured."""
     names = (
         "models/{model}/seed{seed}/model.json",
         f"attacks/{STUDIED_ATTACK}/{{model}}/seed{{seed}}/{dataset.shards[0]}.parquet",
         f"attacks/{STUDIED_ATTACK}/{{model}}/seed{{seed}}/measures.parquet",
     )
-    return [path for name in names for path in dataset.of_every_network(name)]
+    counts = f"{dataset.path}/data/counts.json"
+    return [counts, *(path for name in names for path in dataset.of_every_network(name))]
+
+
+def nearest(study: Study, names: Iterable[str], asked: str) -> str:
+    """Say which targets are like one that nothing makes; `names` are the names of rules without wildcards."""
+    known = [*names, *(path for dataset in study.studied for path in everything(study, dataset))]
+    if asked in known:  # Snakemake takes the slash off before it says what it cannot make
+        return f"Ask for it without the slash at its end: {asked}"
+    alike = difflib.get_close_matches(asked, known, n=3, cutoff=0.75)
+    guess = f"Did you mean {listed(alike, 'or')}? " if alike else ""
+    datasets = listed(dataset.name for dataset in study.studied)
+    return (
+        f"{guess}This configuration studies {datasets}, and its results are in {study.results}/; for others, name "
+        "their file, after the targets: snakemake TARGET --configfile FILE. `snakemake --list-target-rules` (or "
+        "`make targets`) lists what can be asked for."
+    )
