@@ -9,6 +9,7 @@ rule check_trust:
         test=rules.prepare_data.output.test,
         records=ask(inputs.checked_records),
         adversarial=ask(inputs.checked_images),
+        step=chosen_step,
     output:
         f"{RESULTS}/{{dataset}}/trust/{{model}}/seed{{seed}}.csv",
     log:
@@ -31,6 +32,7 @@ rule write_trust_page:
     """Show every check of every model on one page, with what it asks and what a failure means."""
     input:
         table=rules.tabulate_trust.output,
+        step=chosen_step,
     output:
         report(
             f"{RESULTS}/{{dataset}}/trust.html",

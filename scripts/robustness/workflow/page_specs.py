@@ -55,7 +55,7 @@ def whole_study(study: Study, command: str) -> Spec:
         "seeds": study.seeds,
         "command": command,
         "config": {key: study.config[key] for key in (*shown, "trust")}
-        | {"datasets": {dataset.name: dataset.entry for dataset in study.studied}}
+        | {"datasets": {dataset.name: {**dataset.entry, "alpha": dataset.alpha} for dataset in study.studied}}
         | {"sources": {dataset.entry["source"]: dataset.source for dataset in study.studied}},
         "claims": [dataset.name for dataset in study.claimed],
         "datasets": [_shown(study, dataset) for dataset in study.studied],
@@ -73,6 +73,7 @@ def _shown(study: Study, dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "title": dataset.entry["title"],
+        "step": sentences.step(dataset),
         "words": _settings(dataset),
         "models": dataset.drawn_models(),
         "tables": [Path(path).stem for path in targets.tables(study, dataset)],

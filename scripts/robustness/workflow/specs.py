@@ -125,10 +125,21 @@ def bound(study: Study, wildcards: Wildcards) -> Spec:
     }
 
 
+def step(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the paper's attack as the pilot uses it, without a step; the models, and on how many images."""
+    dataset = of(study, wildcards)
+    return {
+        "attack": dataset.settings_without_step(study.attacks[STUDIED_ATTACK]) | {"other_confidences": []},
+        "models": dataset.models,
+        "seed": study.seeds[0],
+        "images": dataset.pilot_images,
+    }
+
+
 def targeted(study: Study, wildcards: Wildcards) -> Spec:
     """Return the settings of the attack that it is based on, with a target for each image, and how many images."""
     dataset, targeted = of(study, wildcards), study.config["targeted"]
-    own = {"target": "given", "alpha": dataset.entry["alpha"], "max_iterations": targeted["max_iterations"]}
+    own = {"target": "given", "alpha": dataset.alpha, "max_iterations": targeted["max_iterations"]}
     return {
         "title": f"{dataset.folder}/{wildcards.model}, seed {wildcards.seed}, toward each class",
         "attack": study.config["attacks"][targeted["attack"]] | own,
@@ -140,7 +151,7 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
 def speed(study: Study, wildcards: Wildcards) -> Spec:
     """Return the paper's attack as it is timed: five times on the first 1,000 test images, or on all of fewer."""
     dataset = of(study, wildcards)
-    own = {"alpha": dataset.entry["alpha"], "other_confidences": [], "tighten": False}
+    own = {"alpha": dataset.alpha, "other_confidences": [], "tighten": False}
     return {
         "title": f"{dataset.folder}/{wildcards.model}",
         "attack": {**study.studied_attack, **own},
@@ -207,8 +218,7 @@ def claims(study: Study, wildcards: Wildcards) -> Spec:
     return {
         "attacks": [[name, study.config["attacks"][name]["confidence"]] for name in study.claim_attacks],
         "datasets": [
-            {"name": dataset.name, "models": dataset.models, "alpha": dataset.entry["alpha"]}
-            for dataset in study.claimed
+            {"name": dataset.name, "models": dataset.models, "alpha": dataset.alpha} for dataset in study.claimed
         ],
         "judged": [dataset.name for dataset in study.claimed if dataset.has_judges],
     }
