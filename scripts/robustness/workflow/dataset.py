@@ -121,6 +121,21 @@ class Dataset:
         return "noisy" in map(model_entry.data, self.entries.values())
 
     @cached_property
+    def calibrated(self) -> list[str]:
+        """Its noisy models that tell the noise level: the paper gives their accuracy, which falls as the noise grows.
+
+        These are perceptrons, whose training takes seconds: noise hardly changes the accuracy of a ResNet.
+        """
+        return [
+            name
+            for name in self.trained
+            if self.entries[name]["data"] == "noisy"
+            and self.entries[name].get("published_accuracy") is not None
+            and self.entry["augmentation"]["kind"] == "gaussian_noise"
+            and self.architecture(name)[1].get("family") == "perceptron"
+        ]
+
+    @cached_property
     def networks(self) -> list[tuple[str, int]]:
         """Model and seed of every network; a pretrained model is the same for each seed."""
         return [

@@ -82,6 +82,20 @@ def training(study: Study, wildcards: Wildcards) -> Spec:
     }
 
 
+def calibration(study: Study, wildcards: Wildcards) -> Spec:
+    """Return what `training` does with the first seed, without the noise level that is looked for, and its aim."""
+    dataset = of(study, wildcards)
+    model = dataset.entries[wildcards.model]
+    return {
+        "title": f"{dataset.folder}/{wildcards.model}",
+        **_network(dataset, wildcards.model),
+        "training": study.config["training"] | model.get("training", {}),
+        "augmentation": {"kind": dataset.entry["augmentation"]["kind"]},
+        "published_accuracy": model["published_accuracy"],
+        "seed": study.seeds[0],
+    }
+
+
 def _network(dataset: Dataset, model: str) -> Spec:
     return {
         "architecture": without_title(dataset.architecture(model)[1]),
