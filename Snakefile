@@ -40,7 +40,9 @@ rule all:
     localrule: True
 
 
-PARTS = "data train attack measure tables trust figures claims judges sensitivity speed run_time targets study"
+PARTS = (
+    "data train attack measure tables trust figures claims judges sensitivity speed run_time calibration targets study"
+)
 
 for part in PARTS.split():
 

@@ -51,7 +51,7 @@ sensitivity: null # is about the paper's models
 A key that is not listed here is refused by name. A key that is given twice is named with both lines. A value that is
 not allowed stops the run with a sentence, before any job starts:
 
-    datasets.mnist.alpha is "1e-3", but must be a number above 0 and at most 1: YAML reads 1e-3 as text; write 0.001
+    training.learning_rate is "1e-3", but must be a number above 0: YAML reads 1e-3 as text; write 0.001
 
 `<name>` stands for a name that you choose: small letters, digits, `-` and `_`, a letter first. The last column shows
 the values in `config.yaml`. Keys without "(optional)" are required.

@@ -1,5 +1,33 @@
 # From trained models to attacked images, in shards of the test set.
-# Reads: results/<dataset>/models/ and data/test. Writes: results/<dataset>/attacks/<attack>/<model>/seed<k>/.
+# Reads: results/<dataset>/models/ and data/test. Writes: results/<dataset>/attacks/<attack>/<model>/seed<k>/, and
+# step.json where a pilot chooses the step.
+
+
+if STUDY.piloted:  # a checkpoint costs time at the start of each job of a cluster, even where nothing depends on it
+
+    checkpoint choose_step:
+        """Choose the step of a dataset's attacks by a pilot on a few images; jobs that need it are planned again."""
+        input:
+            weights=ask(inputs.piloted_weights),
+            test=rules.prepare_data.output.test,
+        output:
+            f"{RESULTS}/{{dataset}}/step.json",
+        log:
+            f"{RESULTS}/{{dataset}}/logs/choose_step.log",
+        benchmark:
+            f"{RESULTS}/{{dataset}}/benchmarks/choose_step.tsv"
+        wildcard_constraints:
+            dataset=one_of(STUDY.piloted),
+        conda:
+            "../envs/torch.yaml"
+        threads: 1
+        params:
+            *src("choose_step"),
+            spec=spec(specs.step),
+            seed=STUDY.seeds[0],
+        shell:
+            "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --weights {input.weights:q} --test {input.test:q}"
+            " --dataset {wildcards.dataset:q} --seed {params.seed} --step {output:q} --threads {threads} --log {log:q}"
 
 
 rule attack_shard:
@@ -11,6 +39,7 @@ rule attack_shard:
     input:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
+        step=chosen_step,
     output:
         records=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.parquet",
         adversarial=f"{RESULTS}/{{dataset}}/attacks/{{attack}}/{{model}}/seed{{seed}}/{{start}}-{{stop}}.safetensors",

@@ -9,6 +9,7 @@ rule assess_claims:
         predictions=ask(inputs.claim_predictions),
         judged=ask(inputs.claim_judged),
         trust=ask(inputs.claim_trust),
+        step=lambda wildcards: chosen_steps(STUDY.claimed),
     output:
         report(
             f"{RESULTS}/claims.csv",
@@ -34,6 +35,7 @@ rule write_claims_page:
     """Write the table of claims as a page that can be read in a browser."""
     input:
         table=rules.assess_claims.output,
+        step=lambda wildcards: chosen_steps(STUDY.claimed),
     output:
         f"{RESULTS}/claims.html",
     log:

@@ -24,6 +24,7 @@ from robustness.workflow import (
     table_specs,
     targets,
 )
+from robustness.workflow.dataset import StepNotChosen
 from robustness.workflow.figures import BARS, FIGURES, ROBUSTNESS_CURVES
 from robustness.workflow.params import Untracked, as_param
 from robustness.workflow.study import Study, in_order, one_of
@@ -63,10 +64,36 @@ def ask(function):
     """Turn a function of the study and of wildcards into a function of wildcards."""
 
     def asked(wildcards):
-        with plain_errors():
+        with plain_errors(), known_steps():
             return function(STUDY, wildcards)
 
     return asked
+
+
+@contextmanager
+def known_steps():
+    """Let Snakemake ask again after the pilot, where params name the step of an attack that is not chosen yet.
+
+    Their rule has `step=chosen_step` among its inputs.
+    """
+    try:
+        yield
+    except StepNotChosen as error:
+        checkpoints.choose_step.get(dataset=error.dataset)
+
+
+def chosen_step(wildcards):
+    """Return the file of the attack's step, for a rule whose params name the step; none where the step is configured.
+
+    It counts as old: the params say whether the step is another one, and the same step, chosen again, repeats nothing.
+    """
+    return chosen_steps([STUDY.datasets[wildcards.dataset]])
+
+
+def chosen_steps(datasets):
+    """Return the files of the steps of several datasets."""
+    names = [dataset.whole or dataset.name for dataset in datasets if dataset.chosen_step]
+    return [ancient(checkpoints.choose_step.get(dataset=name).output[0]) for name in names]
 
 
 def spec(function):
@@ -91,6 +118,8 @@ def as_options(wildcards, input):
     """Return each input of a job as the option of its name, as words of a command line."""
     words = []
     for name, paths in input.items():
+        if name == "step":  # named by the spec
+            continue
         words += [f"--{name}", *([paths] if isinstance(paths, str) else paths)]
     return Untracked(shlex.join(words))
 
@@ -129,4 +158,5 @@ def study_page_spec(wildcards):
     """Return what the study's page says about the configuration, with the command line of this run."""
     given = workflow.config_settings
     command = sentences.command(given.configfiles, given.config, STUDY.root / "config.yaml")
-    return as_param(page_specs.whole_study(STUDY, command))
+    with known_steps():
+        return as_param(page_specs.whole_study(STUDY, command))

@@ -9,6 +9,7 @@ for figure in FIGURES:
             figure.rule
         input:
             **files(figure.inputs),
+            step=chosen_step if "trust" in figure.inputs else [],  # figures about attacks name it
         output:
             svg=report(
                 f"{RESULTS}/{{dataset}}/figures/{figure.file}.svg",

@@ -63,6 +63,7 @@ rule attack_targets:
         weights=rules.train_model.output.weights,
         test=rules.prepare_data.output.test,
         predictions=rules.evaluate_model.output,
+        step=chosen_step,
     output:
         f"{RESULTS}/{{dataset}}/targeted/{{model}}/seed{{seed}}/records.parquet",
     log:

@@ -7,6 +7,7 @@ rule benchmark_attack:
     input:
         weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{STUDY.seeds[0]}/weights.safetensors",
         test=rules.prepare_data.output.test,
+        step=chosen_step,
     output:
         f"{RESULTS}/{{dataset}}/speed/{{model}}.csv",
     log:

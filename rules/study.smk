@@ -10,6 +10,7 @@ rule write_study_page:
         tables=[targets.tables(STUDY, dataset) for dataset in STUDY.studied],
         figures=[targets.figures(dataset) for dataset in STUDY.studied],
         stamped=[targets.stamped(dataset) for dataset in STUDY.studied],
+        step=lambda wildcards: chosen_steps(STUDY.studied),
     output:
         f"{RESULTS}/study.html",
     log:

@@ -10,6 +10,7 @@ rule check_trust:
         adversarial=ask(inputs.checked_images),
         bounds=ask(inputs.checked_bounds),
         measures=ask(inputs.checked_measures),
+        step=chosen_step,
     output:
         f"{RESULTS}/{{dataset}}/trust/{{model}}/seed{{seed}}.csv",
     log:
@@ -33,6 +34,7 @@ rule write_trust_page:
     """Show every check of every model on one page, with what it asks and what a failure means."""
     input:
         table=rules.tabulate_trust.output,
+        step=chosen_step,
     output:
         report(
             f"{RESULTS}/{{dataset}}/trust.html",

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+EVERY_RULE: dict[str, Any] = {"datasets": {"mnist": {"alpha": "auto"}}, "sensitivity": {"mnist": {"alpha": []}}}
+"""What is laid over the default configuration, so that there is also the rule that chooses a step."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as Snakemake reads it under the default configuration, less what functions of wildcards add to it.
+    """A rule as Snakemake reads it under `EVERY_RULE`, less what functions of wildcards add to it.
 
     `sources` are the files that its first params name: what starts its program, the program, and the modules that the
     program imports by name. `params` are the others. `shell` is None where it runs nothing.
@@ -73,7 +75,7 @@ def _read() -> list[Rule]:
     with SnakemakeApi() as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=1),
-            config_settings=ConfigSettings(),
+            config_settings=ConfigSettings(config=EVERY_RULE),
             snakefile=ROOT / "Snakefile",
             workdir=Path(),
         )

@@ -14,6 +14,8 @@ from robustness.config.schema_problems import Key, Problem, dotted
 from robustness.text import listed
 
 TARGET_RULES = ("next", "random", "least_likely")
+AUTO = "auto"
+"""The step of a dataset's attacks where a pilot chooses it, as where the dataset has no `alpha`."""
 TAKEN = ("benchmarks", "downloads", "logs", "run_time", "slurm_logs")
 """Folders in the folder for results that are not datasets."""
 SMALL_COPY = "-noise-levels"
@@ -210,6 +212,14 @@ def _title_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
 
 
 def _sweep_problems(sound: Sound, dataset: str) -> Iterator[Problem]:
+    steps = ("sensitivity", dataset, "alpha")
+    is_given = "alpha" in (sound.names("datasets", dataset) or ["alpha"])
+    if sound.get(*steps) and (not is_given or sound.get("datasets", dataset, "alpha") == AUTO):
+        yield Problem(
+            steps,
+            f"{dotted(steps)} lists steps to compare with the dataset's own, but a pilot chooses datasets.{dataset}"
+            f".alpha during the run: give datasets.{dataset}.alpha a number, or set {dotted(steps)} to []",
+        )
     key = ("sensitivity", dataset, "sigma")
     if sound.get(*key) is None:
         return

@@ -251,7 +251,10 @@ def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
     """Say what to write instead, where the mistake is a known one."""
     types = schema.get("type", [])
     types = types if isinstance(types, list) else [types]
-    if isinstance(value, str) and {"integer", "number"} & set(types):
+    if isinstance(value, str) and {"integer", "number"} & {
+        *types,
+        *(each.get("type") for each in schema.get("oneOf", [])),
+    }:
         return _as_number(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"write {int(value)}"

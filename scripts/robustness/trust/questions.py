@@ -71,7 +71,7 @@ QUESTIONS = {
         "is the share of images whose change falls (or grows) by more than 5 %: above one half, the median changes, "
         "too.",
         failed="The step is too coarse for this model: the change that is measured depends on the step, not on the "
-        "model. Lower the dataset's alpha.",
+        "model. Lower the dataset's alpha, or set it to auto.",
     ),
     "double_cap": Question(
         title="Twice the cap",

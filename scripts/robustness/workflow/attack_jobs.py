@@ -28,8 +28,8 @@ def sharing(study: Study, dataset: Dataset, name: str) -> list[Attack]:
     if name not in study.own_attacks:
         return []
     ours = [study.attacks[each] for each in study.own_attacks]
-    settings = dataset.attack_settings(study.attacks[name])
-    return [attack for attack in ours if alike(settings, dataset.attack_settings(attack))]
+    settings = dataset.settings_without_step(study.attacks[name])  # all have the dataset's step
+    return [attack for attack in ours if alike(settings, dataset.settings_without_step(attack))]
 
 
 def partners(study: Study, wildcards: Wildcards) -> Untracked:

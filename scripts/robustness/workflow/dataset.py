@@ -1,6 +1,6 @@
 """Holds one dataset of the study: its models and networks, its files, its attacks, and what is swept for it.
 
-Pure functions of the configuration.
+Pure functions of the configuration, except for a step of the attack that a pilot chooses.
 """
 
 from __future__ import annotations
@@ -13,11 +13,23 @@ from pathlib import Path
 from typing import Any
 
 from robustness.config import model_entry
+from robustness.config.cross_checks import AUTO
 from robustness.config.threat_models import budgets_of
+from robustness.storage.atomic import read_json
 from robustness.workflow.sweep import Entry, Sweep, small_entry, small_name, sweep_of
 
 STUDIED_ATTACK = "original"
 """The attack that figures show, that models are judged by, and whose step is swept."""
+PILOT_IMAGES = 20
+"""The number of test images, from the first on, that the pilot attacks."""
+
+
+class StepNotChosen(Exception):
+    """Nothing can be said of the attack's step yet: the pilot of `dataset` has not run."""
+
+    def __init__(self, dataset: str) -> None:
+        super().__init__(dataset)
+        self.dataset = dataset
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,21 @@ class Dataset:
         return set(map(model_entry.data, self.entries.values()))
 
     @cached_property
+    def calibrated(self) -> list[str]:
+        """Its noisy models that tell the noise level: the paper gives their accuracy, which falls as the noise grows.
+
+        These are perceptrons, whose training takes seconds: noise hardly changes the accuracy of a ResNet.
+        """
+        return [
+            name
+            for name in self.trained
+            if self.entries[name]["data"] == "noisy"
+            and self.entries[name].get("published_accuracy") is not None
+            and self.entry["augmentation"]["kind"] == "gaussian_noise"
+            and self.architecture(name)[1].get("family") == "perceptron"
+        ]
+
+    @cached_property
     def networks(self) -> list[tuple[str, int]]:
         """Model and seed of every network; a pretrained model is the same for each seed."""
         return [
@@ -173,10 +200,34 @@ class Dataset:
 
     # ---- attacks ----------------------------------------------------------------------------------------------------
 
+    @property
+    def chosen_step(self) -> str | None:
+        """The file of the attack's step where a pilot chooses it; a small copy has the step of the whole dataset."""
+        if self.entry.get("alpha", AUTO) != AUTO:
+            return None
+        return f"{self.results}/{self.whole or self.name}/step.json"
+
+    @property
+    def alpha(self) -> float:
+        """The attack's step, as configured or chosen; raises `StepNotChosen` before there is a choice."""
+        if self.chosen_step is None:
+            return float(self.entry["alpha"])
+        if not Path(self.chosen_step).exists():
+            raise StepNotChosen(self.whole or self.name)
+        return float(read_json(Path(self.chosen_step))["alpha"])
+
+    @property
+    def pilot_images(self) -> int:
+        """How many test images the pilot is given, of those that are attacked."""
+        return min(PILOT_IMAGES, int(self.entry["attacked_images"]))
+
     def attack_settings(self, attack: Attack) -> dict[str, Any]:
         """Return an attack's settings with its step, or the dataset's; a class that it aims at becomes its number."""
-        alpha = self.entry["alpha"] if attack.alpha is None else attack.alpha
-        settings = self.config["attacks"][attack.entry] | {"alpha": alpha}
+        return self.settings_without_step(attack) | {"alpha": self.alpha if attack.alpha is None else attack.alpha}
+
+    def settings_without_step(self, attack: Attack) -> dict[str, Any]:
+        """Return an attack's settings without the step, which may not be known yet."""
+        settings = dict(self.config["attacks"][attack.entry])
         if settings["target"] in self.entry["classes"]:
             settings["target"] = self.entry["classes"].index(settings["target"])
         return settings
@@ -228,7 +279,7 @@ class Dataset:
 
     def with_alpha(self, alpha: float) -> Attack:
         """Return the attack with another step; just the attack for the configured one."""
-        return Attack(STUDIED_ATTACK, None if alpha == self.sweep.configured["alpha"] else alpha)
+        return Attack(STUDIED_ATTACK, None if alpha == self.sweep.configured.get("alpha") else alpha)
 
     @property
     def swept_attacks(self) -> list[Attack]:

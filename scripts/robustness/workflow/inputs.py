@@ -175,6 +175,12 @@ def judges_weights(study: Study, wildcards: Wildcards) -> list[str]:
     return [f"{folder}/{model}/seed{seed}/weights.safetensors" for model, seed in judges(study, wildcards)]
 
 
+def piloted_weights(study: Study, wildcards: Wildcards) -> list[str]:
+    """Return the weights of all of a dataset's models with the first seed: another seed attacks nothing again."""
+    dataset = of(study, wildcards)
+    return [f"{dataset.path}/models/{model}/seed{dataset.seeds[0]}/weights.safetensors" for model in dataset.models]
+
+
 def same_seed_weights(study: Study, wildcards: Wildcards) -> list[str]:
     """Return the weights of all of a dataset's models with one seed."""
     dataset = of(study, wildcards)

@@ -56,7 +56,7 @@ def whole_study(study: Study, command: str) -> Spec:
         "seeds": study.seeds,
         "command": command,
         "config": {key: study.config[key] for key in (*shown, "targeted", "trust")}
-        | {"datasets": {dataset.name: dataset.entry for dataset in study.studied}}
+        | {"datasets": {dataset.name: {**dataset.entry, "alpha": dataset.alpha} for dataset in study.studied}}
         | {"sources": {dataset.entry["source"]: dataset.source for dataset in study.studied}},
         "papers_claims": study.judges_paper,
         "datasets": [_shown(study, dataset) for dataset in study.studied],
@@ -74,6 +74,7 @@ def _shown(study: Study, dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "title": dataset.entry["title"],
+        "step": sentences.step(dataset),
         "words": _settings(dataset),
         "models": dataset.drawn_models(),
         "tables": [Path(path).stem for path in targets.tables(study, dataset)],

@@ -48,6 +48,12 @@ def _noise(dataset: Dataset) -> str:
     )
 
 
+def step(dataset: Dataset) -> str:
+    """Return the attack's step as text, with how it was chosen where a pilot did."""
+    by_pilot = f" (chosen by a pilot on {counted(dataset.pilot_images, 'image')})" if dataset.chosen_step else ""
+    return f"{dataset.alpha}{by_pilot}"
+
+
 def attack(dataset: Dataset, name: str = STUDIED_ATTACK, goal: str | None = None, iterations: int | None = None) -> str:
     """Return the sentence that says how images were attacked; the attack's own goal and iterations by default."""
     entry = dataset.config["attacks"][name]
@@ -55,7 +61,7 @@ def attack(dataset: Dataset, name: str = STUDIED_ATTACK, goal: str | None = None
     goal = goal or ("any wrong class" if entry["target"] is None else f"target {entry['target']}")
     reward = {"probability": "probability", "cross_entropy": "cross-entropy"}[entry["reward"]]
     return (
-        f"Attack {name}: {reward} reward, {entry['direction']} steps, α = {dataset.entry['alpha']}, until {goal} has "
+        f"Attack {name}: {reward} reward, {entry['direction']} steps, α = {step(dataset)}, until {goal} has "
         f"probability {entry['confidence']}, at most {iterations} iterations."
     )
 
@@ -88,8 +94,8 @@ def swept(dataset: Dataset) -> list[str]:
     if "alpha" in sweep.values:
         words.append("Other α: the same models as in the other figures.")
     if "sigma" in sweep.values:
-        train, alpha = counted(sweep.train_images, "image"), sweep.configured["alpha"]
-        words.append(f"Other σ: models trained anew on {train}, α = {alpha}.")
+        train = counted(sweep.train_images, "image")
+        words.append(f"Other σ: models trained anew on {train}, α = {step(dataset)}.")
     return words
 
 

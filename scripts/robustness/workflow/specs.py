@@ -89,6 +89,20 @@ def budgeted(adversarial: Entry) -> Spec:
     return {**adversarial} | {name: value_of(adversarial[name]) for name in ("epsilon", "step_size")}
 
 
+def calibration(study: Study, wildcards: Wildcards) -> Spec:
+    """Return what `training` does with the first seed, without the noise level that is looked for, and its aim."""
+    dataset = of(study, wildcards)
+    model = dataset.entries[wildcards.model]
+    return {
+        "title": f"{dataset.name}/{wildcards.model}",
+        **_network(dataset, wildcards.model),
+        "training": study.config["training"] | model.get("training", {}),
+        "augmentation": {"kind": dataset.entry["augmentation"]["kind"]},
+        "published_accuracy": model["published_accuracy"],
+        "seed": study.seeds[0],
+    }
+
+
 def _network(dataset: Dataset, model: str) -> Spec:
     return {
         "architecture": without_title(dataset.architecture(model)[1]),
@@ -132,10 +146,21 @@ def bound(study: Study, wildcards: Wildcards) -> Spec:
     }
 
 
+def step(study: Study, wildcards: Wildcards) -> Spec:
+    """Return the paper's attack as the pilot uses it, without a step; the models, and on how many images."""
+    dataset = of(study, wildcards)
+    return {
+        "attack": dataset.settings_without_step(study.attacks[STUDIED_ATTACK]) | {"other_confidences": []},
+        "models": dataset.models,
+        "seed": study.seeds[0],
+        "images": dataset.pilot_images,
+    }
+
+
 def targeted(study: Study, wildcards: Wildcards) -> Spec:
     """Return the settings of the attack that it is based on, with a target for each image, and how many images."""
     dataset, targeted = of(study, wildcards), study.targeted
-    own = {"target": "given", "alpha": dataset.entry["alpha"], "max_iterations": targeted["max_iterations"]}
+    own = {"target": "given", "alpha": dataset.alpha, "max_iterations": targeted["max_iterations"]}
     return {
         "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, toward each class",
         "attack": study.config["attacks"][targeted["attack"]] | own,
@@ -147,7 +172,7 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
 def speed(study: Study, wildcards: Wildcards) -> Spec:
     """Return the paper's attack as it is timed: five times on the first 1,000 test images, or on all of fewer."""
     dataset = of(study, wildcards)
-    own = {"alpha": dataset.entry["alpha"], "other_confidences": [], "tighten": False}
+    own = {"alpha": dataset.alpha, "other_confidences": [], "tighten": False}
     return {
         "title": f"{dataset.name}/{wildcards.model}",
         "attack": {**study.studied_attack, **own},
@@ -216,8 +241,7 @@ def claims(study: Study, wildcards: Wildcards) -> Spec:
         "claims": study.claims,
         "attacks": [[name, study.config["attacks"][name]["confidence"]] for name in study.claim_attacks],
         "datasets": [
-            {"name": dataset.name, "models": dataset.models, "alpha": dataset.entry["alpha"]}
-            for dataset in study.claimed
+            {"name": dataset.name, "models": dataset.models, "alpha": dataset.alpha} for dataset in study.claimed
         ],
         "judged": [dataset.name for dataset in study.claimed if dataset.has_judges],
     }

@@ -74,6 +74,11 @@ class Study:
         return [dataset for dataset in self.studied if dataset.name in named]
 
     @property
+    def piloted(self) -> list[str]:
+        """The names of the datasets whose step a pilot chooses."""
+        return [name for name, dataset in self.datasets.items() if dataset.chosen_step and not dataset.is_small]
+
+    @property
     def timed(self) -> list[Dataset]:
         """The datasets that are studied, and their small copies."""
         whole_names = self.config["study"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from robustness.config import model_entry
-from robustness.config.cross_checks import SMALL_COPY
+from robustness.config.cross_checks import AUTO, SMALL_COPY
 
 Entry = Mapping[str, Any]
 
@@ -19,9 +19,9 @@ Entry = Mapping[str, Any]
 class Sweep:
     """The values of each swept parameter, in rising order and with the configured one: `{"alpha": [0.005, 0.01]}`.
 
-    `configured` holds the step, and the noise level where the noise has one, that everything but the sweep uses.
-    `images` is the number of test images that are attacked at each value, `train_images` the number that models are
-    trained on at each noise level.
+    `configured` holds what everything but the sweep uses: the step, unless a pilot chooses it, and the noise level,
+    where the noise has one. `images` is the number of test images that are attacked at each value, `train_images` the
+    number that models are trained on at each noise level.
     """
 
     values: Mapping[str, list[float]]
@@ -33,8 +33,8 @@ class Sweep:
 def sweep_of(asked: Entry, entry: Entry) -> Sweep:
     """Return the sweep that the entry of a dataset under `sensitivity:` asks for; without values where it is empty."""
     noise = entry.get("augmentation", {}).get("sigma")
-    found = {"alpha": entry["alpha"], "sigma": noise}
-    configured = {parameter: float(value) for parameter, value in found.items() if value is not None}
+    found = {"alpha": entry.get("alpha", AUTO), "sigma": noise}
+    configured = {parameter: float(value) for parameter, value in found.items() if value not in (None, AUTO)}
     levels = asked.get("sigma") or {}
     listed = {"alpha": asked.get("alpha") or [], "sigma": levels.get("values", [])}
     values = {

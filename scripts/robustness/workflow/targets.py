@@ -54,6 +54,11 @@ def speeds(dataset: Dataset) -> list[str]:
     return [f"{dataset.path}/speed/{model}.csv" for model in dataset.models]
 
 
+def calibrations(study: Study) -> list[str]:
+    """Return the noise levels that give the published accuracy, of all studied datasets."""
+    return [f"{dataset.path}/calibration/{model}.json" for dataset in study.studied for model in dataset.calibrated]
+
+
 def run_time(study: Study) -> list[str]:
     """Return the table and the figure of the times that the jobs took."""
     return [f"{study.results}/run_time/run_time.{suffix}" for suffix in ("csv", "svg", "png")]
