@@ -553,23 +553,30 @@ def test_a_warning_overlaps_nothing_and_is_not_cut_off(spec, table, examples, ne
         with style.theme():
             figure.draw_without_rendering()
             boxes = [text.get_window_extent() for text in figure.texts]
-        assert len(boxes) == 3
+        assert len(boxes) == 4  # the title, the warning, the sentences, the settings
         assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_the_page_of_checks_shows_each_with_its_verdict_and_needs_no_other_file(spec, trust_table):
     template = SCRIPTS.parent / "report" / "trust.html.j2"
     rows = questions.read(trust_table)
-    page = trust_page(rows, spec | {"images": 50}, template)
-    assert page.count("✓ passed") == sum(row.passed for row in rows)
-    assert page.count("✗ failed") == 3
+    of_page = spec | {"images": 50, "scale": {"name": "small", "title": "a trial", "demonstration": False}}
+    page = trust_page(rows, of_page, template)
+    unfolded = re.sub(r"<details>.*?</details>", "", page, flags=re.DOTALL)
+    assert page.count('class="why"') == sum(row.passed for row in rows)
+    assert 'class="why"' not in unfolded  # what passed is folded
+    assert unfolded.count("✗ Not trustworthy") == 3
+    assert "A demonstration" not in page
+    assert "A demonstration" in trust_page(
+        rows, of_page | {"scale": of_page["scale"] | {"demonstration": True}}, template
+    )
     assert "2 of 4 models failed a check." in page
     assert questions.QUESTIONS["half_step"].failed.split("'")[0] in page
     assert not re.search(r'(?:src|href)="[^#]|url\(|@import|<script', page)
     spec["models"][0]["title"] = "<b>Bold</b>"
-    assert "<b>Bold" not in trust_page(rows, spec | {"images": 50}, template)
+    assert "<b>Bold" not in trust_page(rows, of_page, template)
     with pytest.raises(UserError, match="lacks model 'resnet-noisy'"):
-        trust_page([row for row in rows if row.model != "resnet-noisy"], spec | {"images": 50}, template)
+        trust_page([row for row in rows if row.model != "resnet-noisy"], of_page, template)
 
 
 def test_examples_say_honestly_how_each_attack_ended(examples, spec):

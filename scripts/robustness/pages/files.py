@@ -6,15 +6,13 @@ of `robustness.pages.page` take values.
 
 from __future__ import annotations
 
-import base64
-import struct
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robustness.errors import UserError
+from robustness.pages.pictures import Picture, read_picture
 from robustness.storage.atomic import read_json
 from robustness.storage.provenance import file_digest
 from robustness.storage.records import read_stamp
@@ -23,18 +21,6 @@ from robustness.trust import questions
 
 if TYPE_CHECKING:
     import pandas
-
-LARGE = 400_000
-"""Bytes from which a drawing is shown as pixels: the curves of 10,000 images would make the page slow."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the address of an `img`, with its width and height in CSS pixels."""
-
-    address: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -102,23 +88,6 @@ def read(results: Path, spec: Mapping[str, Any], captions: Path, repository: Pat
         checksums=[(path.relative_to(results).as_posix(), file_digest(path)) for path in tables],
         commit=commit(repository),
     )
-
-
-def read_picture(folder: Path, name: str) -> Picture:
-    """Read a figure as a data URI: its drawing, or its pixels where that is large; raises `UserError` without it."""
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
-    for path in (svg, png):
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: run the workflow to make it")
-    kind, content = ("svg+xml", svg.read_bytes())
-    if len(content) > LARGE:
-        kind, content = ("png", png.read_bytes())
-    address = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    header = png.read_bytes()[:24]
-    if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:
-        raise UserError(f"{png} is damaged: delete it and run the workflow again")
-    width, height = struct.unpack(">II", header[16:24])  # of 220 dots per inch, to 96 as in CSS
-    return Picture(address, round(width * 96 / 220), round(height * 96 / 220))
 
 
 def commit(repository: Path) -> str:
