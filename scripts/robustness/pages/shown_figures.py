@@ -139,9 +139,7 @@ def shown(
     kind = KINDS.get(kind_of(name))
     if kind is None or kind.caption not in captions:
         words = name.replace("_", " ")
-        return Shown(
-            name, picture, picture.title or words, picture.sentences, "", f"Figure {words} of {entry['title']}."
-        )
+        return Shown(name, picture, picture.title or words, "", "", f"Figure {words} of {entry['title']}.")
     ending = name.removeprefix(kind_of(name)) if kind_of(name).endswith("_") else name
     wildcards = {kind.wildcard: ending} if kind.wildcard else {}
     explained = caption(captions[kind.caption], config, dataset=entry["name"], **wildcards)
@@ -163,5 +161,6 @@ def shown(
             "values": "; ".join(values) + ".",
         }
     )
-    told, about = (picture.sentences, explained.whole) if picture.title else (explained.text, "")
+    own = f". {picture.sentences}" if picture.sentences else ""
+    told, about = (own, explained.whole) if picture.title else (explained.text, "")
     return Shown(name, picture, picture.title or explained.title, told, about, alt)
