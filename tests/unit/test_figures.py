@@ -425,6 +425,30 @@ def test_a_robustness_curve_ends_at_the_share_fooled_and_not_at_one(measures, sp
     assert ends == pytest.approx([1, 37 / 39, 1, 1])
 
 
+def test_a_single_hard_image_does_not_squeeze_the_curves_of_all_others_and_is_counted(measures, spec):
+    linf = np.append(np.linspace(0.01, 0.1, 99), 5.0)
+    one = {"image": np.arange(100), "required_confidence": np.full(100, 0.9), "ended": np.full(100, "success")}
+    figure = robustness_curves.robustness_curves(
+        {name: [one | {"linf": linf}] for name in NAMES}, with_panels(spec, "linf")
+    )
+    assert figure.axes[0].get_xlim() == (0, pytest.approx(0.102))
+    said = words(figure)
+    assert "The axis ends where 99 % of each model's fooled images are shown; 4 needed more, up to 5." in said
+    assert "The axis ends" not in words(robustness_curves.robustness_curves(measures, with_panels(spec, "linf")))
+
+
+def test_a_measure_that_is_at_its_end_on_every_model_says_so_and_gives_shares(table, spec):
+    shown = spec | {"measure": "pixels_changed"}
+    full = table.assign(pixels_changed=780.0, pixels_changed_low=779.0, pixels_changed_high=781.0)
+    said = words(bars.robustness_bars(rows(full), shown))
+    assert "Pixels changed is saturated: on every model the attack changed 99.5 % or more of the pixels" in said
+    assert "780 (99.5 %)" in said
+    assert "saturated" not in words(bars.robustness_bars(rows(table), shown))
+    full.loc[full["model"] == NAMES[0], ["pixels_changed_low", "pixels_changed"]] = 300.0
+    assert "saturated" not in words(bars.robustness_bars(rows(full), shown))
+    assert "saturated" not in words(bars.robustness_bars(rows(full), spec | {"measure": "mean_change"}))
+
+
 def test_confidences_stand_side_by_side_on_one_scale(measures, spec):
     figure = robustness_curves.robustness_curves(measures, with_panels(spec, "confidence"))
     easy, hard = figure.axes[:2]

@@ -16,7 +16,7 @@ from robustness.errors import UserError
 from robustness.figures import style
 from robustness.stats.censoring import attacked, censored, changes, first_censored, fooled_within
 from robustness.storage.levels import ARGMAX, is_level
-from robustness.text import listed
+from robustness.text import listed, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +93,7 @@ def _needed(models: Mapping[str, Sequence[Table]], measure: str) -> list[NDArray
 
 def _reach(needed: NDArray[np.float64]) -> float:
     """Return a change by which `SHOWN` of the images that a model was fooled on had fooled it; 0 where none did."""
-    return float(np.quantile(needed, SHOWN, method="higher")) if needed.size else 0.0
+    return float(np.quantile(needed, SHOWN, method="inverted_cdf")) if needed.size else 0.0
 
 
 def _at(models: Mapping[str, Sequence[Table]], spec: Mapping[str, Any], confidence: float) -> dict[str, list[Table]]:
@@ -185,8 +185,8 @@ def _beyond(needed: Sequence[Sequence[NDArray[np.float64]]], reach: float) -> st
         return ""
     largest = max(values.max(initial=0) for of_panel in needed for values in of_panel)
     return (
-        f"The axis ends where {SHOWN:.0%} of each model's fooled images are shown; {beyond:,} needed more, up to "
-        f"{largest:.3g}."
+        f"The axis ends where {percent(SHOWN, 2)} of each model's fooled images are shown; {beyond:,} needed more, up "
+        f"to {largest:.3g}."
     )
 
 
