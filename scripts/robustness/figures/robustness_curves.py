@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 DASHES = (3.0, 1.3)
 POINTS = 400  # of a line: more than a column's width shows
 SHOWN = 0.99
-"""The share of each model's fooled images that an axis reaches; a few images would otherwise squeeze all others."""
+"""The share of the models' fooled images that an axis reaches; a few images would otherwise squeeze all others."""
 TITLES = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change"}
 
 Table = Mapping[str, NDArray[Any]]
@@ -51,7 +51,7 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
         grid = figure.add_gridspec(2, len(panels), height_ratios=(1, 0.12 if alone else 0.06))
         first: Axes | None = None
         needed = [_needed(tables, panel["measure"]) for tables, panel in zip(shown, panels, strict=True)]
-        reach = max(_reach(each) for of_panel in needed for each in of_panel)
+        reach = max(_reach(np.concatenate(of_panel)) for of_panel in needed)
         for place, (panel, tables) in enumerate(zip(panels, shown, strict=True)):
             axes = figure.add_subplot(grid[0, place], sharey=first)
             _draw(axes, tables, panel["measure"], looks, reach)
@@ -92,7 +92,7 @@ def _needed(models: Mapping[str, Sequence[Table]], measure: str) -> list[NDArray
 
 
 def _reach(needed: NDArray[np.float64]) -> float:
-    """Return a change by which `SHOWN` of the images that a model was fooled on had fooled it; 0 where none did."""
+    """Return the change up to which `SHOWN` of the images that were fooled were fooled; 0 where none was."""
     return float(np.quantile(needed, SHOWN, method="inverted_cdf")) if needed.size else 0.0
 
 
@@ -185,7 +185,7 @@ def _beyond(needed: Sequence[Sequence[NDArray[np.float64]]], reach: float) -> st
         return ""
     largest = max(values.max(initial=0) for of_panel in needed for values in of_panel)
     return (
-        f"The axis ends where {percent(SHOWN, 2)} of each model's fooled images are shown; {beyond:,} needed more, up "
+        f"The axis ends where {percent(SHOWN, 2)} of the models' fooled images are shown; {beyond:,} needed more, up "
         f"to {largest:.3g}."
     )
 
