@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from robustness.compute import devices
+from robustness.data.pixels import from_bytes
 from robustness.models import describe, placement, user_models, weights
 from robustness.models.image_shape import ImageShape
 from robustness.models.pretrained import load_into
@@ -62,6 +63,10 @@ def main(options: argparse.Namespace) -> None:
             "that the model was trained with, and that its 'normalisation' is the one of its training",
             classes,
         )
+    with torch.no_grad():
+        bounds = user_models.suspected_bounds(network(torch.from_numpy(from_bytes(pixels[:64])).to(device)))
+    if bounds:
+        _LOG.warning("%s: %s", spec["title"], bounds)
     provenance |= {"own_code": options.code, "given_weights": file_digest(options.given)}
     header = Identity.of(options).header(provenance)
     metadata = {"architecture": architecture, "image": list(asdict(shape).values()), "classes": classes}

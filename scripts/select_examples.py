@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 
-from robustness.analysis.examples import first_example
+from robustness.analysis.examples import median_example
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
@@ -70,7 +70,7 @@ def main(options: argparse.Namespace) -> None:
 
 def _example(records: list[pandas.DataFrame], spec: dict[str, list[str]], name: str) -> int:
     try:
-        return first_example(records, spec["classes"].index(name))
+        return median_example(records, spec["classes"].index(name))
     except ValueError as error:
         raise UserError(f"no example of class '{name}' can be shown ({error}): raise attacked_images") from None
 

@@ -73,7 +73,6 @@ def write_study(results: Path, censored: int = 3) -> dict[str, Any]:
             {
                 "name": dataset,
                 "title": config["datasets"][dataset]["title"],
-                "step": "0.005",
                 "words": words,
                 "models": entries,
                 "tables": TABLES if dataset == "mnist" else ALONE,

@@ -436,7 +436,12 @@ def test_the_claims_that_the_documentation_states_are_judged() -> None:
 
 
 def page_of(table: pandas.DataFrame, papers: bool = False) -> str:
-    spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 1, "papers_claims": papers, "datasets": []}
+    spec = {
+        "scale": {"name": "tiny", "title": "few", "demonstration": False},
+        "seeds": 1,
+        "papers_claims": papers,
+        "datasets": [],
+    }
     return claims_page.page(table.reset_index(), spec, ROOT / "report" / "claims.html.j2", "../docs/claims.md")
 
 
@@ -507,7 +512,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.raises(UserError, match=r"cifar/tables/trust\.csv: give <dataset>/tables/trust\.csv of each of mnist"):
         call(assess_claims, spec, *inputs, "--trust", other, "--table", folder / "other.csv")
     settings = {
-        "scale": {"name": "tiny", "title": "<few> images"},
+        "scale": {"name": "tiny", "title": "<few> images", "demonstration": False},
         "seeds": 1,
         "papers_claims": True,
         "datasets": [{"name": MNIST, "title": "MNIST", "settings": ["α = 0.01."]}],
@@ -587,7 +592,12 @@ def test_the_page_says_all_that_the_table_says(written: Path) -> None:
 
 def test_the_page_of_infinite_and_missing_numbers(several: pandas.DataFrame) -> None:
     template = ROOT / "report" / "claims.html.j2"
-    spec = {"scale": {"name": "tiny", "title": "few"}, "seeds": 5, "papers_claims": True, "datasets": []}
+    spec = {
+        "scale": {"name": "tiny", "title": "few", "demonstration": False},
+        "seeds": 5,
+        "papers_claims": True,
+        "datasets": [],
+    }
     page = claims_page.page(several.reset_index(), spec, template, "claims.md")
     assert "<b>∞</b> (95 % interval – to –)" in page
     assert "nan" not in page

@@ -22,12 +22,14 @@ from made_results import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import write_page
 from robustness.errors import UserError
-from robustness.pages import files, summary
+from robustness.figures import style
+from robustness.pages import claims_page, files, pictures, shown_figures, summary
 from robustness.pages import page as study_page
 from robustness.pages.captions import caption, to_html
 from robustness.products.pages import study as product
 from robustness.text import number
 
+CLAIMS = ROOT / "report" / "claims.html.j2"
 EMPTY = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "mspace"}
 
 
@@ -131,6 +133,7 @@ def test_numbers_on_the_page_are_those_of_the_tables(study: tuple[Path, dict[str
 def test_the_robust_accuracy_comes_first_of_what_is_said_of_robustness(text: str) -> None:
     start = text.index('id="robustness"')
     said = words(text[start:])
+    assert said.index("Robust accuracy on MNIST") < said.index("Robust accuracy under AutoAttack and our attacks")
     assert said.index("Robust accuracy under AutoAttack and our attacks") < said.index("Change per pixel, median")
     assert 'data-sort="0.314">31.4\u00a0%<span class="interval">20.0\u00a0% to 40.0\u00a0%</span>' in text
     assert "L∞ 8/255" in said
@@ -145,13 +148,75 @@ def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
     results, spec = study
     dataset = replace(files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
     said = words(summary.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
-    assert f"On MNIST , {HOSTILE} was the most robust: a median change of 0.235 per pixel" in said
-    assert "(95 % interval 0.211 to 0.258) until a wrong class had a probability of 0.9" in said
-    assert (
-        "The least robust was Plain net : a median change of 0.0123 per pixel (95 % interval 0.0111 to 0.0136)" in said
-    )
+    assert "On MNIST , by the median change until a wrong class has a probability of 0.9, the most robust is" in said
+    assert f"is {HOSTILE} , which needed a median change of 0.235 per pixel (95 % interval 0.211 to 0.258)" in said
+    assert "and the least robust is Plain net , with 0.0123 per pixel (95 % interval 0.0111 to 0.0136)." in said
+    assert "depends on the criterion" not in said
     assert "overlaps" not in said
     assert "Not ranked" not in said
+
+
+def with_values(
+    dataset: files.Dataset, table: str, column: str, level: str, at: float, **values: float
+) -> files.Dataset:
+    """The dataset, trusted, with other values in a column of a table, where its `level` is `at`."""
+    changed = dataset.tables[table].copy()
+    for model, value in values.items():
+        changed.loc[(changed["model"] == model) & (changed[level] == at), column] = value
+    return replace(dataset, trust=[], tables=dataset.tables | {table: changed})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            ("robustness", "median_mean_change", "required_confidence", 0.0, {"plain": 0.3, "wild": 0.1}),
+            "the order depends on the criterion: by the median change until any wrong class is predicted the most "
+            f"robust is Plain net (0.300) and the least robust {HOSTILE} (0.100)",
+        ),
+        (
+            ("robust_accuracy", "robust_accuracy", "budget", 8 / 255, {"plain": 0.4, "wild": 0.3}),
+            "the order depends on the criterion: by robust accuracy under AutoAttack within L∞ 8/255 the most robust "
+            f"is Plain net (40.0 %) and the least robust {HOSTILE} (30.0 %)",
+        ),
+        (("robust_accuracy", "robust_accuracy", "budget", 8 / 255, {"plain": 0.3, "wild": 0.4}), ""),
+    ],
+)
+def test_the_sentence_on_the_most_robust_model_says_where_another_criterion_turns_the_order_over(
+    study: tuple[Path, dict[str, Any]], change: tuple[str, str, str, float, dict[str, float]], told: str
+) -> None:
+    results, spec = study
+    dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
+    *where, values = change
+    said = words(summary.most_and_least_robust(spec["datasets"][0], with_values(dataset, *where, **values), 0.9))
+    sentence = said.split(" The intervals")[0]
+    assert (told in sentence) if told else ("depends on the criterion" not in sentence)
+
+
+def test_where_numbers_mean_little_a_banner_says_so_and_no_verdict_is_a_badge(tmp_path: Path) -> None:
+    spec = write_study(tmp_path)
+    spec["scale"] = spec["scale"] | {"demonstration": True}
+    text = rendered(tmp_path, spec)
+    said = words(text)
+    assert said.index("A demonstration.") < said.index("In short", said.index("A demonstration."))
+    assert 'class="chip' not in text
+    assert "does not hold" in said  # the verdicts can be read, in plain words
+    assert "Of the paper’s 3 claims" not in said
+    table = pandas.read_csv(tmp_path / "claims.csv")
+    pages = [
+        claims_page.page(
+            table,
+            {"scale": spec["scale"] | {"demonstration": is_one}, "seeds": 1, "papers_claims": True, "datasets": []},
+            CLAIMS,
+            "docs/claims.md",
+        )
+        for is_one in (True, False)
+    ]
+    claims, honest = pages
+    assert 'class="chip' not in claims
+    assert "A demonstration." in claims
+    assert 'class="chip' in honest
+    assert "A demonstration." not in honest
 
 
 def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path, dict[str, Any]], text: str) -> None:
@@ -169,9 +234,25 @@ def test_the_summary_counts_attacks_checks_claims_and_seeds(text: str) -> None:
     said = words(text)
     assert "On Own <i>images</i> , Lonely needed a median change of 0.0568 per pixel" in said
     assert "9 of 270 attacks did not fool" in said
-    assert f"1 of 36 trust checks failed: the numbers of {HOSTILE} (MNIST) may belong to the attack" in said
+    assert f"1 of 42 trust checks failed: the numbers of {HOSTILE} (MNIST) may belong to the attack" in said
     assert "Of the paper’s 3 claims, about these weights 1 holds, 1 does not hold and 1 is undecided" in said
     assert "Each network was trained once: nothing here says how much another training of it would differ." in said
+
+
+def test_the_summary_says_of_a_network_that_it_cannot_be_so_sure_and_does_not_call_it_robust(
+    study: tuple[Path, dict[str, Any]],
+) -> None:
+    results, spec = study
+    material = files.read(results, spec, TEMPLATE.parent, results)
+    why = "The network reached at most 0.73 of the required 0.9."
+    checks = [
+        replace(row, passed=False, why=why) if (row.model, row.check) == ("plain", "confidence_in_reach") else row
+        for row in material.datasets[0].trust
+    ]
+    material = replace(material, datasets=[replace(material.datasets[0], trust=checks), material.datasets[1]])
+    told = [words(sentence) for sentence in summary.summary(material, spec)]
+    assert f"Plain net (MNIST): {why}" in told
+    assert not any("the most robust is" in sentence for sentence in told)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +324,7 @@ def test_a_study_without_the_papers_datasets_or_failures_says_so(tmp_path: Path)
     assert "How robust is this image classifier?" in said
     assert "No claims are judged: state your own under claims: in the configuration, as docs/claims.md shows." in said
     assert not re.search("paper’s (. )?claims", said)
-    assert "All 12 trust checks passed" in said
+    assert "All 14 trust checks passed" in said
     assert "All 90 attacks fooled" in said
     assert "not fooled. Means take" not in said
     for absent in ("believability", "transfer", "targeted", "sensitivity", "comparison", "examples", "others"):
@@ -292,18 +373,46 @@ def test_references_that_no_model_is_like_are_shown_without_values_of_ours(tmp_p
     row = {"source": "S", "table": "T", "their_attack": "A", "statistic": "mean", "norm": "l2", "their_value": 0.17}
     row |= {"comparable": "no", "why": "No model of this configuration is like theirs."}
     pandas.DataFrame([row]).to_csv(tmp_path / "mnist" / "tables" / "references.csv", index=False)
-    assert "0.170 – – – – no No model of this configuration is like theirs." in words(rendered(tmp_path, spec))
+    assert "– – 0.170 no No model of this configuration is like theirs." in words(rendered(tmp_path, spec))
 
 
 def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) -> None:
     write_study(tmp_path)
     folder = tmp_path / "mnist" / "figures"
-    small = files.read_picture(folder, "mean_change")
+    small = pictures.read_picture(folder, "mean_change")
     kind, _, content = small.address.partition(",")
     assert (kind, base64.b64decode(content).decode()) == ("data:image/svg+xml;base64", SVG)
-    assert (small.width, small.height) == (400, 300)
-    (folder / "mean_change.svg").write_text(SVG + " " * files.LARGE, encoding="utf-8")
-    assert files.read_picture(folder, "mean_change").address.startswith("data:image/png;base64,")
+    assert (small.width, small.height) == (533, 400)  # of 400 × 300 points
+    (folder / "mean_change.svg").write_text(SVG + " " * pictures.LARGE, encoding="utf-8")
+    large = pictures.read_picture(folder, "mean_change")
+    drawing = base64.b64decode(large.address.partition(",")[2]).decode()
+    assert "data:image/png;base64," in drawing
+    assert len(drawing) < pictures.LARGE
+
+
+def test_a_figure_on_the_page_is_what_is_drawn_and_its_words_are_its_one_caption(tmp_path: Path) -> None:
+    figure = style.blank(3, 2)
+    with style.theme():
+        figure.subplots().plot([0, 1])
+        style.caption(
+            figure,
+            "A title & more",
+            ["What is <seen>.", "", " ".join(["In two lines."] * 9)],
+            ["Scale small."],
+        )
+    style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    file = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    picture = pictures.read_picture(tmp_path, "a")
+    shown = base64.b64decode(picture.address.partition(",")[2]).decode()
+    assert picture.title == "A title & more"
+    assert picture.sentences == " ".join(["What is <seen>.", *["In two lines."] * 9])
+    assert "Scale small" in file
+    height, cut = (float(re.search(r'height="([\d.]+)pt"', each)[1]) for each in (file, shown))
+    assert cut < height - 30  # the title, two sentences and the settings are beyond its edge
+    _, top, wide, high = map(float, re.search(r'viewBox="([^"]*)"', shown)[1].split())
+    title = re.search(r'<g id="title">.*?<text [^>]*?y="([\d.]+)"', file, re.DOTALL)
+    assert float(title[1]) < top
+    assert (picture.width, picture.height) == (round(wide * 4 / 3), round(high * 4 / 3))
 
 
 @pytest.mark.parametrize(
@@ -311,6 +420,7 @@ def test_figures_are_drawings_in_the_page_and_large_ones_pixels(tmp_path: Path) 
     [
         ("mnist/figures/mean_change.png", b"no picture"),
         ("mnist/figures/mean_change.svg", None),
+        ("mnist/figures/mean_change.svg", b"<html>"),
         ("mnist/models/wild/seed0/model.json", b"{"),
         ("mnist/attacks/original/wild/seed0/measures.parquet", b"PAR1"),
         ("mnist/attacks/original/wild/seed0/0-10.parquet", None),
@@ -352,7 +462,7 @@ def test_a_title_in_a_caption_comes_out_as_it_is(title: str) -> None:
     told = caption(template, {"title": title}, label=title)
     assert unescape(str(told.title)) == f"Of {title}"
     assert unescape(str(told.text)) == f" and {title}."
-    assert str(told.settings) == "Settings."
+    assert "Settings" not in told.whole
 
 
 def test_the_markup_of_captions_becomes_html() -> None:
@@ -361,5 +471,5 @@ def test_the_markup_of_captions_becomes_html() -> None:
 
 def test_every_caption_that_a_figure_or_table_names_is_there() -> None:
     texts = {path.stem for path in (ROOT / "report").glob("*.rst")}
-    assert {kind.caption for kind in study_page.KINDS.values()} <= texts
+    assert {kind.caption for kind in shown_figures.KINDS.values()} <= texts
     assert set(study_page.OTHERS) | {"models", "robustness", "trust", "claims"} <= texts

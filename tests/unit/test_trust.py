@@ -215,7 +215,38 @@ def test_a_bounded_attack_stays_within_its_ball(radius: float, seed: int) -> Non
 
 def test_a_constant_model_is_caught(tmp_path: Path) -> None:
     network = Planted(torch.zeros_like)
-    assert failed(tmp_path, network) == {"unbounded", "half_step", "beats_noise", "zero_gradients", "eight_bits"}
+    found = {"unbounded", "half_step", "beats_noise", "zero_gradients", "eight_bits", "confidence_in_reach"}
+    assert failed(tmp_path, network) == found
+
+
+class Bounded(nn.Module):
+    """A linear model whose outputs end at 0 and 1, as behind a sigmoid, times a temperature."""
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.inner, self.temperature = linear(), temperature
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.temperature * self.inner(x).sigmoid()
+
+
+def test_a_confidence_that_bounded_outputs_cannot_reach_is_caught_and_named(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, Bounded())
+    check = verdicts(subject, evidence)["confidence_in_reach"]
+    ceiling = math.e / (math.e + 2)  # one output of 1, two of 0
+    assert not check.passed
+    assert SPEC.confidence - check.value == pytest.approx(ceiling, abs=0.02)
+    assert SPEC.confidence - check.value <= ceiling
+    assert "reached at most 0.5" in check.why
+    assert "of the required 0.8: its images do not end for lack of confidence, not for robustness." in check.why
+
+
+def test_bounded_outputs_with_a_temperature_and_attacks_that_end_early_are_in_reach(tmp_path: Path) -> None:
+    assert verdicts(*evidence_of(tmp_path, Bounded(temperature=20.0)))["confidence_in_reach"].passed
+    early = evidence_of(tmp_path, linear(), spec=replace(SPEC, max_iterations=1))
+    check = verdicts(*early)["confidence_in_reach"]
+    assert check.passed
+    assert "No recorded attack reached" in check.why
 
 
 def test_a_model_that_is_always_wrong_leaves_nothing_to_check(tmp_path: Path) -> None:

@@ -74,6 +74,21 @@ class Probabilities(Small):
         return super().forward(x).softmax(1)
 
 
+class HalfProbabilities(Small):
+    def forward(self, x):
+        return super().forward(x).softmax(1).half().float()
+
+
+class Bfloat16Probabilities(Small):
+    def forward(self, x):
+        return super().forward(x).bfloat16().softmax(1)
+
+
+class DoubleRelu(Small):  # float64, none of them negative
+    def forward(self, x):
+        return F.relu(super().forward(x)).double()
+
+
 class Pair(Small):
     def forward(self, x):
         return super().forward(x), x
@@ -246,6 +261,8 @@ MISTAKES = {
     "failing": "cannot be called with kwargs {}: missing a required argument: 'depth'; it takes",
     "Wide": r"returns \(8, 8\) for 8 images, but must return \(8, 4\), .* set its number of classes in kwargs",
     "Probabilities": "returns probabilities, .* leave out its softmax",
+    "HalfProbabilities": "returns probabilities, .* leave out its softmax",
+    "Bfloat16Probabilities": "returns probabilities, .* leave out its softmax",
     "Pair": "returns a tuple: it must return one tensor, the logits",
     "AlwaysDropping": "answers the same images differently each time",
     "Batchy": "answers an image differently next to other images",
@@ -261,6 +278,20 @@ MISTAKES = {
 def test_what_is_wrong_with_a_network_is_said(name: str, sentence: str) -> None:
     with pytest.raises(UserError, match=f"the factory '.*{name}'.*{sentence}"):
         made(name)
+
+
+def test_outputs_in_another_precision_are_taken_for_what_they_are() -> None:
+    model = made("DoubleRelu")
+    assert model(pictures(2)).dtype == torch.float32
+
+
+def test_outputs_that_seem_to_be_bounded_are_named_with_the_probability_that_they_end_at() -> None:
+    logits = torch.randn(9, 3, generator=torch.Generator().manual_seed(0))
+    assert "between 0 and 1, as behind a sigmoid" in user_models.suspected_bounds(logits.sigmoid())
+    assert "above 0.58, and" in user_models.suspected_bounds(logits.sigmoid())
+    assert "between -1 and 1" in user_models.suspected_bounds(logits.tanh())
+    assert "above 0.79, and" in user_models.suspected_bounds(logits.tanh())
+    assert user_models.suspected_bounds(logits) == user_models.suspected_bounds(20 * logits.tanh()) == ""
 
 
 def test_a_network_that_changes_the_images_in_place_is_refused_without_a_normalisation() -> None:

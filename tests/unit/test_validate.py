@@ -80,6 +80,12 @@ def test_the_paper_scale_can_read_cifar_10_from_jpeg_files_and_says_so() -> None
     assert both["results"] != paper["results"]
 
 
+def test_a_scale_is_a_demonstration_or_not_and_nothing_between() -> None:
+    scales = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))["scale"] for path in SCALES}
+    assert {name for name, scale in scales.items() if scale.get("demonstration")} == {"demo", "first-look"}
+    assert "true or false" in only(problems(scale={"demonstration": "perhaps"}))
+
+
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
 def test_each_scale_says_only_what_differs(path: Path) -> None:
     def repeated(overlay: Any, base: Any) -> bool:

@@ -257,8 +257,11 @@ def test_the_page_of_the_study_has_the_studied_datasets_alone() -> None:
 def test_a_page_is_written_anew_when_its_template_changes(tmp_path: Path) -> None:
     folder = tmp_path / "report"
     folder.mkdir()
-    found = set()
-    for text in ("one", "two"):
-        (folder / "trust.html.j2").write_text(text, encoding="utf-8")
+    names, found = ("trust", "parts"), set()
+    for name in names:
+        (folder / f"{name}.html.j2").write_text("one", encoding="utf-8")
+    for name in ("", *names):
+        if name:
+            (folder / f"{name}.html.j2").write_text("two", encoding="utf-8")
         found.add(as_param(page_specs.trust(made_study(tmp_path), job())))
-    assert len(found) == 2
+    assert len(found) == 3

@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from robustness.analysis.saturation import saturation, share_of_pixels
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.outcome import Outcome
 from robustness.storage.levels import is_level
 from robustness.storage.tables import Row
-from robustness.text import listed
+from robustness.text import listed, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,11 +39,11 @@ def robustness_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         axes = figure.subplots()
         reach = max((_end(row, measure) for row in rows if row["attacked"] > 0), default=1.0)
         for place, (model, row) in enumerate(zip(spec["models"], rows, strict=True)):
-            _bar(axes, place, row, measure, style.look(model, spec["architectures"]))
+            _bar(axes, place, row, measure, spec["dataset"], style.look(model, spec["architectures"]))
             _tick_label(axes, place, model["title"], _fooled(row))
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        # The last fifth is kept for the value written after the longest whisker.
-        axes.set_xlim(0, 1.22 * reach if reach > 0 else 1)
+        # The last part is kept for the value written after the longest whisker.
+        axes.set_xlim(0, (1.6 if measure == "pixels_changed" else 1.22) * reach if reach > 0 else 1)
         axes.set_yticks(range(len(rows)), [""] * len(rows))
         axes.tick_params(axis="y", length=0)
         axes.xaxis.grid(True)
@@ -51,10 +52,13 @@ def robustness_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.axvline(0, color=style.GREY, linewidth=0.8)
         measured = "Bars: mean over attacked images; whiskers: its 95 % interval."
+        pixels = [row[measure] for row in rows if row["attacked"] and measure == "pixels_changed"]
+        full = saturation(pixels, spec["dataset"]["image_size"])
         style.caption(
             figure,
             f"{spec['dataset']['title']}: {TITLES[measure]}",
-            [measured, _not_fooled(spec["models"], rows), *spec["footnote"]],
+            [measured, full, _not_fooled(spec["models"], rows)],
+            spec["footnote"],
         )
     return figure
 
@@ -71,7 +75,7 @@ def _row(table: Sequence[Row], attack: str, model: str, confidence: float) -> Ro
     return chosen[0]
 
 
-def _bar(axes: Axes, place: int, row: Row, measure: str, look: style.Look) -> None:
+def _bar(axes: Axes, place: int, row: Row, measure: str, dataset: Mapping[str, Any], look: style.Look) -> None:
     if not row["attacked"]:
         axes.annotate(
             "no image was classified correctly",
@@ -84,6 +88,7 @@ def _bar(axes: Axes, place: int, row: Row, measure: str, look: style.Look) -> No
         )
         return
     value, low, high = row[measure], row[f"{measure}_low"], row[f"{measure}_high"]
+    share = share_of_pixels(value, dataset["image_size"])
     axes.barh(place, value, height=0.62, color=look.fill, edgecolor=look.edge, hatch=look.hatch, linewidth=0.8)
     # A white whisker beneath the dark one: it is readable on a dark bar and next to it.
     for colour, extra in () if math.isnan(high) else (("white", 1.2), (style.INK, 0.0)):
@@ -97,7 +102,7 @@ def _bar(axes: Axes, place: int, row: Row, measure: str, look: style.Look) -> No
             capthick=1.0 + extra,
         )
     axes.annotate(
-        _written(value),
+        _written(value) + (f" ({percent(share)})" if measure == "pixels_changed" else ""),
         (_end(row, measure), place),
         xytext=(5, 0),
         textcoords="offset points",

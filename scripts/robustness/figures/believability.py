@@ -53,7 +53,8 @@ def judges_answers(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: do other networks see the new class?",
-            [_how(rows), _censored(spec["models"], rows), *spec["footnote"]],
+            [_how(rows), _censored(spec["models"], rows)],
+            spec["footnote"],
         )
     return figure
 

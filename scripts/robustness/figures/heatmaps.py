@@ -68,7 +68,8 @@ def transfer_matrices(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: does what fools one model fool another?",
-            [*_transfer_words(table, models), *spec["footnote"]],
+            [*_transfer_words(table, models)],
+            spec["footnote"],
         )
     return figure
 
@@ -204,8 +205,8 @@ def targeted_matrix(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
                 f"{unsure:,} more were taken for the target, but with less than the required probability."
                 if unsure > 0
                 else "",
-                *spec["footnote"],
             ],
+            spec["footnote"],
         )
     return figure
 

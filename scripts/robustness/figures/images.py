@@ -98,7 +98,8 @@ def examples(data: Examples, spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: “{spec['class']}” after the attack on each model",
-            ["Beneath each picture: the model's prediction and its probability.", _frames(models), *spec["footnote"]],
+            ["Beneath each picture: the model's prediction and its probability.", _frames(models)],
+            spec["footnote"],
         )
     return figure
 
@@ -141,7 +142,8 @@ def differences(data: Examples, spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: what the attack added to “{spec['class']}”",
-            [scaling, norm, _frames(models), *spec["footnote"]],
+            [scaling, norm, _frames(models)],
+            spec["footnote"],
         )
     return figure
 
@@ -162,7 +164,8 @@ def training_noise(original: Floats, augmented: Floats, spec: Mapping[str, Any])
         style.caption(
             figure,
             f"{spec['dataset']['title']}: what noisy models are trained on",
-            [augmentation_sentence(spec["augmentation"]), *spec["footnote"]],
+            [augmentation_sentence(spec["augmentation"])],
+            spec["footnote"],
         )
     return figure
 

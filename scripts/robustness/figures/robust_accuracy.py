@@ -43,7 +43,7 @@ def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
             )
         panels[0].set_ylabel("share of test images classified correctly")
         panels[0].set_ylim(-0.02, 1.02)
-        style.caption(figure, f"{spec['dataset']['title']}: robust accuracy", [_how(table), *spec["footnote"]])
+        style.caption(figure, f"{spec['dataset']['title']}: robust accuracy", [_how(table)], spec["footnote"])
     return figure
 
 

@@ -16,7 +16,7 @@ from robustness.errors import UserError
 from robustness.figures import style
 from robustness.stats.censoring import attacked, censored, changes, first_censored, fooled_within
 from robustness.storage.levels import ARGMAX, is_level
-from robustness.text import listed
+from robustness.text import listed, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 POINTS = 400  # of a line: more than a column's width shows
+SHOWN = 0.99
+"""The share of the models' fooled images that an axis reaches; a few images would otherwise squeeze all others."""
 TITLES = {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change"}
 
 Table = Mapping[str, NDArray[Any]]
@@ -47,9 +49,10 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
         # The legend has axes of its own: one that is anchored to the figure moves when the caption enlarges it.
         grid = figure.add_gridspec(2, len(panels), height_ratios=(1, 0.12 if alone else 0.06))
         first: Axes | None = None
+        needed = [_needed(tables, panel["measure"]) for tables, panel in zip(shown, panels, strict=True)]
+        reach = max(_reach(np.concatenate(of_panel)) for of_panel in needed)
         for place, (panel, tables) in enumerate(zip(panels, shown, strict=True)):
             axes = figure.add_subplot(grid[0, place], sharey=first)
-            reach = max(_reach(each, other["measure"]) for each, other in zip(shown, panels, strict=True))
             _draw(axes, tables, panel["measure"], looks, reach)
             axes.set_xlabel(_axis_label(panel["measure"], spec["dataset"], 3.6 if alone else 1.5))
             if not alone:
@@ -74,16 +77,22 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
                 f"at each change, over {_drawn(models)}.",
                 _not_fooled(spec, shown),
                 _ring(shown),
-                *spec["footnote"],
+                _beyond(needed, reach),
             ],
+            spec["footnote"],
         )
     return figure
 
 
-def _reach(models: Mapping[str, Sequence[Table]], measure: str) -> float:
-    """Return the largest change that fooled an image; 0 where none was fooled."""
+def _needed(models: Mapping[str, Sequence[Table]], measure: str) -> list[NDArray[np.float64]]:
+    """Return, for each model, the changes that fooled an image."""
     needed = (changes(tables, measure) for tables in models.values())
-    return max(float(values[np.isfinite(values)].max(initial=0)) for values in needed)
+    return [values[np.isfinite(values)] for values in needed]
+
+
+def _reach(needed: NDArray[np.float64]) -> float:
+    """Return the change up to which `SHOWN` of the images that were fooled were fooled; 0 where none was."""
+    return float(np.quantile(needed, SHOWN, method="inverted_cdf")) if needed.size else 0.0
 
 
 def _at(models: Mapping[str, Sequence[Table]], spec: Mapping[str, Any], confidence: float) -> dict[str, list[Table]]:
@@ -108,7 +117,7 @@ def _rows(table: Table, which: NDArray[np.bool_]) -> Table:
 def _draw(
     axes: Axes, models: Mapping[str, Sequence[Table]], measure: str, looks: Mapping[str, style.Look], reach: float
 ) -> None:
-    allowed = np.linspace(0, 1.02 * reach or 1.0, POINTS)
+    allowed = np.linspace(0, _edge(reach), POINTS)
     needed = {name: changes(tables, measure) for name, tables in models.items()}
     for name, values in needed.items():
         band, look = fooled_within(values, allowed), looks[name]
@@ -165,6 +174,24 @@ def _ring(shown: Sequence[Mapping[str, Sequence[Table]]]) -> str:
         "Ring: the smallest change at which an attack ended without success; to its right the true share may be larger "
         "than drawn."
     )
+
+
+def _beyond(needed: Sequence[Sequence[NDArray[np.float64]]], reach: float) -> str:
+    """Say how many images needed a change that the axis does not show."""
+    edge = _edge(reach)
+    beyond = sum(int((values > edge).sum()) for of_panel in needed for values in of_panel)
+    if not beyond:
+        return ""
+    largest = max(values.max(initial=0) for of_panel in needed for values in of_panel)
+    return (
+        f"The axis ends where {percent(SHOWN, 2)} of the models' fooled images are shown; {beyond:,} needed more, up "
+        f"to {largest:.3g}."
+    )
+
+
+def _edge(reach: float) -> float:
+    """Return where the axis ends."""
+    return 1.02 * reach or 1.0
 
 
 def _keys(spec: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[Line2D]:

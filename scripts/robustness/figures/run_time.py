@@ -57,7 +57,7 @@ def run_time_bars(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
             loc="outside right upper",
             frameon=False,
         )
-        style.caption(figure, "Where the time went", [*_words(table), *spec["footnote"]])
+        style.caption(figure, "Where the time went", _words(table), spec["footnote"])
     return figure
 
 

@@ -69,7 +69,8 @@ def over_values(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         style.caption(
             figure,
             f"{spec['dataset']['title']}: which verdicts depend on {_named(list(panels))}",
-            [_read(table), _not_fooled(table), *spec["footnote"]],
+            [_read(table), _not_fooled(table)],
+            spec["footnote"],
         )
     return figure
 

@@ -227,13 +227,16 @@ def _broken(word: str, width: float, size: float, weight: str) -> list[str]:
     return pieces
 
 
-def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
-    """Put the title above what is drawn and the sentences below it as one small paragraph; call it last.
+def caption(figure: Figure, title: str, sentences: Sequence[str], settings: Sequence[str]) -> None:
+    """Put the title above what is drawn, and the sentences and then the settings below it, in small; call it last.
 
-    Both start at the picture's left edge, are wrapped to its width, and are outside of it: the picture keeps its
+    All start at the picture's left edge, are wrapped to its width, and are outside of it: the picture keeps its
     size, and `save` takes them in. The figure is laid out here and stays so. The sentence on models that are not
-    trustworthy comes first, in a colour of its own.
+    trustworthy, which is among the settings, comes first, in a colour of its own. Each part has a name in the SVG, and
+    so has the box around what is drawn: the study's page (`robustness.pages.pictures`) shows the parts apart.
     """
+    from matplotlib.patches import Rectangle
+
     layout = figure.get_layout_engine()
     if layout is not None:
         for _ in range(2):  # the second settles what the first has moved, such as labels of ticks
@@ -241,6 +244,9 @@ def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
         figure.set_layout_engine(None)
     drawn = figure.get_tightbbox()
     wide, high = figure.get_size_inches()
+    box = Rectangle((drawn.x0 / wide, drawn.y0 / high), drawn.width / wide, drawn.height / high, gid="drawn")
+    box.set(fill=False, edgecolor="none", transform=figure.transFigure)
+    figure.add_artist(box)
     room = max(drawn.width, 0.75 * COLUMN_WIDTH)
     left = drawn.x0 / wide
     figure.text(
@@ -250,21 +256,28 @@ def caption(figure: Figure, title: str, sentences: Sequence[str]) -> None:
         va="bottom",
         fontsize=TITLE_SIZE,
         fontweight="bold",
+        gid="title",
     )
-    warnings = [sentence for sentence in sentences if NOT_TRUSTWORTHY in sentence]
-    others = [sentence for sentence in sentences if sentence and sentence not in warnings]
+    warnings = [sentence for sentence in settings if NOT_TRUSTWORTHY in sentence]
+    others = [sentence for sentence in settings if sentence not in warnings]
     top = drawn.y0 - 0.1
-    for told, colour, weight in ((warnings, WARNING, "bold"), (others, GREY, "normal")):
-        if told:
+    parts = (
+        ("warnings", warnings, WARNING, "bold"),
+        ("sentences", sentences, GREY, "normal"),
+        ("settings", others, GREY, "normal"),
+    )
+    for name, told, colour, weight in parts:
+        if any(told):
             text = figure.text(
                 left,
                 top / high,
-                wrap(" ".join(told), room, SMALL_SIZE, weight),
+                wrap(" ".join(filter(None, told)), room, SMALL_SIZE, weight),
                 va="top",
                 fontsize=SMALL_SIZE,
                 fontweight=weight,
                 color=colour,
                 linespacing=1.3,
+                gid=name,
             )
             top = text.get_window_extent().y0 / figure.dpi - 0.06
 

@@ -55,7 +55,7 @@ def training_curves(histories: Sequence[tuple[str, pd.DataFrame]], spec: Mapping
             axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))
         figure.legend(handles=_keys(spec["models"], looks), loc="outside right upper", frameon=False, handlelength=2.4)
-        style.caption(figure, f"{spec['dataset']['title']}: training", spec["footnote"])
+        style.caption(figure, f"{spec['dataset']['title']}: training", [], spec["footnote"])
     return figure
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import importlib
 import json
+import math
 import os
 import sys
 from collections.abc import Mapping
@@ -28,6 +29,8 @@ from robustness.storage.user_code_digest import own_file, split
 
 _IMAGES = 8
 """Random images that a network is tried on."""
+_ROUNDED = 4e-3
+"""How far probabilities in bfloat16 may sum to something other than 1."""
 
 
 def allowed(architecture: Mapping[str, Any], path: Path) -> None:
@@ -124,6 +127,23 @@ def checked_for_training(model: OwnModel, architecture: Mapping[str, Any], image
     _logits(copy.deepcopy(model).train(), _images(image), f"{about} in training mode", classes)
 
 
+def suspected_bounds(outputs: Tensor) -> str:
+    """Say that outputs (N, K) seem to be bounded, and which probability they cannot exceed then; empty where not.
+
+    Whether they are is decided by the trust check `confidence_in_reach`: a few images do not show it.
+    """
+    others = outputs.shape[1] - 1
+    for low, high, behind in ((0, 1, "a sigmoid"), (-1, 1, "a cosine or tanh")):
+        if low <= float(outputs.min()) and float(outputs.max()) <= high:
+            highest = 1 / (1 + others * math.exp(low - high))
+            return (
+                f"the outputs for {len(outputs)} images all lie between {low} and {high}, as behind {behind}: if they "
+                f"cannot leave this range, no class can have a probability above {highest:.2f}, and an attack that "
+                "asks for more fools no image; leave that last layer out, or multiply by the training's temperature"
+            )
+    return ""
+
+
 # --- the factory -----------------------------------------------------------------------------------------------------
 
 
@@ -211,7 +231,7 @@ def _check_values(logits: Tensor, model: OwnModel, x: Tensor, about: str) -> Non
         raise UserError(f"{about} returns values that are not finite (NaN or inf) for pixels in [0, 1]")
     with torch.no_grad():
         wide = torch.cat([logits, model(torch.zeros_like(x)), model(torch.ones_like(x)), model(x.round())])
-    if bool((wide >= 0).all()) and torch.allclose(wide.sum(1), torch.ones(len(wide)), atol=1e-4):
+    if bool((wide >= 0).all()) and torch.allclose(wide.sum(1), torch.ones(len(wide)), atol=_ROUNDED):
         raise UserError(
             f"{about} returns probabilities, which are not negative and sum to 1 for each image: leave out its "
             "softmax, since the attack needs logits"

@@ -6,13 +6,10 @@ The wrapper carries what others ask about a user's network, so that they need no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    pass
 
 
 class Normalise(nn.Module):
@@ -43,4 +40,12 @@ class OwnModel(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.normalise(x)
         # Flattened, since gray images count as contiguous either way, and a convolution would choose by their strides.
-        return self.network(x if self.channels_last else x.flatten().view(x.shape))
+        output = self.network(x if self.channels_last else x.flatten().view(x.shape))
+        # Half precision and double precision are for inside: what follows computes in the images' precision, except
+        # that a network which does not become double with them (`trust.checks.in_float64`) must be seen not to.
+        return output.float() if _is_float(output) and x.dtype == torch.float32 else output
+
+
+def _is_float(output: Any) -> bool:
+    """Return whether an output, which may be anything, is a tensor of floating-point numbers."""
+    return isinstance(output, Tensor) and output.is_floating_point()

@@ -26,11 +26,20 @@ _MARKS = re.compile(r"([\\*`|])")
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption in parts: its first, bold words; what follows them; the settings, which are its last paragraph."""
+    """A caption in parts: its first, bold words; what follows them.
+
+    The last paragraph, which names scale and settings, is left out: the page says these once, at its top.
+    """
 
     title: Markup
     text: Markup
-    settings: Markup
+
+    @property
+    def whole(self) -> Markup:
+        """The title, bold, and the text."""
+        from markupsafe import Markup
+
+        return Markup("<b>{}</b>{}").format(self.title, self.text)
 
 
 def caption(template: str, config: Mapping[str, Any], **wildcards: str) -> Caption:
@@ -45,11 +54,7 @@ def caption(template: str, config: Mapping[str, Any], **wildcards: str) -> Capti
     first, *others = [" ".join(part.split()) for part in re.split(r"\n\s*\n", filled.strip())]
     bold = re.match(r"\*\*(?:\\.|[^\\])+?\*\*", first)
     title, rest = (first[2 : bold.end() - 2], first[bold.end() :]) if bold else ("", first)
-    return Caption(
-        title=to_html(title),
-        text=to_html(" ".join([rest, *others[:-1]])),
-        settings=to_html(others[-1] if others else ""),
-    )
+    return Caption(title=to_html(title), text=to_html(" ".join([rest, *others[:-1]])))
 
 
 def to_html(text: str) -> Markup:

@@ -6,8 +6,6 @@ of `robustness.pages.page` take values.
 
 from __future__ import annotations
 
-import base64
-import struct
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -15,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robustness.data.account import Account
-from robustness.errors import UserError
+from robustness.pages.pictures import Picture, read_picture
 from robustness.storage.atomic import read_json
 from robustness.storage.provenance import file_digest
 from robustness.storage.records import read_header
@@ -24,18 +22,6 @@ from robustness.trust import questions
 
 if TYPE_CHECKING:
     import pandas
-
-LARGE = 400_000
-"""Bytes from which a drawing is shown as pixels: the curves of 10,000 images would make the page slow."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the address of an `img`, with its width and height in CSS pixels."""
-
-    address: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -112,23 +98,6 @@ def read_account(path: Path) -> Account:
     """Read how many images were read, and how many files were passed over or changed."""
     counts = read_json(path)
     return Account(*(counts[field.name] for field in fields(Account)))
-
-
-def read_picture(folder: Path, name: str) -> Picture:
-    """Read a figure as a data URI: its drawing, or its pixels where that is large; raises `UserError` without it."""
-    svg, png = folder / f"{name}.svg", folder / f"{name}.png"
-    for path in (svg, png):
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: run the workflow to make it")
-    kind, content = ("svg+xml", svg.read_bytes())
-    if len(content) > LARGE:
-        kind, content = ("png", png.read_bytes())
-    address = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-    header = png.read_bytes()[:24]
-    if header[:8] != b"\x89PNG\r\n\x1a\n" or len(header) < 24:
-        raise UserError(f"{png} is damaged: delete it and run the workflow again")
-    width, height = struct.unpack(">II", header[16:24])  # of 220 dots per inch, to 96 as in CSS
-    return Picture(address, round(width * 96 / 220), round(height * 96 / 220))
 
 
 def commit(repository: Path) -> str:

@@ -16,104 +16,34 @@ from typing import Any
 from robustness.data.account import sentence
 from robustness.pages import claims_page, trust_page
 from robustness.pages import tables as page_tables
-from robustness.pages.captions import Caption, caption
-from robustness.pages.files import Dataset, Material, Picture, devices, versions
+from robustness.pages.captions import caption
+from robustness.pages.files import Dataset, Material, devices, versions
+from robustness.pages.shown_figures import Shown, order, section_of, shown
 from robustness.pages.summary import DAGGER, goal, not_fooled, summary, titles
-from robustness.pages.tables import Cell, Column, Table, at_goal, cell, words
+from robustness.pages.tables import Cell, Column, Table, cell, words
 from robustness.pages.templates import rendered, unbroken
 from robustness.text import DASH, counted, number, percent
 from robustness.trust import questions
 
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of figure: its section, its caption in report/, its alt text, and the wildcard that its name ends with.
-
-    In the alt text, `{dataset}`, `{what}` (the wildcard's value), `{models}` and `{values}` are filled in.
-    """
-
-    section: str
-    caption: str
-    alt: str
-    wildcard: str = ""
-
-
-KINDS = {
-    "architecture": Kind("models", "architecture", "Diagram of the networks of {dataset}, layer by layer."),
-    "skip_connection": Kind("models", "skip_connection", "Diagram of two residual blocks with their skip connections."),
-    "training_noise": Kind(
-        "models", "training_noise", "Pictures: training images of {dataset}, and what noisy models see of them."
-    ),
-    "training_curves": Kind(
-        "models", "training_curves", "Line charts: loss and accuracy per epoch of {models} on {dataset}."
-    ),
-    "robust_accuracy": Kind(
-        "robustness",
-        "robust_accuracy",
-        "Line chart: share of the images of {dataset} that no attack fools, against the change allowed, a line for "
-        "each of {models}.",
-    ),
-    "mean_change": Kind(
-        "robustness", "bars", "Bar chart: mean change per pixel until the model was wrong. {values}", "measure"
-    ),
-    "pixels_changed": Kind(
-        "robustness", "bars", "Bar chart: pixels changed until the model was wrong. {values}", "measure"
-    ),
-    "robustness_curves_": Kind(
-        "robustness",
-        "robustness_curves",
-        "Line chart: share of the images of {dataset} that are fooled, against the change allowed ({what}), "
-        "a line for each of {models}.",
-        "curves",
-    ),
-    "believability": Kind(
-        "believability",
-        "believability",
-        "Chart: what other networks answer to the adversarial images of {models}, and to noise of the same size.",
-    ),
-    "transfer": Kind(
-        "transfer", "transfer", "Matrix of {models}: share of the images that fooled one model and fool another."
-    ),
-    "targeted_": Kind(
-        "targeted",
-        "targeted",
-        "Heat map: change needed on the model {what} to turn an image of each class of {dataset} into each other.",
-        "model",
-    ),
-    "sensitivity": Kind(
-        "sensitivity",
-        "sensitivity",
-        "Chart: each claim’s estimate and verdict over the values of α and σ on {dataset}.",
-    ),
-    "examples_": Kind(
-        "examples",
-        "examples",
-        "Pictures: an image of class {what} of {dataset}, and what the attack made of it on {models}.",
-        "label",
-    ),
-    "differences_": Kind(
-        "examples", "differences", "Pictures: what the attack added to an image of class {what} on {models}.", "label"
-    ),
-}
-"""Kinds of figures by their names, or by what their names begin with; in the order in which a section shows them."""
-
 SECTIONS = {
     "summary": "In short",
-    "models": "The models",
-    "accuracy": "Accuracy",
-    "attack": "The attack",
     "robustness": "Robustness",
     "claims": "Claims",
-    "believability": "Believability",
     "trust": "Can the numbers be trusted?",
+    "examples": "Examples",
+    "believability": "Believability",
+    "attack": "The attack",
+    "models": "The models",
+    "accuracy": "Accuracy",
+    "training": "Training",
     "transfer": "Transfer",
     "targeted": "Toward each class",
     "sensitivity": "What the paper leaves out: α and σ",
     "comparison": "Compared with other attacks",
-    "examples": "Examples",
     "others": "Other figures",
-    "reproduce": "How to reproduce",
     "limits": "What the numbers do not mean",
+    "reproduce": "How to reproduce",
+    "appendix": "Networks and heat maps",
 }
 """Sections by their anchors, in order; a section with nothing to show is left out."""
 
@@ -137,18 +67,8 @@ FIRST = "robust_accuracy"
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A figure with its caption."""
-
-    name: str
-    picture: Picture
-    caption: Caption
-    alt: str
-
-
-@dataclass(frozen=True)
 class Block:
-    """What a section shows of one dataset: tables, figures, and tables that are folded away."""
+    """What a section shows of one dataset: figures, tables, and tables that are folded away."""
 
     dataset: str
     title: str
@@ -271,73 +191,28 @@ def _blocks(
         made = page_tables.models(tables["models"], entry["models"], dataset.cards, file("models"))
         blocks["models"].tables.append(made)
     if "robustness" in tables:
-        table, threshold = tables["robustness"], settings["changed_pixel_threshold"]
-        made = page_tables.robustness(table, names, goal(spec), threshold, file("robustness"))
+        table = tables["robustness"]
+        made = page_tables.robustness(table, names, goal(spec), settings, file("robustness"))
         blocks["robustness"].tables.append(made)
         blocks["robustness"].folded.append(page_tables.attacks(table, names, file("robustness")))
     for name, (section, make, folded) in OTHERS.items():
         if name in tables:
             made = make(tables[name], names, file(name))
-            shown = blocks[section].folded if folded else blocks[section].tables
-            shown.insert(0 if name == FIRST else len(shown), made)
+            own = blocks[section].folded if folded else blocks[section].tables
+            own.insert(0 if name == FIRST else len(own), made)
     if dataset.trust:
         blocks["trust"].tables.append(trusted(dataset.trust, names, file("trust")))
         blocks["trust"].folded.append(checks(dataset.trust, names, file("trust")))
-    for name in sorted(dataset.pictures, key=_order):
-        kind = _kind(name)
-        section = KINDS[kind].section if kind else "others"
-        blocks[section].figures.append(_shown(name, material, entry, dataset, spec))
+    pair = next(iter(settings["example_classes"]), "")
+    for name in sorted(dataset.pictures, key=order):
+        figure = shown(name, dataset, entry, material.captions, spec["config"], goal(spec))
+        blocks[section_of(name, pair)].figures.append(figure)
     failed = questions.failures(dataset.trust)
     if failed:
         told = "; ".join(f"{names[model].removesuffix(DAGGER)} ({words})" for model, words in failed.items())
         for section in ("robustness", "believability", "transfer", "targeted"):
             blocks[section] = replace(blocks[section], note=f"† Not trustworthy: {told}.")
     return blocks
-
-
-def _kind(name: str) -> str:
-    """Return the key in `KINDS` of a figure; empty for an unknown figure."""
-    return name if name in KINDS else next((key for key in KINDS if key.endswith("_") and name.startswith(key)), "")
-
-
-def _order(name: str) -> tuple[int, str, int]:
-    """Sort figures in the order of their kinds, each class's example next to what was added to it."""
-    kind = _kind(name)
-    if kind in ("examples_", "differences_"):
-        return list(KINDS).index("examples_"), name.removeprefix(kind), list(KINDS).index(kind)
-    return list(KINDS).index(kind) if kind else len(KINDS), name, 0
-
-
-def _shown(name: str, material: Material, entry: Mapping[str, Any], dataset: Dataset, spec: Mapping[str, Any]) -> Shown:
-    from markupsafe import Markup
-
-    kind = KINDS.get(_kind(name))
-    if kind is None or kind.caption not in material.captions:
-        told = Caption(Markup("{}").format(name.replace("_", " ")), Markup(""), Markup(""))
-        return Shown(name, dataset.pictures[name], told, f"Figure {name} of {entry['title']}.")
-    ending = name.removeprefix(_kind(name)) if _kind(name).endswith("_") else name
-    wildcards = {kind.wildcard: ending} if kind.wildcard else {}
-    told = caption(material.captions[kind.caption], spec["config"], dataset=entry["name"], **wildcards)
-    of_model = {model["name"]: model["title"] for model in entry["models"]}
-    if kind.wildcard == "model":
-        ending = of_model.get(ending, ending)
-        told = replace(told, title=Markup("{}. {}").format(ending, told.title))
-    values = [
-        f"{of_model[row['model']]}: {number(row[name])}"
-        for row in at_goal(dataset.tables["robustness"], goal(spec)).to_dict("records")
-        if kind.caption == "bars"
-    ]
-    alt = kind.alt.format_map(
-        {
-            "dataset": entry["title"],
-            "models": "; ".join(of_model.values()),
-            "what": {"linf": "L∞ norm", "l2": "L2 norm", "mean_change": "mean change per pixel"}.get(
-                ending, "L2 norm, by required probability" if ending == "confidence" else ending
-            ),
-            "values": "; ".join(values) + ".",
-        }
-    )
-    return Shown(name, dataset.pictures[name], told, alt)
 
 
 def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -> Table:
@@ -350,13 +225,13 @@ def trusted(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) 
         made.append(
             [
                 words(names.get(model, model)),
-                cell(seed, write=page_tables.whole),
-                cell(len(own) - len(failed), write=page_tables.whole),
                 cell(len(failed), write=page_tables.whole, tone="bad" if failed else "good"),
                 words("; ".join(failed)),
+                cell(len(own) - len(failed), write=page_tables.whole),
+                cell(seed, write=page_tables.whole),
             ]
         )
-    head = [Column("Model", "text"), Column("Seed"), Column("Passed"), Column("Failed"), Column("What failed", "long")]
+    head = [Column("Model", "text"), Column("Failed"), Column("What failed", "long"), Column("Passed"), Column("Seed")]
     return Table("Trust checks", head, made, "trust", file)
 
 
@@ -366,17 +241,17 @@ def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -
     made = [
         [
             words(names.get(row.model, row.model)),
-            cell(row.seed, write=page_tables.whole),
             words(questions.QUESTIONS[row.check].title if row.check in questions.QUESTIONS else row.check),
+            words("✓ passed" if row.passed else "✗ failed", "good" if row.passed else "bad"),
             cell(row.value, write=two_digits),
             cell(row.limit, write=two_digits),
-            words("✓ passed" if row.passed else "✗ failed", "good" if row.passed else "bad"),
             words(row.why),
+            cell(row.seed, write=page_tables.whole),
         ]
         for row in rows
     ]
-    head = [Column("Model", "text"), Column("Seed"), Column("Check", "text"), Column("Value"), Column("Limit")]
-    return Table("Every check", [*head, Column("Verdict", "text"), Column("Why", "long")], made, "trust", file)
+    head = [Column("Model", "text"), Column("Check", "text"), Column("Verdict", "text"), Column("Value")]
+    return Table("Every check", [*head, Column("Limit"), Column("Why", "long"), Column("Seed")], made, "trust", file)
 
 
 def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from robustness.config import model_entry
-from robustness.pages import claims_page
+from robustness.pages import claims_page, orders
 from robustness.pages.files import Dataset, Material
+from robustness.pages.orders import reached
 from robustness.pages.tables import at_goal, interval
 from robustness.pages.templates import unbroken
 from robustness.text import number, percent
@@ -36,8 +37,8 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
         found.append(most_and_least_robust(entry, dataset, confidence))
         if "accuracy" in dataset.tables:
             found[-1] += Markup(" ") + accuracy_range(entry, dataset)
-    found += [_fooled(material, spec), _trusted(material, spec)]
-    if len(material.claims):
+    found += [_fooled(material, spec), *_out_of_reach(material, spec), _trusted(material, spec)]
+    if len(material.claims) and not spec["scale"]["demonstration"]:
         told = {about: _tally(count) for about, count in claims_page.counts(material.claims).items()}
         found.append(
             Markup("Of {}{} claims, about these weights {}; about the recipes {}.").format(
@@ -78,6 +79,8 @@ def _trained(spec: Mapping[str, Any]) -> Markup:
 def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence: float) -> Markup:
     """Say which model needed the largest median change and which the smallest, with intervals; ties are named together.
 
+    The same sentence says where other criteria order the models otherwise.
+
     Models that failed a trust check are named, and left out: their numbers may belong to the attack.
     """
     from markupsafe import Markup
@@ -110,18 +113,23 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
             number(row["median_mean_change"]), bounds or "unknown"
         )
 
-    until = Markup("until a wrong class had {}").format(_reached(confidence))
     if len(rows) == 1 or most == least:
-        return Markup("{}, {} needed {} {}.").format(on, named(first), needed(first[0]), until) + left_out
-    text = Markup("{}, {} {} the most robust: {} {}. The least robust {} {}: {}.").format(
+        return (
+            Markup("{}, {} needed {} until {}.").format(on, named(first), needed(first[0]), reached(confidence))
+            + left_out
+        )
+    order = orders.by_change(dataset.tables["robustness"], confidence, [row["model"] for row in ordered])
+    differs = orders.disagreement(order, orders.others(dataset.tables, confidence, list(order.values)), names)
+    text = Markup("{}, by {}, the most robust {} {}, which needed {}, and the least robust {} {}, with {}{}.").format(
         on,
+        order.criterion,
+        "is" if len(first) == 1 else "are",
         named(first),
-        "was" if len(first) == 1 else "were",
         needed(first[0]),
-        until,
-        "was" if len(last) == 1 else "were",
+        "is" if len(last) == 1 else "are",
         named(last),
-        needed(last[0]),
+        needed(last[0]).removeprefix("a median change of "),
+        Markup("; <b>{}</b>").format(differs) if differs else "",
     )
     following = ordered[len(first)]
     if len(first) == 1 and first[0]["median_mean_change_low"] <= following["median_mean_change_high"]:
@@ -149,10 +157,6 @@ def goal(spec: Mapping[str, Any]) -> float:
     return 0.0 if confidence == "argmax" else float(confidence)
 
 
-def _reached(confidence: float) -> str:
-    return "the largest probability" if confidence == 0 else f"a probability of {confidence:g}"
-
-
 def not_fooled(material: Material, spec: Mapping[str, Any]) -> int:
     """Count the attacks that did not fool their image."""
     return sum(
@@ -175,6 +179,19 @@ def _fooled(material: Material, spec: Mapping[str, Any]) -> Markup:
         "{} of {} attacks did not fool the model on their image. What these images would need is unknown: in medians "
         "they count as larger than all others, in means with the change that they had reached."
     ).format(f"{censored:,}", f"{attacked:,}")
+
+
+def _out_of_reach(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
+    """Say of each model that cannot reach the required confidence how far it came: it is not robust for that."""
+    from markupsafe import Markup
+
+    return [
+        Markup("<b>{}</b> ({}): {}").format(model["title"], entry["title"], row.why)
+        for entry, dataset in zip(spec["datasets"], material.datasets, strict=True)
+        for model in entry["models"]
+        for row in dataset.trust
+        if row.model == model["name"] and row.check == questions.CONFIDENCE_IN_REACH and not row.passed and row.images
+    ]
 
 
 def _trusted(material: Material, spec: Mapping[str, Any]) -> Markup:

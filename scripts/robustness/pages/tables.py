@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from robustness.analysis.saturation import saturation
 from robustness.config.threat_models import NORMS, in_words
 from robustness.outcome import Outcome
 from robustness.pages.templates import unbroken
@@ -128,16 +129,21 @@ def accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
 
 
 def robustness(
-    table: pandas.DataFrame, titles: Mapping[str, str], required_confidence: float, threshold: float, file: str
+    table: pandas.DataFrame,
+    titles: Mapping[str, str],
+    required_confidence: float,
+    settings: Mapping[str, Any],
+    file: str,
 ) -> Table:
-    """Tabulate the paper's attack at its required confidence: how it ended, and how much change it needed."""
-    head = ["Attacked", "Not fooled", "Wrong unchanged", "Change per pixel, median", "Change per pixel, mean"]
+    """Tabulate the paper's attack at its required confidence: how much change it needed, and how it ended.
+
+    `settings` are the dataset's.
+    """
+    at = at_goal(table, required_confidence)
+    head = ["Change per pixel, median", "Change per pixel, mean", "Pixels changed, mean", "L2 norm, median"]
     rows = [
         [
             words(titles[row["model"]]),
-            cell(row["attacked"], write=whole),
-            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
-            cell(row[Outcome.SKIPPED], write=whole),
             *(
                 cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
                 for name in (
@@ -149,17 +155,23 @@ def robustness(
                     "iterations",
                 )
             ),
+            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
+            cell(row["attacked"], write=whole),
+            cell(row[Outcome.SKIPPED], write=whole),
         ]
-        for row in at_goal(table, required_confidence).to_dict("records")
+        for row in at.to_dict("records")
     ]
     columns = [
         Column("Model", "text"),
-        *map(Column, [*head, "Pixels changed, mean", "L2 norm, median", "L∞ norm, median", "Steps, mean"]),
+        *map(Column, [*head, "L∞ norm, median", "Steps, mean", "Not fooled", "Attacked", "Wrong unchanged"]),
     ]
-    note = (
-        f"Pixels count as changed above {threshold:g}. Means have the images that were not fooled with the change they "
-        "had when the attack ended; in medians they are larger than all others."
+    notes = (
+        f"Pixels count as changed above {settings['changed_pixel_threshold']:g}.",
+        saturation(at.loc[at["attacked"] > 0, "pixels_changed"], settings["image_size"]),
+        "Means have the images that were not fooled with the change they had when the attack ended; in medians they "
+        "are larger than all others.",
     )
+    note = " ".join(filter(None, notes))
     return Table("How much change the attack needed", columns, rows, "robustness", file, note)
 
 
@@ -170,25 +182,34 @@ def at_goal(table: pandas.DataFrame, required_confidence: float) -> pandas.DataF
 
 def attacks(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
     """Tabulate every attack at every required confidence."""
-    head = ["Wrong class reaches", "Attacked", "Not fooled", "Change per pixel, median", "L2 norm, median"]
+    head = ["Wrong class reaches", "Change per pixel, median", "L2 norm, median", "L∞ norm, median", "Not fooled"]
     rows = [
         [
             words(row["attack"]),
             words(titles[row["model"]]),
             Cell(level(row["required_confidence"]), repr(float(row["required_confidence"]))),
-            cell(row["attacked"], write=whole),
-            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
             *(
                 cell(row[name], row[f"{name}_low"], row[f"{name}_high"])
                 for name in ("median_mean_change", "median_l2", "median_linf")
             ),
+            cell(row["censored"], write=whole, tone="bad" if row["censored"] else ""),
+            cell(row["attacked"], write=whole),
             cell(row["zero_gradient_share"], write=percent),
         ]
         for row in table.to_dict("records")
     ]
     columns = [Column("Attack", "text"), Column("Model", "text")]
-    columns += map(Column, [*head, "L∞ norm, median", "Zero gradients"])
-    return Table("Every attack, at every required confidence", columns, rows, "robustness", file)
+    columns += map(Column, [*head, "Attacked", "Zero gradients"])
+    return Table("Every attack, at every required confidence", columns, rows, "robustness", file, _ends(table))
+
+
+def _ends(table: pandas.DataFrame) -> str:
+    """Say that attacks end at different confidences, where they do: their last rows are then about different goals."""
+    ends = table.groupby("attack", sort=False)["required_confidence"].max()
+    if ends.nunique() < 2:
+        return ""
+    told = "; ".join(f"{attack}: {level(end)}" for attack, end in ends.items())
+    return f"The attacks end at different required confidences ({told}): compare rows of the same confidence only."
 
 
 def rank_agreement(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
@@ -222,14 +243,14 @@ def rank_agreement(table: pandas.DataFrame, titles: Mapping[str, str], file: str
 
 def robust_accuracy(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
     """The share of images that no attack fools within each budget, and who fooled the others."""
-    head = ["Clean accuracy", "Robust accuracy", "Against our attacks alone", "Only AutoAttack fooled", "Only ours"]
+    head = ["Robust accuracy", "Against our attacks alone", "Clean accuracy", "Only AutoAttack fooled", "Only ours"]
     rows = [
         [
             words(titles[row["model"]]),
             Cell(f"{NORMS.get(row['norm'], row['norm'])} {in_words(row['budget'])}", repr(float(row["budget"]))),
             *(
                 cell(row[f"{name}_accuracy"], row[f"{name}_low"], row[f"{name}_high"], percent)
-                for name in ("clean", "robust", "ours")
+                for name in ("robust", "ours", "clean")
             ),
             *(cell(row[name], write=whole) for name in ("only_autoattack", "only_ours", "both", "images")),
         ]
@@ -259,15 +280,15 @@ def believability(table: pandas.DataFrame, titles: Mapping[str, str], file: str)
 
 def transfer(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
     """Tabulate whether what fools one model fools another."""
-    head = ["Size", "Fooled", "Same mistake", "Other mistake", "Fooled by noise", "Images"]
+    head = ["Fooled", "Same mistake", "Other mistake", "Fooled by noise", "Size", "Images"]
     rows = [
         [
             words(titles[row["source"]]),
             words(titles[row["target"]]),
             words({"linf": "L∞", "l2": "L2"}.get(row["norm"], row["norm"])),
-            cell(row["size"]),
             cell(row["fooled"], row["fooled_low"], row["fooled_high"], percent),
             *(cell(row[name], write=percent) for name in ("same_mistake", "other_mistake", "fooled_by_noise")),
+            cell(row["size"]),
             cell(row["images"], write=whole),
         ]
         for row in table.to_dict("records")
@@ -288,13 +309,13 @@ def targeted(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> T
                 f"{row['required_confidence']:g}" if row["required_confidence"] else "the largest probability",
                 repr(float(row["required_confidence"])),
             ),
-            cell(row["images"], write=whole),
-            cell(row[Outcome.SUCCESS], write=whole),
             cell(row[Outcome.SUCCESS] / row["images"] if row["images"] else math.nan, write=percent),
+            cell(row[Outcome.SUCCESS], write=whole),
+            cell(row["images"], write=whole),
         ]
         for row in counted.to_dict("records")
     ]
-    columns = [Column("Model", "text"), *map(Column, ["Target reaches", "Attacks", "Reached it", "Share"])]
+    columns = [Column("Model", "text"), *map(Column, ["Target reaches", "Share", "Reached it", "Attacks"])]
     note = "Counted over all pairs of classes; the file has a row for each pair."
     return Table("The attack toward each class", columns, rows, "targeted", file, note)
 
@@ -309,17 +330,15 @@ def sensitivity(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -
                 f"{row['value']:g}" + (" (configured)" if row["configured"] else ""),
                 repr(float(row["value"])),
             ),
+            words(row["weights_verdict"]),
+            words("changes" if row["changes"] else ""),
             cell(row["estimate"], row["low"], row["high"]),
             words(row["unit"]),
-            words(
-                row["weights_verdict"], {"holds": "good", "does not hold": "bad"}.get(str(row["weights_verdict"]), "")
-            ),
-            words("changes" if row["changes"] else ""),
         ]
         for row in table.to_dict("records")
     ]
-    columns = [Column("Claim"), Column("Setting", "text"), Column("Value"), Column("Estimate"), Column("Of", "long")]
-    columns += [Column("Verdict, these weights", "text"), Column("Against the value before", "text")]
+    columns = [Column("Claim"), Column("Setting", "text"), Column("Value"), Column("Verdict, these weights", "text")]
+    columns += [Column("Against the value before", "text"), Column("Estimate"), Column("Of", "long")]
     return Table("Verdicts at other values of α and σ", columns, rows, "sensitivity", file)
 
 
@@ -343,25 +362,23 @@ def comparison(table: pandas.DataFrame, titles: Mapping[str, str], file: str) ->
 
 
 def references(table: pandas.DataFrame, titles: Mapping[str, str], file: str) -> Table:
-    """Tabulate what others measured, compared with ours; a reference that no model is like has no values of ours."""
-    ours = ("model", "attack", "value", "low", "high", "ratio")
-    table = table.reindex(columns=[*table.columns, *(name for name in ours if name not in table)])
+    """Tabulate what others measured, compared with ours; a number that no model of ours is like has its own row."""
     rows = [
         [
-            words(f"{row['source']}, {row['table']}"),
-            words(row["their_attack"]),
+            words(titles.get(str(row.get("model")))),
+            words(row.get("attack")),
             words(f"{row['statistic']} {({'linf': 'L∞', 'l2': 'L2'}).get(row['norm'], row['norm'])}"),
+            cell(row.get("ratio"), row.get("ratio_low"), row.get("ratio_high")),
+            cell(row.get("value"), row.get("low"), row.get("high")),
             cell(row["their_value"]),
-            words(titles.get(row["model"])),
-            words(row["attack"]),
-            cell(row["value"], row["low"], row["high"]),
-            cell(row["ratio"], row.get("ratio_low"), row.get("ratio_high")),
             words(row["comparable"]),
             words(row["why"]),
+            words(row["their_attack"]),
+            words(f"{row['source']}, {row['table']}"),
         ]
         for row in table.to_dict("records")
     ]
-    columns = [Column("Source", "long"), Column("Their attack", "long"), Column("Measure", "text"), Column("Theirs")]
-    columns += [Column("Our model", "text"), Column("Our attack", "text"), Column("Ours"), Column("Ours ÷ theirs")]
-    columns += [Column("Comparable", "text"), Column("Why", "long")]
+    columns = [Column("Our model", "text"), Column("Our attack", "text"), Column("Measure", "text")]
+    columns += [Column("Ours ÷ theirs"), Column("Ours"), Column("Theirs"), Column("Comparable", "text")]
+    columns += [Column("Why", "long"), Column("Their attack", "long"), Column("Source", "long")]
     return Table("What others measured", columns, rows, "references", file)

@@ -16,7 +16,8 @@ from robustness.trust.questions import QUESTIONS, Row
 
 
 def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) -> str:
-    """Return the page as HTML; `spec` is like a figure's (dataset, models with their titles, footnote) with `images`.
+    """Return the page as HTML; `spec` is like a figure's (dataset, models with their titles, footnote) with
+    `images` and `scale`.
 
     Raises `UserError` for a model of the spec that the table lacks, or a table with a check that is not known.
     """
@@ -35,11 +36,12 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
         questions=QUESTIONS,
         images=spec["images"],
         footnote=spec["footnote"],
+        scale=spec["scale"],
     )
 
 
 def subjects_of(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a model's checks, seed by seed, with the failed ones apart."""
+    """Return a model's checks, seed by seed: all, the failed ones and the passed ones."""
     rows = [row for row in table if row.model == model["name"]]
     if not rows:
         raise UserError(
@@ -52,6 +54,7 @@ def subjects_of(table: Sequence[Row], model: Mapping[str, Any]) -> list[dict[str
             "title": model["title"] + (f", seed {seed}" if len(seeds) > 1 else ""),
             "rows": (of_seed := [row for row in rows if row.seed == seed]),
             "failed": [row for row in of_seed if not row.passed],
+            "passed": [row for row in of_seed if row.passed],
         }
         for seed in seeds
     ]

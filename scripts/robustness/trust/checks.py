@@ -27,13 +27,15 @@ from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
 from robustness.outcome import SUCCESS, Outcome
-from robustness.storage.levels import highest_shared, is_level
+from robustness.storage.levels import ARGMAX, highest_shared, is_level
 from robustness.text import counted, percent
+from robustness.trust import confidence
 from robustness.trust.evidence import Evidence, Images, Records, Subject
 from robustness.trust.questions import QUESTIONS, Check, tolerated
 
 LIMITS = {
     "valid_values": 0.0,
+    "confidence_in_reach": 0.0,
     "unbounded": 0.0,
     "larger_budget": 0.02,
     "iterated": 0.02,
@@ -85,6 +87,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
     exact = in_float64(subject, evidence.sample.pixels)
     checks = [
         valid,
+        confidence.confidence_in_reach(subject, evidence),
         unbounded(subject, evidence),
         *budgets(subject, evidence),
         half_step(subject, evidence),
@@ -106,7 +109,7 @@ def evaluations(subject: Subject, evidence: Evidence) -> int:
     halved = 2 * int(evidence.steps[evidence.fooled_last].sum())
     alone = min(ALONE, images) * (ALONE_STEPS + 1) * (1 + smallest_batch(subject.model, evidence.sample.pixels.device))
     longer = len(evidence.never) * sum(UNBOUNDED_STEPS.values()) + len(evidence.stopped) * spec.max_iterations
-    return once + bounded + halved + alone + longer
+    return once + bounded + halved + alone + longer + confidence.evaluations(subject, evidence)
 
 
 # ---- from the records -----------------------------------------------------------------------------------------------
@@ -136,10 +139,11 @@ def rewards_agree(attacks: Mapping[str, Records]) -> Check:
     at = [at_level(records, level) for records in attacks.values()]
     fooled = [set(each["image"][each["ended"] == Outcome.SUCCESS].tolist()) for each in at]
     images = len(at[0]["image"])
+    until = "any wrong class" if is_level(level, ARGMAX) else f"a probability of {level:g}"
     alone = len(fooled[0] - fooled[1]), len(fooled[1] - fooled[0])
     why = (
-        f"Of {counted(images, 'image')}, {alone[0]} were fooled by attack {names[0]} alone and {alone[1]} by attack "
-        f"{names[1]} alone."
+        f"Of {counted(images, 'image')}, until {until}, {alone[0]} were fooled by attack {names[0]} alone "
+        f"and {alone[1]} by attack {names[1]} alone."
     )
     return _share("rewards_agree", sum(alone), images, why)
 

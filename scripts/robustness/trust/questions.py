@@ -29,6 +29,8 @@ class Question:
     failed: str
 
 
+CONFIDENCE_IN_REACH = "confidence_in_reach"
+
 QUESTIONS = {
     "valid_values": Question(
         title="Valid values",
@@ -37,6 +39,16 @@ QUESTIONS = {
         "images between 0 and 1? The value is the share of images where this fails.",
         failed="Numbers computed from such values mean nothing. Train the model again, perhaps with a lower learning "
         "rate.",
+    ),
+    CONFIDENCE_IN_REACH: Question(
+        title="Required confidence",
+        words="the required confidence is out of its reach",
+        asked="Can the network be as sure of a wrong class as the attack asks for? Where no image was fooled, a wrong "
+        "class is made as probable as it gets on a few images, without a limit to the change. The value is how far the "
+        "highest probability stays below the required one.",
+        failed="Its outputs are bounded, as behind a sigmoid or a cosine, so that no attack can succeed: the numbers "
+        "say nothing about robustness. Lower the attack's confidence, or multiply the outputs by the temperature that "
+        "the network was trained with.",
     ),
     "unbounded": Question(
         title="Unlimited change",

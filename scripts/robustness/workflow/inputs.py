@@ -261,19 +261,7 @@ def has_references(study: Study, dataset: Dataset) -> bool:
     return bool(references_of(dataset.name) and dataset.clean and study.untargeted_attacks)
 
 
-def referenced_methods(study: Study, dataset: Dataset) -> dict[str, str]:
-    """Return the method of each comparator that one of a dataset's references used, by the comparator's name."""
-    used = {reference.method for reference in references_of(dataset.name)}
-    methods = {name: study.config["attacks"][name]["method"] for name in study.comparators}
-    return {name: method for name, method in methods.items() if method in used}
-
-
-def referenced_attacks(study: Study, dataset: Dataset) -> list[str]:
-    """Return our untargeted attacks, then the comparators of `referenced_methods`."""
-    return [*study.untargeted_attacks, *referenced_methods(study, dataset)]
-
-
 def referenced_measures(study: Study, wildcards: Wildcards) -> list[str]:
-    """Return the measures of `referenced_attacks` for a dataset's clean models and all seeds."""
+    """Return the measures of our untargeted attacks for a dataset's clean models and all seeds."""
     dataset = of(study, wildcards)
-    return dataset.measures(referenced_attacks(study, dataset), dataset.clean)
+    return dataset.measures(study.untargeted_attacks, dataset.clean)

@@ -23,7 +23,8 @@ def trust(study: Study, wildcards: Wildcards) -> Spec:
     dataset = of(study, wildcards)
     own = {
         "images": study.config["trust"]["images"],
-        "template": digest_of([page_template(study.root, "trust")]),
+        "scale": study.config["scale"],
+        "template": digest_of([page_template(study.root, name) for name in ("trust", "parts")]),
     }
     return figure(study, dataset, *how_attacked(dataset), **own)
 
@@ -74,8 +75,7 @@ def _shown(study: Study, dataset: Dataset) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "title": dataset.entry["title"],
-        "step": sentences.step(dataset),
-        "words": _settings(dataset),
+        "words": _settings(dataset) + ([sentences.bounded(dataset)] if dataset.budgets else []),
         "models": dataset.drawn_models(),
         "tables": [Path(path).stem for path in targets.tables(study, dataset)],
         "figures": [Path(path).stem for path in targets.figures(dataset) if path.endswith(".svg")],

@@ -15,8 +15,9 @@ from robustness.workflow.sweep import Entry
 
 
 def scale(config: Entry) -> str:
-    """Return the sentence that names the scale."""
-    return f"Scale {config['scale']['name']}: {config['scale']['title']}."
+    """Return the sentence that names the scale, and says whether its numbers mean little."""
+    little = " A demonstration: its numbers mean little." if config["scale"]["demonstration"] else ""
+    return f"Scale {config['scale']['name']}: {config['scale']['title']}.{little}"
 
 
 def changed_data(dataset: Dataset) -> str:

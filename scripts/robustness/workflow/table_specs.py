@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from robustness.config.threat_models import attacks_of
-from robustness.workflow.inputs import of, referenced_attacks, referenced_methods
+from robustness.workflow.inputs import of
 from robustness.workflow.params import Wildcards
 from robustness.workflow.specs import Spec, without_title
 from robustness.workflow.study import Study
@@ -70,8 +70,7 @@ def references(study: Study, wildcards: Wildcards) -> Spec:
     dataset = of(study, wildcards)
     return {
         "dataset": wildcards.dataset,
-        "attacks": referenced_attacks(study, dataset),
-        "comparators": referenced_methods(study, dataset),
+        "attacks": study.untargeted_attacks,
         "models": [
             {"name": name, "architecture": without_title(dataset.architecture(name)[1])} for name in dataset.clean
         ],

@@ -54,7 +54,8 @@ def architecture(described: Mapping[str, Mapping[str, Any]], spec: Mapping[str, 
         style.caption(
             figure,
             f"{spec['dataset']['title']}: the networks",
-            [shapes, _legend(columns), counting, *spec["footnote"]],
+            [shapes, _legend(columns), counting],
+            spec["footnote"],
         )
     return figure
 

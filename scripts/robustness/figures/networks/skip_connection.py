@@ -52,7 +52,8 @@ def skip_connection(described: Mapping[str, Mapping[str, Any]], spec: Mapping[st
         style.caption(
             figure,
             f"{spec['dataset']['title']}: the residual blocks of the {network['title']}",
-            [boxes, *spec["footnote"]],
+            [boxes],
+            spec["footnote"],
         )
     return figure
 

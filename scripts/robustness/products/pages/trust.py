@@ -1,6 +1,6 @@
 """Write the page of a dataset's trust checks.
 
-Reads the table of checks and the page's template. `--spec`: dataset, models, footnote, images.
+Reads the table of checks and the page's template. `--spec`: dataset, models, footnote, images, scale.
 """
 
 from __future__ import annotations
@@ -20,5 +20,5 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def write(options: argparse.Namespace) -> str:
     """Read the table and return the page as HTML."""
-    settings(options.spec, "dataset", "models", "footnote", "images")
+    settings(options.spec, "dataset", "models", "footnote", "images", "scale")
     return trust_page(questions.read(options.table), options.spec, options.template)

@@ -1,8 +1,7 @@
 """Tabulate what others measured on undefended models next to what our attacks needed.
 
-Reads the measures of every attack on every clean model and seed. The table has a row per reference, model and attack
-of ours. `--spec`: dataset, attacks, comparators (the attacks that are not ours, with their method), models (each with
-name and architecture).
+Reads the measures of every untargeted attack of ours on every clean model and seed. The table has a row per reference,
+model and attack. `--spec`: dataset, attacks, models (each with name and architecture).
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def tabulate(options: argparse.Namespace) -> str:
     """Read the files and return the table as CSV."""
-    dataset, attacks, comparators, models = settings(options.spec, "dataset", "attacks", "comparators", "models")
+    dataset, attacks, models = settings(options.spec, "dataset", "attacks", "models")
     pairs = list(product(attacks, [model["name"] for model in models]))
     measures = read_grouped(options.measures, "attack", "model", expected=pairs)
-    table = beside(references_of(dataset), models, measures, comparators)
+    table = beside(references_of(dataset), models, measures)
     return table.to_csv(index=False, float_format="%.6g")
