@@ -116,6 +116,18 @@ class InPlace(Small):
         return super().forward(x.sub_(0.5))
 
 
+class Rounding(Small):  # to 8 bits, in place and hidden from the gradient
+    def forward(self, x):
+        with torch.no_grad():
+            x.mul_(255).round_().div_(255)
+        return super().forward(x)
+
+
+class RoundingACopy(Small):
+    def forward(self, x):
+        return super().forward(x + ((x * 255).round() / 255 - x).detach())
+
+
 class Broken(Small):
     def forward(self, x):
         return super().forward(x) / 0
@@ -248,10 +260,31 @@ def test_what_is_wrong_with_a_network_is_said(name: str, sentence: str) -> None:
         made(name)
 
 
-def test_a_network_that_changes_the_images_in_place_is_refused_without_a_normalisation() -> None:
-    assert made("InPlace")(pictures(2)).shape == (2, 4)
-    with pytest.raises(UserError, match=r"no gradient by the pixels .* in place"):
-        made("InPlace", normalisation=None)
+@pytest.mark.parametrize("normalisation", [HALF, None])
+@pytest.mark.parametrize("name", ["InPlace", "Rounding"])
+def test_a_network_that_changes_its_input_in_place_gets_memory_of_its_own(
+    name: str, normalisation: dict[str, list[float]] | None
+) -> None:
+    held = frozen(made(name, normalisation=normalisation), CPU)
+    x = pictures(32)
+    kept = x.clone()
+    for shown in (x, x.to(memory_format=torch.channels_last), x[:16]):
+        log_probabilities(held, shown)
+        reward_gradient(
+            held, shown, torch.zeros(len(shown), dtype=torch.int64).numpy(), read_spec(ATTACK, 4, "a title")
+        )
+    assert torch.equal(x, kept)
+
+
+def test_an_attack_on_a_network_that_rounds_its_input_in_place_is_the_one_on_a_network_that_rounds_a_copy() -> None:
+    x, spec = pictures(24), read_spec(ATTACK | {"alpha": 0.001}, 4, "a title")
+    labels = made("Rounding", normalisation=None)(x).argmax(1)
+    in_place, copying = (
+        attack(frozen(made(name, normalisation=None), CPU), x, labels, torch.arange(24), spec, seed=0, batch_size=24)
+        for name in ("Rounding", "RoundingACopy")
+    )
+    assert torch.equal(in_place.adversarial, copying.adversarial)
+    assert (in_place.adversarial[:, -1] != x).flatten(1).any(1).all()
 
 
 def test_arguments_that_a_factory_does_not_take_are_named() -> None:

@@ -6,13 +6,9 @@ The wrapper carries what others ask about a user's network, so that they need no
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    pass
 
 
 class Normalise(nn.Module):
@@ -31,7 +27,8 @@ class OwnModel(nn.Module):
     """A user's network behind its normalisation: takes pixels in [0, 1], returns logits.
 
     `channels_last` says whether it takes images with the channels last in memory; one that calls `view` on the output
-    of a convolution does not.
+    of a convolution does not. The network gets memory of its own: it may change its input in place, and the caller's
+    images stay as they are.
     """
 
     def __init__(self, network: nn.Module, normalisation: Mapping[str, list[float]] | None) -> None:
@@ -41,6 +38,11 @@ class OwnModel(nn.Module):
         self.channels_last = False
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.normalise(x)
-        # Flattened, since gray images count as contiguous either way, and a convolution would choose by their strides.
-        return self.network(x if self.channels_last else x.flatten().view(x.shape))
+        seen = self.normalise(x)
+        # Even gray images, which count as contiguous either way: a convolution would choose by their strides.
+        form = torch.preserve_format if self.channels_last else torch.contiguous_format
+        if seen is x:
+            seen = x.clone(memory_format=form)
+        elif not self.channels_last:
+            seen = seen.flatten().view(seen.shape)
+        return self.network(seen)
