@@ -35,6 +35,7 @@ import transfer_attack
 import write_table
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
+from robustness.models import weights
 from robustness.products.tables import (
     accuracy,
     believability,
@@ -744,6 +745,27 @@ def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: 
         make(module, tables, *flags, "--table", tmp_path / f"{table}.csv")
     assert pandas.read_csv(tmp_path / "a.csv")["images"].tolist() == [0]
     assert pandas.read_csv(tmp_path / "b.csv")["images"].tolist() == [0, 0]
+
+
+def test_a_network_that_answers_with_nan_is_named_with_its_images_by_every_job(study: Path, tmp_path: Path) -> None:
+    network = weights.load(study / "basic-noisy" / "w")
+    with torch.no_grad():
+        next(network.parameters())[0, 0] = torch.nan
+    weights.save(tmp_path / "w", network, read_metadata(study / "basic-noisy" / "w"))
+    given = ["--weights", tmp_path / "w"]
+    with pytest.raises(
+        UserError, match="basic-noisy, seed 1: the network answers test images 0, 1, 2, 3, 4 and 35 more"
+    ):
+        call(
+            evaluate_model, {}, *given, "--test", study / "test", "--predictions", tmp_path / "p", *named("basic-noisy")
+        )
+    spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
+    with pytest.raises(UserError, match=r"basic-noisy, seed 1, as a judge: the network answers original .* with NaN"):
+        call(judge_attack, spec, *shards_of(study, "basic-clean"), *given, "--judged", tmp_path / "judged")
+    spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.7, "seed": 1}
+    flags = [*shards_of(study, "basic-noisy"), "--measures", study / "basic-noisy" / "measures", *given]
+    with pytest.raises(UserError, match=r"basic-noisy, seed 1: the network answers original .* with NaN"):
+        call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
 
 
 def targeted(study: Path, to: Path, batch_size: int = 128) -> pandas.DataFrame:

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robustness.compute.finite import NotFiniteError, check_finite, naming, not_finite
 from robustness.config.threat_models import is_within
-from robustness.errors import UserError
 from robustness.storage.columns.bounded import NOTHING, UNCHANGED
 
 BLOCK = 50
@@ -101,15 +101,18 @@ def bounds(
         title: what messages call the model.
         progress: called with the number of images after each block and budget.
 
-    Raises `UserError` where the model answers with NaN or infinity.
+    Raises `UserError` that names the images where the model answers with NaN or infinity.
     """
-    logits = _guarded(model, title)
+    logits = _guarded(model)
     parts = []
     start = 0
     while start < len(images):
         stop = min(len(images), start + BLOCK - (first + start) % BLOCK)
         state = int(np.random.SeedSequence([seed, first + start]).generate_state(1)[0])
-        block = _Block(logits, images[start:stop].contiguous(), labels[start:stop], norm, targets, state)
+        numbers = range(first + start, first + stop)
+        block = _Block(
+            logits, images[start:stop].contiguous(), labels[start:stop], norm, targets, state, numbers, title
+        )
         parts.append(block.bounds(budgets, attacks, progress))
         start = stop
     return Bounds(
@@ -129,10 +132,12 @@ class _Block:
     norm: str
     targets: int
     seed: int
+    numbers: range
+    title: str
 
     def bounds(self, budgets: Sequence[float], attacks: Sequence[str], progress: Callable[[int], None]) -> Bounds:
         """Return what became of the images at each budget."""
-        with torch.no_grad():
+        with torch.no_grad(), naming(self.title, np.array(self.numbers)):
             before = self.logits(self.images).argmax(1)
         right = before == self.labels
         decided = [NOTHING if each else UNCHANGED for each in right.tolist()]
@@ -155,11 +160,15 @@ class _Block:
     def _fooled(self, perturb: Perturb, rows: Tensor, budget: float) -> tuple[Tensor, Tensor]:
         """Which of the images in `rows` an attack fooled (a mask on the CPU), and the norms of the changes that did."""
         images, labels = self.images[rows], self.labels[rows]
-        with _random_numbers_kept(images.device), torch.no_grad():
-            changed = perturb(images.clone(), labels.clone())
-            finite = torch.isfinite(changed).flatten(1).all(1)
-            changed = torch.where(finite.view(-1, 1, 1, 1), changed, images).clamp(0, 1)
-            wrong = self.logits(changed).argmax(1) != labels
+        try:
+            with _random_numbers_kept(images.device), torch.no_grad():
+                changed = perturb(images.clone(), labels.clone())
+                finite = torch.isfinite(changed).flatten(1).all(1)
+                changed = torch.where(finite.view(-1, 1, 1, 1), changed, images).clamp(0, 1)
+                wrong = self.logits(changed).argmax(1) != labels
+        except NotFiniteError:  # the library decides which images it asks about together
+            numbers = [self.numbers[row] for row in rows.tolist()]
+            raise not_finite(self.title, numbers, "some change of test image") from None
         difference = (changed.double() - images.double()).flatten(1)
         lengths = difference.abs().amax(1) if self.norm == "linf" else difference.norm(dim=1)
         fooled = wrong & is_within(lengths, budget)
@@ -194,13 +203,16 @@ class _Block:
         }
 
 
-def _guarded(model: nn.Module, title: str) -> Callable[[Tensor], Tensor]:
-    """The logits of a model that is given copies, so that one that writes into its input changes no image."""
+def _guarded(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The logits of a model that is given copies, so that one that writes into its input changes no image.
+
+    Raises `NotFiniteError` for images of finite pixels whose logits are not finite.
+    """
 
     def logits(images: Tensor) -> Tensor:
         answers: Tensor = model(images.clone(memory_format=torch.contiguous_format)).float()
-        if torch.isfinite(images).all() and not torch.isfinite(answers).all():
-            raise UserError(f"{title} returned NaN or infinity: its weights are unusable")
+        if torch.isfinite(images).all():
+            check_finite(answers.detach())
         return answers
 
     return logits

@@ -26,6 +26,7 @@ from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
+from robustness.compute.finite import NotFiniteError, naming
 from robustness.outcome import SUCCESS, Outcome
 from robustness.storage.levels import highest_shared, is_level
 from robustness.text import counted, percent
@@ -64,6 +65,7 @@ HALF_STEP_SLACK = 6
 DISPLACEMENT = 1e-6
 """How far pixels are moved, either way, for finite differences."""
 SLOPE_TOLERANCE = 0.01
+_NAMED = 5  # how many images a sentence names
 ALONE, ALONE_STEPS = 8, 10
 """Images that are attacked alone and together, and for how many steps."""
 
@@ -151,12 +153,14 @@ def valid_values(subject: Subject, evidence: Evidence) -> Check:
     originals = evidence.sample.pixels
     static = torch.rand(originals.shape, generator=torch.Generator().manual_seed(subject.seed)).to(originals)
     shown = (originals, evidence.first, evidence.last, static)
-    bad = sum(int((~np.isfinite(_outputs(subject, x)).all(1)).sum()) for x in shown)
-    outputs = sum(map(len, shown))
+    not_finite = [_not_finite(subject, x) for x in shown]
+    bad, outputs = sum(map(len, not_finite)), sum(map(len, shown))
     why = (
         f"Of {counted(evidence.recorded, 'attacked image')} in the files, {evidence.invalid} had pixels outside of "
-        f"0 to 1; of {counted(outputs, 'output')} of the network, {bad} were not finite."
+        f"0 to 1; of {counted(outputs, 'output')} of the network, {bad} were not finite"
     )
+    named = np.unique(evidence.sample.ids.cpu().numpy()[np.concatenate(not_finite[:-1])])[:_NAMED]
+    why += f", for instance for test images {', '.join(map(str, named))}." if len(named) else "."
     images = evidence.recorded + outputs
     return _check("valid_values", (bad + evidence.invalid) / images, images, why)
 
@@ -233,7 +237,8 @@ def double_cap(subject: Subject, evidence: Evidence) -> Check:
     why = f"Of {counted(attacked, 'image')}, {len(stopped)} ended at the cap of {max_iterations} steps"
     if len(stopped) <= limit * attacked:
         return _check("double_cap", len(stopped) / attacked, attacked, f"{why}; more steps can fool no others.", limit)
-    pgd, criterion = PGD(subject.model, subject.spec, subject.seed), stopped.criterion(subject.spec.confidence)
+    pgd = PGD(subject.model, subject.spec, subject.seed, subject.title)
+    criterion = stopped.criterion(subject.spec.confidence)
     fooled = int(_pgd(subject, pgd, stopped, criterion, alpha=subject.spec.alpha, steps=max_iterations).sum())
     return _check(
         "double_cap", fooled / attacked, attacked, f"{why}, and {max_iterations} more fooled {fooled} of them.", limit
@@ -246,7 +251,7 @@ def beats_noise(subject: Subject, evidence: Evidence) -> Check:
     signs = random_signs(subject.seed, sample.ids, torch.zeros_like(sample.ids), sample.pixels.shape[1:])
     size = torch.from_numpy(_linf(sample.pixels, evidence.first)).to(sample.pixels).view(-1, 1, 1, 1)
     noisy = (sample.pixels + size * signs).clamp(0, 1)
-    by_noise = sample.criterion(subject.spec.levels[0]).met(_outputs(subject, noisy))
+    by_noise = sample.criterion(subject.spec.levels[0]).met(_outputs(subject, noisy, sample.ids))
     why = (
         f"Of {counted(len(sample), 'image')}, the attack reached its goal on {int(evidence.fooled_first.sum())}, and "
         f"noise of the same L∞ on {int(by_noise.sum())}."
@@ -259,7 +264,7 @@ def in_float64(subject: Subject, pixels: Tensor) -> nn.Module | None:
     exact = copy.deepcopy(subject.network).to(pixels.device).eval().requires_grad_(False).double()
     try:
         output = exact(pixels[:2].double())
-    except RuntimeError:  # tensors of two types meet
+    except Exception:  # the user's code: tensors of two types meet, or it asks for a type
         return None
     return exact if output.dtype == torch.float64 else None
 
@@ -278,7 +283,8 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
     wrong = slopes = 0
     for points in (sample.pixels, (sample.pixels + evidence.first) / 2, evidence.first):
         for rows in _batches(len(sample), subject.batch_size):
-            gradient = reward_gradient(subject.model, points[rows], aimed[rows], spec)[1].double()
+            with naming(subject.title, sample.ids[rows]):
+                gradient = reward_gradient(subject.model, points[rows], aimed[rows], spec)[1].double()
             for direction, norm in ((gradient.sign(), 1), (signs[rows], 2)):
                 ahead, behind = (
                     _reward(exact(points[rows].double() + displaced * direction), aimed[rows], spec)
@@ -286,7 +292,8 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
                 )
                 expected = (gradient * direction).flatten(1).sum(1)
                 error = (ahead - behind) / (2 * DISPLACEMENT) - expected
-                wrong += int((error.abs() > SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1)).sum())
+                # Written so that a slope of NaN is wrong.
+                wrong += int((~(error.abs() <= SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1))).sum())
                 slopes += len(error)
     why = f"{wrong} of {slopes} slopes differ from the gradient by more than {percent(SLOPE_TOLERANCE, 3)}."
     limit = tolerated(LIMITS["finite_differences"], slopes)
@@ -296,9 +303,10 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
 def eight_bits(subject: Subject, evidence: Evidence) -> Check:
     """Return the share of fooled images that no longer fool the model when their pixels are rounded to 8 bits."""
     fooled = np.flatnonzero(evidence.fooled_last)
-    attacked = evidence.last[torch.from_numpy(fooled).to(evidence.last.device)]
+    at = torch.from_numpy(fooled).to(evidence.last.device)
+    rounded, ids = (evidence.last[at] * 255).round() / 255, evidence.sample.ids[at]
     criterion = evidence.sample.criterion(0.0).of(fooled)
-    lost = int((~criterion.met(_outputs(subject, (attacked * 255).round() / 255))).sum()) if len(fooled) else 0
+    lost = int((~criterion.met(_outputs(subject, rounded, ids))).sum()) if len(fooled) else 0
     why = f"Of {counted(len(fooled), 'fooled image')}, {lost} fooled no longer once they were rounded to 8 bits."
     if not len(fooled):
         why = "No image was fooled, so that there is none to round."
@@ -334,9 +342,24 @@ def _batches(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
-    """Log-probabilities (N, K)."""
-    return np.concatenate([log_probabilities(subject.model, x[rows]) for rows in _batches(len(x), subject.batch_size)])
+def _outputs(subject: Subject, x: Tensor, ids: Tensor) -> NDArray[np.floating]:
+    """Log-probabilities (N, K); errors name images by `ids` (N,)."""
+    parts = []
+    for rows in _batches(len(x), subject.batch_size):
+        with naming(subject.title, ids[rows]):
+            parts.append(log_probabilities(subject.model, x[rows]))
+    return np.concatenate(parts)
+
+
+def _not_finite(subject: Subject, x: Tensor) -> NDArray[np.int64]:
+    """Which of N images the network answers with NaN or infinity."""
+    found = [np.zeros(0, np.int64)]
+    for rows in _batches(len(x), subject.batch_size):
+        try:
+            log_probabilities(subject.model, x[rows])
+        except NotFiniteError as error:
+            found.append(rows.start + error.places)
+    return np.concatenate(found)
 
 
 def _pgd(subject: Subject, pgd: PGD, start: Images, criterion: Criterion, **options: Any) -> NDArray[np.bool_]:
@@ -353,7 +376,9 @@ def _pgd(subject: Subject, pgd: PGD, start: Images, criterion: Criterion, **opti
 def _single_step(subject: Subject, images: Images, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
     """Run `PGD.single_step` in batches."""
     parts = [
-        subject.pgd.single_step(images.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), radii)
+        subject.pgd.single_step(
+            images.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), images.ids[rows], radii
+        )
         for rows in _batches(len(images), subject.batch_size)
     ]
     return np.concatenate(parts, axis=1)
