@@ -6,9 +6,12 @@ The wrapper carries what others ask about a user's network, so that they need no
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+_HALF = (torch.float16, torch.bfloat16)
 
 
 class Normalise(nn.Module):
@@ -21,6 +24,20 @@ class Normalise(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
+
+
+def logits_of(output: Any) -> Any:
+    """Return the logits in what a network returned, if that is clear: its entry `logits`, or its only entry.
+
+    What is half as precise as float32 becomes float32, so that what follows has one precision less to know.
+    """
+    if isinstance(output, Mapping):
+        output = output.get("logits", next(iter(output.values())) if len(output) == 1 else output)
+    elif hasattr(output, "logits"):
+        output = output.logits
+    elif isinstance(output, list | tuple) and len(output) == 1:
+        output = output[0]
+    return output.float() if isinstance(output, Tensor) and output.dtype in _HALF else output
 
 
 class OwnModel(nn.Module):
@@ -45,4 +62,4 @@ class OwnModel(nn.Module):
             seen = x.clone(memory_format=form)
         elif not self.channels_last:
             seen = seen.flatten().view(seen.shape)
-        return self.network(seen)
+        return logits_of(self.network(seen))

@@ -249,7 +249,7 @@ def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    on_gpu = decayed[0].device.type == "cuda"
+    on_gpu = (decayed + others)[0].device.type == "cuda"
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, fused=on_gpu)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
