@@ -45,7 +45,7 @@ from robustness.products.tables import (
     targets,
     transfer,
 )
-from robustness.storage.records import read_records
+from robustness.storage.records import read_records, write_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 CLASSES = ["left", "right"]
@@ -768,13 +768,13 @@ def test_a_network_that_answers_with_nan_is_named_with_its_images_by_every_job(s
         call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
 
 
-def targeted(study: Path, to: Path, batch_size: int = 128) -> pandas.DataFrame:
+def targeted(study: Path, to: Path, batch_size: int = 128, predictions: Path | None = None) -> pandas.DataFrame:
     """The records of the targeted attack on two images of each class."""
     call(
         attack_targets,
         {"title": "t", "attack": ATTACK | {"target": "given"}, "images_per_class": 2, "seed": 1},
         *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
-        *("--predictions", study / "basic-clean" / "predictions", "--batch-size", batch_size),
+        *("--predictions", predictions or study / "basic-clean" / "predictions", "--batch-size", batch_size),
         *("--records", to / "records", "--checkpoint", to / "checkpoint", *named("basic-clean", "targeted")),
     )
     return read_records(to / "records")
@@ -795,6 +795,16 @@ def test_of_two_classes_each_image_is_led_toward_the_other_whatever_the_batches(
     rows = pandas.read_csv(tmp_path / "targeted.csv")
     assert rows["required_confidence"].tolist() == [level for level in LEVELS for _ in CLASSES]
     assert rows["target"].tolist() == ["right", "left"] * len(LEVELS)
+
+
+def test_a_model_that_gets_every_image_wrong_leaves_empty_records_and_tables(study: Path, tmp_path: Path) -> None:
+    labels = np.arange(40) % 2
+    columns = {"image": np.arange(40), "label": labels, "prediction": 1 - labels}
+    write_records(tmp_path / "wrong", columns, {})
+    assert len(targeted(study, tmp_path, predictions=tmp_path / "wrong")) == 0
+    spec = {"models": ["basic-clean"], "classes": CLASSES}
+    make(targets, spec, "--records", tmp_path / "records", "--table", tmp_path / "targeted.csv")
+    assert len(pandas.read_csv(tmp_path / "targeted.csv")) == 0
 
 
 def test_samples_of_the_augmentation_show_one_image_of_each_class(study: Path, tmp_path: Path) -> None:
