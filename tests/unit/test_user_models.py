@@ -331,9 +331,12 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
             del sys.modules[name]
 
 
-def entry(name: str, normalisation: dict[str, list[float]] | None = HALF, **kwargs: Any) -> dict[str, Any]:
+def entry(
+    name: str, normalisation: dict[str, list[float]] | None = HALF, resize: list[int] | None = None, **kwargs: Any
+) -> dict[str, Any]:
     factory = name if ":" in name else f"own_nets:{name}"
-    return {"family": "factory", "factory": factory, "kwargs": kwargs, "normalisation": normalisation}
+    sized = {"resize": resize} if resize else {}
+    return {"family": "factory", "factory": factory, "kwargs": kwargs, "normalisation": normalisation} | sized
 
 
 def made(name: str, image: ImageShape = COLOUR, classes: int = 4, **options: Any) -> OwnModel:
@@ -456,6 +459,31 @@ def test_settings_that_a_factory_changes_are_restored(tmp_path: Path, monkeypatc
     assert torch.is_grad_enabled()
     assert torch.get_num_threads() == before
     assert Path.cwd() == tmp_path
+
+
+def test_a_network_that_takes_another_size_is_attacked_on_the_images_as_they_are() -> None:
+    model, x = made("Small", GRAY, resize=[32, 32]), pictures(20, GRAY)
+    larger = torch.nn.functional.interpolate(x, (32, 32), mode="bilinear", antialias=True)
+    assert torch.allclose(model(x), model.network(((larger - 0.5) / 0.25).expand(-1, 3, -1, -1).contiguous()))
+    assert describe.operations(model, GRAY)[1]["label"] == "resize to 32×32"
+    held, labels = frozen(model, CPU), model(x).argmax(1)
+    spec = read_spec(ATTACK, 4, "a title")
+    together, apart = (attack(held, x, labels, torch.arange(20), spec, seed=0, batch_size=size) for size in (20, 3))
+    assert together.adversarial.shape[2:] == (1, 28, 28)
+    assert (together.adversarial[:, -1] != x).flatten(1).any(1).all()
+    assert torch.equal(together.adversarial, apart.adversarial)
+
+
+def test_a_network_that_takes_another_size_is_told_of_the_key_for_it() -> None:
+    with pytest.raises(UserError, match=r"fails on images of 3×28×28 .* give this size with the key 'resize'"):
+        made("Small", ImageShape(3, 28, 28))
+
+
+def test_timm_s_way_to_build_a_network_works_by_its_arguments(tmp_path: Path) -> None:
+    stand_in = "import own_nets\ndef create_model(model_name, num_classes=1000, **kwargs):\n"
+    stand_in += "    return getattr(own_nets, model_name)(classes=num_classes, **kwargs)\n"
+    write_tree(tmp_path, {"timm/__init__.py": stand_in.encode()})
+    assert made("timm:create_model", model_name="Small", num_classes=4)(pictures(2)).shape == (2, 4)
 
 
 @pytest.mark.parametrize("normalisation", [HALF, None])

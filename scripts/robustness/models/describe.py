@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from robustness.models.architectures import Add
 from robustness.models.image_shape import ImageShape
 from robustness.models.placement import device_of
-from robustness.models.wrapper import Normalise, OwnModel
+from robustness.models.wrapper import Normalise, OwnModel, Resize
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ def _label(module: nn.Module) -> str:
             return f"average pool {module.kernel_size}×{module.kernel_size}"
         case nn.Flatten():
             return "flatten"
+        case Resize():
+            return f"resize to {module.size[0]}×{module.size[1]}"
         case Normalise():
             return "normalise"
         case Add():

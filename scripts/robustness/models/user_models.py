@@ -41,8 +41,8 @@ def allowed(architecture: Mapping[str, Any], path: Path) -> None:
     if network(architecture) not in json.loads(os.environ.get("ROBUSTNESS_NETWORKS", "[]")):
         raise UserError(
             f"{path} holds a network that the factory '{architecture['factory']}' builds, which the configuration does "
-            "not name with these kwargs and this normalisation: no code is run that only a file of weights asks for; "
-            "run the workflow, which hands on what its configuration names"
+            "not name with these kwargs, this size and this normalisation: no code is run that only a file of weights "
+            "asks for; run the workflow, which hands on what its configuration names"
         )
 
 
@@ -71,7 +71,7 @@ def built(architecture: Mapping[str, Any], image: ImageShape) -> OwnModel:
         raise UserError(f"{about}, called with kwargs {kwargs}, raises {_words(error)}") from error
     if not isinstance(made, nn.Module):
         raise UserError(f"{about} returns a {type(made).__name__}: it must return a torch.nn.Module")
-    model = OwnModel(made.float(), architecture["normalisation"])
+    model = OwnModel(made.float(), architecture["normalisation"], architecture.get("resize"))
     _give_sizes(model, image, about)
     _check_state(model, about)
     model.channels_last = _takes_channels_last(model, image)
@@ -260,6 +260,8 @@ def _passed(model: nn.Module, x: Tensor, about: str) -> Any:
     except Exception as error:
         size = "×".join(map(str, x.shape[1:]))
         what = f"{about} fails on images of {size} (channels × height × width): {_words(error)}"
+        if "must match" in str(error) or "mat1 and mat2" in str(error) or "image" in str(error).lower():
+            what += "; where the network takes images of another size, give this size with the key 'resize'"
         if x.shape[1] == 1 and "channels" in str(error):
             what += "; for gray images and a network of three channels give 'normalisation' three values each"
         raise UserError(what) from error

@@ -5,10 +5,11 @@ The wrapper carries what others ask about a user's network, so that they need no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
 _HALF = (torch.float16, torch.bfloat16)
@@ -26,6 +27,20 @@ class Normalise(nn.Module):
         return (x - self.mean) / self.std
 
 
+class Resize(nn.Module):
+    """Bilinear interpolation of images to `size` (height, width), smoothed where they get smaller.
+
+    As torchvision resizes tensors. The attack acts on the images before it, since gradients pass through it.
+    """
+
+    def __init__(self, size: Sequence[int]) -> None:
+        super().__init__()
+        self.size = tuple(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.interpolate(x, self.size, mode="bilinear", antialias=True)
+
+
 def logits_of(output: Any) -> Any:
     """Return the logits in what a network returned, if that is clear: its entry `logits`, or its only entry.
 
@@ -41,21 +56,27 @@ def logits_of(output: Any) -> Any:
 
 
 class OwnModel(nn.Module):
-    """A user's network behind its normalisation: takes pixels in [0, 1], returns logits.
+    """A user's network behind its size and its normalisation: takes pixels in [0, 1], returns logits.
 
     `channels_last` says whether it takes images with the channels last in memory; one that calls `view` on the output
     of a convolution does not. The network gets memory of its own: it may change its input in place, and the caller's
     images stay as they are.
     """
 
-    def __init__(self, network: nn.Module, normalisation: Mapping[str, list[float]] | None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        normalisation: Mapping[str, list[float]] | None,
+        resize: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
+        self.resize = Resize(resize) if resize else nn.Identity()
         self.normalise = Normalise(**normalisation) if normalisation else nn.Identity()
         self.network = network
         self.channels_last = False
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = self.normalise(x)
+        seen = self.normalise(self.resize(x))
         # Even gray images, which count as contiguous either way: a convolution would choose by their strides.
         form = torch.preserve_format if self.channels_last else torch.contiguous_format
         if seen is x:
