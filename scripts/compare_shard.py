@@ -63,6 +63,7 @@ def main(options: argparse.Namespace) -> None:
                 spec["attack"]["steps"],
                 BATCH_IMAGES,
                 seed=spec["seed"],
+                first=options.start,
                 title=spec["title"],
                 progress=show,
             )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from robustness.compute import devices
+from robustness.compute.finite import check_finite, naming
 from robustness.models import placement, weights
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
@@ -40,7 +41,10 @@ def main(options: argparse.Namespace) -> None:
         images = loop.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
         title = f"predictions of {'/'.join(options.predictions.parts[-3:-1])}"
         with Progress(title, len(labels), "images") as progress, progress.counting(model):
-            confidence, prediction = loop.evaluate(model, images).logits.softmax(1).max(1)
+            logits = loop.evaluate(model, images).logits
+        with naming(str(Identity.of(options)), np.arange(len(labels))):
+            check_finite(logits)
+        confidence, prediction = logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))
     columns = Predictions(
         image=np.arange(len(labels)),

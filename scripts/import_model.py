@@ -11,9 +11,11 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from robustness.compute import devices
+from robustness.compute.finite import check_finite, naming
 from robustness.data.pixels import from_bytes
 from robustness.models import describe, placement, user_models, weights
 from robustness.models.image_shape import ImageShape
@@ -54,7 +56,10 @@ def main(options: argparse.Namespace) -> None:
         images = loop.Images(torch.from_numpy(pixels).to(device), torch.from_numpy(labels).to(device))
         network = placement.placed(model, device)
         with Progress(spec["title"], len(labels), "images") as progress, progress.counting(network):
-            accuracy = loop.evaluate(network, images).accuracy
+            evaluation = loop.evaluate(network, images)
+        with naming(spec["title"], np.arange(len(labels)), "validation image"):
+            check_finite(evaluation.logits)
+        accuracy = evaluation.accuracy
         provenance = stamp(spec, devices.describe(device))
     _LOG.info("%s: %s classifies %.3f of the validation images correctly", spec["title"], options.given, accuracy)
     if accuracy < 2 / classes and accuracy < 0.75:

@@ -53,7 +53,8 @@ def main(options: argparse.Namespace) -> None:
             network = cross_model.loaded(path, device)
             for kind, images in zip(KINDS, (fooled.adversarial, noise), strict=True):
                 with progress.counting(network):
-                    seen = cross_model.classified(network, images, device)
+                    name = f"{identity.dataset}/{judge}, seed {judge_seed}, as a judge"
+                    seen = cross_model.classified(network, images, device, fooled.image, name)
                 parts.append(
                     {
                         "image": fooled.image,

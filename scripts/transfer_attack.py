@@ -56,16 +56,18 @@ def main(options: argparse.Namespace) -> None:
     direction = fooled.adversarial - fooled.original
     changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}
     noise = {norm: cross_model.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
+    shown = {"unchanged": fooled.original, **changed, **{f"{norm} noise": noise[norm] for norm in NORMS}}
     seen: dict[str, dict[str, NDArray[Any]]] = {}
     title, total = f"transfer from {source}, seed {seed}", len(models) * (1 + 2 * len(NORMS)) * len(fooled.image)
     with devices.leased(options.threads) as device, Progress(title, total, "images") as progress:
         for target, path in weights.items():
             network = cross_model.loaded(path, device)
+            name = f"{identity.dataset}/{target}, seed {seed}"
             with progress.counting(network):
-                seen[target] = {"unchanged": cross_model.classified(network, fooled.original, device)}
-                for norm in NORMS:
-                    seen[target][norm] = cross_model.classified(network, changed[norm], device)
-                    seen[target][f"{norm} noise"] = cross_model.classified(network, noise[norm], device)
+                seen[target] = {
+                    kind: cross_model.classified(network, images, device, fooled.image, name)
+                    for kind, images in shown.items()
+                }
         provenance = stamp(options.spec, devices.describe(device))
     parts = [
         {

@@ -198,9 +198,11 @@ def test_a_result_outside_of_the_pixels_range_counts_with_what_is_left_of_it_ins
 
 
 def test_a_model_that_returns_nan_is_named() -> None:
-    model = Planted(lambda x: torch.full((len(x), 3), math.nan))
-    with pytest.raises(UserError, match="mnist/basic returned NaN or infinity: its weights are unusable"):
-        run(model, torch.rand(2, 1, PIXELS, PIXELS), torch.tensor([0, 0]), title="mnist/basic")
+    model = Planted(lambda x: torch.stack([x.amax((1, 2, 3)), math.inf * (x.amax((1, 2, 3)) - 0.5)], dim=1))
+    images = torch.rand(2, 1, PIXELS, PIXELS)
+    images[1] = 0.5
+    with pytest.raises(UserError, match="mnist/basic: the network answers test images 10, 11 with NaN or infinity"):
+        run(model, images, torch.tensor([0, 0]), title="mnist/basic", first=10)
 
 
 # --- steps and random numbers ----------------------------------------------------------------------------------------

@@ -169,8 +169,19 @@ def test_logits_that_are_not_finite_are_refused_with_a_sentence() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x) * math.inf
 
-    with pytest.raises(UserError, match="digits/mine returned NaN or infinity"):
-        run(Broken(), inner_images(3), torch.zeros(3, dtype=torch.int64), title="digits/mine")
+    with pytest.raises(UserError, match="digits/mine: the network answers test images 50, 51, 52 with NaN or infinity"):
+        run(Broken(), inner_images(3), torch.zeros(3, dtype=torch.int64), title="digits/mine", first=50)
+
+
+def test_logits_that_are_not_finite_for_a_changed_image_are_refused_with_the_images_that_were_changed() -> None:
+    class Fragile(Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).where((x < 0.99).flatten(1).all(1)[:, None], math.nan)
+
+    model, images = Fragile(), inner_images(3)
+    labels = (Linear().margin(images) < 0).long()
+    with pytest.raises(UserError, match="digits/mine: the network answers some change of test images 7, 8"):
+        run(model, images, labels, budgets=[0.9], attacks=["square"], title="digits/mine", first=7)
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,22 @@ def test_batches_are_powers_of_two_that_leave_a_fifth_of_the_memory(
     assert batch_size_for(free, per_image) == expected
 
 
-def test_on_a_cpu_the_batch_is_fixed() -> None:
+def test_on_a_cpu_the_batch_of_small_images_is_fixed() -> None:
     model = frozen(build({"family": "perceptron", "hidden": 8}, ImageShape(1, 6, 6), 3), torch.device("cpu"))
     assert fitting_batch_size(model, (1, 6, 6), SPEC, torch.device("cpu")) == CPU_BATCH
+
+
+@pytest.mark.parametrize(("images", "expected"), [(1.1, 1), (4.1, 4), (3.9, 2), (32.1, 32), (1000, CPU_BATCH)])
+def test_on_a_cpu_a_batch_keeps_no_more_than_its_share_of_memory(
+    images: float, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    kept = 4 * (64 * 64 * (3 + 8) + 8)  # bytes: what the convolution gets, what the ReLU returns, and the logits
+    monkeypatch.setattr(batch_size, "CPU_MEMORY", images * kept / batch_size._SHARE)
+    model = frozen(network, torch.device("cpu"))
+    assert fitting_batch_size(model, (3, 64, 64), SPEC, torch.device("cpu")) == expected
 
 
 def test_on_a_gpu_two_probes_tell_what_an_image_needs(monkeypatch: pytest.MonkeyPatch) -> None:

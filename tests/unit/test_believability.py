@@ -157,7 +157,8 @@ def blended(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[NDArray[A
 
 def believed(judges: list[nn.Module], images: NDArray[Any], new: NDArray[Any], original: NDArray[Any]) -> NDArray[Any]:
     """The share of judges who choose the new label, for each image."""
-    said = [answers(classified(judge, images, CPU), new, original) == ANSWERS[0] for judge in judges]
+    ids = np.arange(len(images))
+    said = [answers(classified(judge, images, CPU, ids, "judge"), new, original) == ANSWERS[0] for judge in judges]
     return np.mean(said, axis=0)
 
 

@@ -128,3 +128,12 @@ def test_settings_come_in_the_order_asked_for_and_a_missing_one_is_named() -> No
     assert settings({"a": 1, "b": 2}, "b", "a") == [2, 1]
     with pytest.raises(UserError, match=r"--spec lacks 'c'; .* passes a, c"):
         settings({"a": 1}, "a", "c")
+
+
+def test_an_exception_of_a_users_network_is_said_to_be_that_of_the_network(tmp_path: Path) -> None:
+    frame = "exec(compile('1 / 0', 'own_nets.py', 'exec'), {'__name__': 'robustness.models.wrapper'})"
+    code, terminal, log = ran(tmp_path, frame)
+    assert code == 1
+    assert "the network raised ZeroDivisionError (division by zero) in own_nets.py, line 1: " in terminal
+    assert "defect of the workflow" not in terminal
+    assert "Traceback" in log

@@ -83,3 +83,11 @@ def test_every_measure_is_declared_with_its_type(missing: bool) -> None:
     inherited = {field.name for field in fields(AttackRecords)}
     assert list(measured) == [field.name for field in fields(MeasuredRecords) if field.name not in inherited]
     assert list(MeasuredRecords(**RECORDS, **measured).by_name())[-1] == "ssim"
+
+
+def test_records_without_a_row_keep_the_types_of_their_columns() -> None:
+    nothing = AttackRecords(**{name: column[:0] for name, column in RECORDS.items()}).by_name()
+    some = AttackRecords(**RECORDS).by_name()
+    for name, column in nothing.items():
+        assert len(column) == 0
+        assert column.dtype.kind == some[name].dtype.kind

@@ -54,9 +54,16 @@ def test_what_a_network_sees_does_not_depend_on_the_other_images(architecture: d
     weights.save(tmp_path / "w", architectures.build(architecture, ImageShape(1, 28, 28), 5), metadata)
     images = np.random.default_rng(0).random((40, 1, 28, 28), dtype=np.float32)
     network = loaded(tmp_path / "w", CPU)
-    together = classified(network, images, CPU)
-    assert together.tolist() == [int(classified(network, images[row : row + 1], CPU)[0]) for row in range(40)]
-    assert classified(network, images[:0], CPU).tolist() == []
+    ids = np.arange(40)
+
+    def seen(rows: slice) -> list[int]:
+        return classified(network, images[rows], CPU, ids[rows], "a judge").tolist()
+
+    assert seen(slice(None)) == [label for row in range(40) for label in seen(slice(row, row + 1))]
+    assert seen(slice(0)) == []
+    images[39, 0, 3, 3] = np.inf
+    with pytest.raises(UserError, match=r"a judge: the network answers original or changed test image 39 with NaN"):
+        seen(slice(20, 40))
 
 
 def test_only_images_that_were_fooled_at_the_required_confidence_are_judged(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ import write_table
 from robustness.attacks import autoattack
 from robustness.attacks.state import Store, Trajectories
 from robustness.errors import UserError
+from robustness.models import weights
 from robustness.products.tables import (
     accuracy,
     believability,
@@ -48,7 +49,7 @@ from robustness.products.tables import (
     transfer,
 )
 from robustness.runtime import preemption
-from robustness.storage.records import read_records
+from robustness.storage.records import read_records, write_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 CLASSES = ["left", "right"]
@@ -792,13 +793,34 @@ def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: 
     assert pandas.read_csv(tmp_path / "b.csv")["images"].tolist() == [0, 0]
 
 
-def targeted(study: Path, to: Path, batch_size: int = 128) -> pandas.DataFrame:
+def test_a_network_that_answers_with_nan_is_named_with_its_images_by_every_job(study: Path, tmp_path: Path) -> None:
+    network = weights.load(study / "basic-noisy" / "w")
+    with torch.no_grad():
+        next(network.parameters())[0, 0] = torch.nan
+    weights.save(tmp_path / "w", network, read_metadata(study / "basic-noisy" / "w"))
+    given = ["--weights", tmp_path / "w"]
+    with pytest.raises(
+        UserError, match="basic-noisy, seed 1: the network answers test images 0, 1, 2, 3, 4 and 35 more"
+    ):
+        call(
+            evaluate_model, {}, *given, "--test", study / "test", "--predictions", tmp_path / "p", *named("basic-noisy")
+        )
+    spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
+    with pytest.raises(UserError, match=r"basic-noisy, seed 1, as a judge: the network answers original .* with NaN"):
+        call(judge_attack, spec, *shards_of(study, "basic-clean"), *given, "--judged", tmp_path / "judged")
+    spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.7, "seed": 1}
+    flags = [*shards_of(study, "basic-noisy"), "--measures", study / "basic-noisy" / "measures", *given]
+    with pytest.raises(UserError, match=r"basic-noisy, seed 1: the network answers original .* with NaN"):
+        call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
+
+
+def targeted(study: Path, to: Path, batch_size: int = 128, predictions: Path | None = None) -> pandas.DataFrame:
     """The records of the targeted attack on two images of each class."""
     call(
         attack_targets,
         {"title": "t", "attack": ATTACK | {"target": "given"}, "images_per_class": 2, "seed": 1},
         *("--weights", study / "basic-clean" / "w", "--test", study / "test"),
-        *("--predictions", study / "basic-clean" / "predictions", "--batch-size", batch_size),
+        *("--predictions", predictions or study / "basic-clean" / "predictions", "--batch-size", batch_size),
         *("--records", to / "records", "--checkpoint", to / "checkpoint", *named("basic-clean", "targeted")),
     )
     return read_records(to / "records")
@@ -819,6 +841,16 @@ def test_of_two_classes_each_image_is_led_toward_the_other_whatever_the_batches(
     rows = pandas.read_csv(tmp_path / "targeted.csv")
     assert rows["required_confidence"].tolist() == [level for level in LEVELS for _ in CLASSES]
     assert rows["target"].tolist() == ["right", "left"] * len(LEVELS)
+
+
+def test_a_model_that_gets_every_image_wrong_leaves_empty_records_and_tables(study: Path, tmp_path: Path) -> None:
+    labels = np.arange(40) % 2
+    columns = {"image": np.arange(40), "label": labels, "prediction": 1 - labels}
+    write_records(tmp_path / "wrong", columns, {})
+    assert len(targeted(study, tmp_path, predictions=tmp_path / "wrong")) == 0
+    spec = {"models": ["basic-clean"], "classes": CLASSES}
+    make(targets, spec, "--records", tmp_path / "records", "--table", tmp_path / "targeted.csv")
+    assert len(pandas.read_csv(tmp_path / "targeted.csv")) == 0
 
 
 def test_samples_of_the_augmentation_show_one_image_of_each_class(study: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from robustness.attacks.autoattack import bounds
@@ -531,6 +531,18 @@ def test_a_loss_that_is_no_number_names_the_model_the_epoch_and_the_learning_rat
         trained(model, tmp_path / "checkpoint")
     assert all(word in str(caught.value) for word in ("Basic (noisy)", "epoch 1", "learning_rate", "0.01"))
     assert not (tmp_path / "checkpoint").exists()
+
+
+def test_validation_images_that_alone_are_answered_with_nan_are_named(tmp_path: Path) -> None:
+    class Standardising(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x - x.mean((1, 2, 3), keepdim=True)) / x.std((1, 2, 3), keepdim=True)
+
+    validation = halves(20, seed=1)
+    validation.pixels[[2, 5]] = 90
+    model, options = nn.Sequential(Standardising(), model_of()), {"seed": 3, "title": "Basic", "key": "key"}
+    with pytest.raises(UserError, match=r"Basic: the network answers validation images 2, 5 with NaN .*deviation of 0"):
+        train(model, halves(40), validation, RECIPE, checkpoint=tmp_path / "checkpoint", **options)
 
 
 def test_a_learning_rate_that_is_far_too_large_is_reported(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_the_bounded_attack_fools_a_linear_model_from_the_optimum_on_and_not_bel
     reached = pgd.attack(images, criterion, torch.arange(COUNT), alpha=optimum / 4, steps=10, radius=optimum)
     assert reached[distance < 0.999 * optimum].all()
     assert not reached[distance > 1.001 * optimum].any()
-    one = pgd.single_step(images, criterion, (optimum,))[0]
+    one = pgd.single_step(images, criterion, torch.arange(COUNT), (optimum,))[0]
     assert (one == reached)[abs(distance / optimum - 1) > 0.001].all()
 
 
@@ -365,6 +366,16 @@ def test_a_model_that_returns_nan_is_caught_and_nothing_more_is_computed_with_it
     checks = verdicts(*evidence_of(tmp_path, network, attacked=linear()))
     assert list(checks) == ["valid_values"]
     assert not checks["valid_values"].passed
+    assert re.search(r"not finite, for instance for test images \d+, ", checks["valid_values"].why)
+
+
+def test_nan_that_only_a_check_meets_is_said_with_the_images(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, linear())
+    broken = replace(subject, model=Planted(lambda x: x.where(x < 2, torch.nan) * math.inf))
+    with pytest.raises(UserError, match=r"the network answers test images \d+, .* with NaN or infinity"):
+        trust_checks.beats_noise(broken, evidence)
+    with pytest.raises(UserError, match=r"the network answers test images \d+, .* with NaN or infinity"):
+        trust_checks.budgets(broken, evidence)
 
 
 @pytest.mark.parametrize("value", [1.001, -0.001, math.nan])

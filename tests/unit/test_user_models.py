@@ -131,6 +131,144 @@ class InPlace(Small):
         return super().forward(x.sub_(0.5))
 
 
+class Rounding(Small):  # to 8 bits, in place and hidden from the gradient
+    def forward(self, x):
+        with torch.no_grad():
+            x.mul_(255).round_().div_(255)
+        return super().forward(x)
+
+
+class RoundingACopy(Small):
+    def forward(self, x):
+        return super().forward(x + ((x * 255).round() / 255 - x).detach())
+
+
+class WeightNorm(Small):
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.utils.weight_norm(self.dense)
+
+
+class Kept:
+    pass
+
+
+class Hooked(Small):  # keeps an activation, as Grad-CAM does
+    def __init__(self):
+        super().__init__()
+        self.kept, self.list = {"more": Kept()}, []
+        self.conv.register_forward_hook(self.keep)
+
+    def keep(self, module, inputs, output):
+        self.kept["conv"] = self.kept["more"].inside = output
+        self.list[:] = [output]
+
+
+class Locked(Small):
+    def __init__(self):
+        super().__init__()
+        import threading
+
+        self.lock = threading.Lock()
+
+
+def lazy():
+    return nn.Sequential(nn.LazyConv2d(8, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(4))
+
+
+class NamedLogits(Small):
+    def forward(self, x):
+        return {"logits": super().forward(x), "features": x}
+
+
+class Alone(Small):
+    def forward(self, x):
+        return [super().forward(x)]
+
+
+class DictInside(Small):
+    def __init__(self):
+        super().__init__()
+        self.inner = Inner()
+
+    def forward(self, x):
+        return super().forward(self.inner(x)["x"][0])
+
+
+class Inner(nn.Module):
+    def forward(self, x):
+        return {"x": (x, None)}
+
+
+class HalfLogits(Small):
+    def forward(self, x):
+        return super().forward(x).bfloat16()
+
+
+class DoubleRelu(Small):
+    def forward(self, x):
+        return F.relu(super().forward(x)).double()
+
+
+class HalfProbabilities(Small):
+    def forward(self, x):
+        return super().forward(x).bfloat16().softmax(1)
+
+
+class RoundedProbabilities(Small):
+    def forward(self, x):
+        return super().forward(x).softmax(1).half().float()
+
+
+class Squeezing(Small):
+    def forward(self, x):
+        return super().forward(x).squeeze()
+
+
+class AskingForGradients(Small):
+    def forward(self, x):
+        return super().forward(x) * (1 + torch.is_grad_enabled())
+
+
+class AskingForTypes(Small):
+    def forward(self, x):
+        return super().forward(x) * (1 + (type(self.dense) is nn.Linear))
+
+
+class WithExtraState(Small):
+    def get_extra_state(self):
+        return "a version"
+
+    def set_extra_state(self, state):
+        pass
+
+
+class Sparse(Small):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mask", torch.eye(4).to_sparse())
+
+
+def ending():
+    raise SystemExit(0)
+
+
+def settings():
+    import os
+
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(torch.get_num_threads() + 1)
+    os.chdir("/")
+    return Small().float()
+
+
+class DetachedInTraining(Small):
+    def forward(self, x):
+        logits = super().forward(x)
+        return logits.detach() if self.training else logits
+
+
 class Broken(Small):
     def forward(self, x):
         return super().forward(x) / 0
@@ -187,16 +325,33 @@ VALUE = 5
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    write_tree(tmp_path, {"own_nets.py": NETS.encode(), "needing.py": b"import not_installed_anywhere\n"})
+    files = {
+        "own_nets.py": NETS,
+        "needing.py": "import not_installed_anywhere\n",
+        "exiting.py": "raise SystemExit(2)\n",
+        "misled.py": "from statistics import mine\n",
+        "statistics.py": "mine = 1\n",
+        "profile.py": "raise ValueError('taken for the module of Python')\n",
+        "neighbours.py": "import profile, statistics, folder.inner, own_nets\nSmall = own_nets.Small\n",
+        "folder/inner.py": "",
+    }
+    write_tree(tmp_path, {name: text.encode() for name, text in files.items()})
     monkeypatch.setenv("ROBUSTNESS_PYTHON_PATH", str(tmp_path))
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    before = set(sys.modules)
     yield
-    sys.modules.pop("own_nets", None)
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__path__", [sys.modules[name].__dict__.get("__file__")])):
+            del sys.modules[name]
 
 
-def entry(name: str, normalisation: dict[str, list[float]] | None = HALF, **kwargs: Any) -> dict[str, Any]:
+def entry(
+    name: str, normalisation: dict[str, list[float]] | None = HALF, resize: list[int] | None = None, **kwargs: Any
+) -> dict[str, Any]:
     factory = name if ":" in name else f"own_nets:{name}"
-    return {"family": "factory", "factory": factory, "kwargs": kwargs, "normalisation": normalisation}
+    sized = {"resize": resize} if resize else {}
+    return {"family": "factory", "factory": factory, "kwargs": kwargs, "normalisation": normalisation} | sized
 
 
 def made(name: str, image: ImageShape = COLOUR, classes: int = 4, **options: Any) -> OwnModel:
@@ -261,9 +416,18 @@ MISTAKES = {
     "failing": "cannot be called with kwargs {}: missing a required argument: 'depth'; it takes",
     "Wide": r"returns \(8, 8\) for 8 images, but must return \(8, 4\), .* set its number of classes in kwargs",
     "Probabilities": "returns probabilities, .* leave out its softmax",
-    "HalfProbabilities": "returns probabilities, .* leave out its softmax",
     "Bfloat16Probabilities": "returns probabilities, .* leave out its softmax",
-    "Pair": "returns a tuple: it must return one tensor, the logits",
+    "Pair": "returns a tuple: it must return one tensor, the logits, or something with an entry named 'logits'",
+    "HalfProbabilities": "returns probabilities, .* leave out its softmax",
+    "RoundedProbabilities": "returns probabilities, .* leave out its softmax",
+    "Squeezing": r"returns \(4,\) for 1 images, but must return \(1, 4\)",
+    "AskingForGradients": "answers differently while gradients are computed",
+    "AskingForTypes": "answers differently once its weights are frozen",
+    "WithExtraState": "keeps '_extra_state' in its state, which is no plain tensor of numbers .*a str",
+    "Sparse": "keeps 'mask' in its state, which is no plain tensor of numbers .* floating-point weights",
+    "ending": "called with kwargs {}, raises SystemExit: 0",
+    "exiting:Net": "importing 'exiting' ends the program",
+    "misled:Net": "cannot import name 'mine' from 'statistics' .*statistics.py has the name of another module: rename",
     "AlwaysDropping": "answers the same images differently each time",
     "Batchy": "answers an image differently next to other images",
     "Stubborn": "stays in training mode",
@@ -294,10 +458,104 @@ def test_outputs_that_seem_to_be_bounded_are_named_with_the_probability_that_the
     assert user_models.suspected_bounds(logits) == user_models.suspected_bounds(20 * logits.tanh()) == ""
 
 
-def test_a_network_that_changes_the_images_in_place_is_refused_without_a_normalisation() -> None:
-    assert made("InPlace")(pictures(2)).shape == (2, 4)
-    with pytest.raises(UserError, match=r"no gradient by the pixels .* in place"):
-        made("InPlace", normalisation=None)
+@pytest.mark.parametrize(
+    "name", ["WeightNorm", "Hooked", "lazy", "NamedLogits", "Alone", "DictInside", "HalfLogits", "DoubleRelu"]
+)
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+def test_what_the_check_accepts_is_trained_described_saved_frozen_and_attacked(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = saved(tmp_path / "weights", name, monkeypatch)
+    user_models.checked_for_training(model, entry(name), COLOUR, 4)
+    assert describe.summarise(model, COLOUR).parameters > 0
+    assert describe.operations(model, COLOUR)[-1]["shape"] in ([4], [3, 32, 32])  # Inner is the last one to be made
+    loaded, x = weights.load(tmp_path / "weights"), pictures(3)
+    held = frozen(loaded, CPU)
+    expected = model(x).detach().log_softmax(1).float().numpy()
+    spec: AttackSpec = read_spec(ATTACK, 4, "a title")
+    result = attack(held, x, torch.from_numpy(expected.argmax(1)), torch.arange(3), spec, seed=0, batch_size=2)
+    assert (result.adversarial[:, -1] != x).flatten(1).any(1).all()
+    again = frozen(held, CPU)  # after passes with gradients
+    for each in (held, again):
+        assert log_probabilities(each, x) == pytest.approx(expected, abs=1e-2 if name == "HalfLogits" else 1e-4)
+
+
+def test_a_network_with_something_that_cannot_be_copied_is_refused() -> None:
+    with pytest.raises(UserError, match=r"cannot be copied \(TypeError: cannot pickle '_thread.lock'.* keep locks"):
+        made("Locked")
+
+
+def test_a_network_that_gives_no_gradient_in_training_is_not_trained() -> None:
+    with pytest.raises(UserError, match="cannot be trained: its backward pass fails"):
+        user_models.checked_for_training(made("DetachedInTraining"), entry("DetachedInTraining"), COLOUR, 4)
+
+
+def test_a_file_next_to_the_network_takes_no_place_of_a_module_of_python() -> None:
+    made("neighbours:Small")
+    assert {"mine"}.isdisjoint(vars(sys.modules["statistics"]))
+    assert "folder.inner" in sys.modules
+
+
+def test_settings_that_a_factory_changes_are_restored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = torch.get_num_threads()
+    made("settings")
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.is_grad_enabled()
+    assert torch.get_num_threads() == before
+    assert Path.cwd() == tmp_path
+
+
+def test_a_network_that_takes_another_size_is_attacked_on_the_images_as_they_are() -> None:
+    model, x = made("Small", GRAY, resize=[32, 32]), pictures(20, GRAY)
+    larger = torch.nn.functional.interpolate(x, (32, 32), mode="bilinear", antialias=True)
+    assert torch.allclose(model(x), model.network(((larger - 0.5) / 0.25).expand(-1, 3, -1, -1).contiguous()))
+    assert describe.operations(model, GRAY)[1]["label"] == "resize to 32×32"
+    held, labels = frozen(model, CPU), model(x).argmax(1)
+    spec = read_spec(ATTACK, 4, "a title")
+    together, apart = (attack(held, x, labels, torch.arange(20), spec, seed=0, batch_size=size) for size in (20, 3))
+    assert together.adversarial.shape[2:] == (1, 28, 28)
+    assert (together.adversarial[:, -1] != x).flatten(1).any(1).all()
+    assert torch.equal(together.adversarial, apart.adversarial)
+
+
+def test_a_network_that_takes_another_size_is_told_of_the_key_for_it() -> None:
+    with pytest.raises(UserError, match=r"fails on images of 3×28×28 .* give this size with the key 'resize'"):
+        made("Small", ImageShape(3, 28, 28))
+
+
+def test_timm_s_way_to_build_a_network_works_by_its_arguments(tmp_path: Path) -> None:
+    stand_in = "import own_nets\ndef create_model(model_name, num_classes=1000, **kwargs):\n"
+    stand_in += "    return getattr(own_nets, model_name)(classes=num_classes, **kwargs)\n"
+    write_tree(tmp_path, {"timm/__init__.py": stand_in.encode()})
+    assert made("timm:create_model", model_name="Small", num_classes=4)(pictures(2)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("normalisation", [HALF, None])
+@pytest.mark.parametrize("name", ["InPlace", "Rounding"])
+def test_a_network_that_changes_its_input_in_place_gets_memory_of_its_own(
+    name: str, normalisation: dict[str, list[float]] | None
+) -> None:
+    held = frozen(made(name, normalisation=normalisation), CPU)
+    x = pictures(32)
+    kept = x.clone()
+    for shown in (x, x.to(memory_format=torch.channels_last), x[:16]):
+        log_probabilities(held, shown)
+        reward_gradient(
+            held, shown, torch.zeros(len(shown), dtype=torch.int64).numpy(), read_spec(ATTACK, 4, "a title")
+        )
+    assert torch.equal(x, kept)
+
+
+def test_an_attack_on_a_network_that_rounds_its_input_in_place_is_the_one_on_a_network_that_rounds_a_copy() -> None:
+    x, spec = pictures(24), read_spec(ATTACK | {"alpha": 0.001}, 4, "a title")
+    labels = made("Rounding", normalisation=None)(x).argmax(1)
+    in_place, copying = (
+        attack(frozen(made(name, normalisation=None), CPU), x, labels, torch.arange(24), spec, seed=0, batch_size=24)
+        for name in ("Rounding", "RoundingACopy")
+    )
+    assert torch.equal(in_place.adversarial, copying.adversarial)
+    assert (in_place.adversarial[:, -1] != x).flatten(1).any(1).all()
 
 
 def test_arguments_that_a_factory_does_not_take_are_named() -> None:

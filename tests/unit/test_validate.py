@@ -679,6 +679,7 @@ def own(*more: dict[str, Any], **changes: Any) -> list[str]:
 def test_own_models_may_be_trained_or_come_with_their_weights() -> None:
     assert own(GIVEN | {"title": "Given"}) == []
     assert own(title="Mine", training={"epochs": 3}, published_accuracy=0.9, normalisation=None) == []
+    assert own(resize=[224, 224]) == []
     assert own(OWN | {"data": "noisy"}) == []
 
 
@@ -696,6 +697,8 @@ def test_a_factory_is_a_module_and_a_name_in_it(factory: Any) -> None:
         ({"kwargs": {"not a name": 1}}, "'not a name' in .*kwargs is not allowed as a name"),
         ({"kwargs": [10]}, "kwargs is the list .*, but must be a mapping"),
         ({"normalisation": {"mean": [0.5]}}, "normalisation lacks the key 'std'"),
+        ({"resize": [224]}, "resize has 1"),
+        ({"resize": [0, 224]}, r"resize\[0\] is 0"),
         ({"normalisation": {"mean": [0.5], "std": [0]}}, r"std\[0\] is 0, but must be a number above 0"),
         ({"normalisation": {"mean": [0.5], "std": [0.2, 0.2]}}, "has 1 values in mean and 2 in std"),
         ({"title": ""}, "title is"),

@@ -17,6 +17,7 @@ from torch import nn
 from robustness.analysis.clipping_aware_rescaling import rescaled
 from robustness.attacks.gradients import log_probabilities
 from robustness.compute.counter_random import random_signs
+from robustness.compute.finite import naming
 from robustness.data.pixels import from_bytes
 from robustness.models.frozen import frozen
 from robustness.models.placement import memory_format
@@ -82,12 +83,18 @@ def loaded(weights: Path, device: torch.device) -> nn.Module:
     return frozen(load(weights), device)
 
 
-def classified(network: nn.Module, images: NDArray[np.float32], device: torch.device) -> NDArray[np.int64]:
-    """Return the class (N,) that a network from `loaded` sees in each of the images (N, C, H, W) in [0, 1]."""
+def classified(
+    network: nn.Module, images: NDArray[np.float32], device: torch.device, image_ids: NDArray[np.int64], title: str
+) -> NDArray[np.int64]:
+    """Return the class (N,) that a network from `loaded` sees in each of the images (N, C, H, W) in [0, 1].
+
+    Raises `UserError` with `title` and the images' numbers `image_ids` (N,) where an answer is not finite.
+    """
     form = memory_format(network)
-    parts = [
-        log_probabilities(network, part.to(device).contiguous(memory_format=form)).argmax(1)
-        for part in torch.from_numpy(images).split(_BATCH)
-        if len(part)
-    ]
-    return np.concatenate([np.zeros(0, np.int64), *parts])
+    parts = [np.zeros(0, np.int64)]
+    for start in range(0, len(images), _BATCH):
+        rows = slice(start, start + _BATCH)
+        x = torch.from_numpy(images[rows]).to(device).contiguous(memory_format=form)
+        with naming(title, image_ids[rows], "original or changed test image"):
+            parts.append(log_probabilities(network, x).argmax(1))
+    return np.concatenate(parts)

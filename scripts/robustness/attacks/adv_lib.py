@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robustness.compute.finite import check_finite, naming
 from robustness.errors import UserError
 from robustness.outcome import Outcome
 
@@ -59,6 +61,7 @@ def compare(
     batch_size: int,
     *,
     seed: int = 0,
+    first: int = 0,
     title: str = "model",
     progress: Callable[[list[Outcome]], None] | None = None,
 ) -> Compared:
@@ -71,12 +74,15 @@ def compare(
     batch, not for an image: they are seeded for each batch, so the same batches give the same result, but unlike ours
     a result may depend on which images share a batch, and so on shards.
 
-    Raises `UserError` when adv-lib is not installed, or one that names `title` when the model returns NaN for an image.
+    Raises `UserError` when adv-lib is not installed, or one that names `title` and the images, which are numbered from
+    `first` on, when the model returns NaN or infinity for them.
     """
     attacks = adv_lib_attacks()
     parts = []
-    for batch, truth in zip(images.split(batch_size), labels.split(batch_size), strict=True):
-        parts.append(_compare_batch(attacks, model, batch.contiguous(), truth, method, steps, seed, title))
+    for start in range(0, len(images), batch_size):
+        rows = slice(start, start + batch_size)
+        with naming(title, np.arange(first + start, first + start + batch_size)):
+            parts.append(_compare_batch(attacks, model, images[rows].contiguous(), labels[rows], method, steps, seed))
         if progress is not None:
             progress(parts[-1].outcome)
     return Compared(
@@ -126,12 +132,10 @@ def _compare_batch(
     method: str,
     steps: int,
     seed: int,
-    title: str,
 ) -> Compared:
     """`compare` for one batch, whose images are contiguous: the library's projections change views in place."""
     before, confidence = _predicted(model, images)
-    if not torch.isfinite(confidence).all():
-        raise UserError(f"{title} returned NaN or infinity: its weights are unusable")
+    check_finite(confidence[:, None])
     attacked = before == labels
     after, found = before.clone(), torch.zeros_like(attacked)
     adversarial, iterations = images.clone(), torch.zeros_like(labels)
@@ -168,8 +172,9 @@ def _confirmed(model: nn.Module, images: Tensor, changed: Tensor, labels: Tensor
 @torch.no_grad()
 def _predicted(model: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return the class (B,) that the model chooses and its probability, NaN where a logit is not finite."""
-    confidence, label = model(images).float().softmax(1).max(1)
-    return label, confidence
+    logits = model(images).float()
+    confidence, label = logits.softmax(1).max(1)
+    return label, torch.where(logits.isfinite().all(1), confidence, math.nan)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

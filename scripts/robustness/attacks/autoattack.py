@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from robustness.compute.finite import NotFiniteError, check_finite, naming, not_finite
 from robustness.config.threat_models import is_within
-from robustness.errors import UserError
 from robustness.storage.columns.bounded import NOTHING, UNCHANGED
 
 BLOCK = 50
@@ -107,15 +107,18 @@ def bounds(
         outcome: given the name of a step (one attack on a block at one budget) and a function that makes it, returns
             what the step led to, perhaps from an earlier run.
 
-    Raises `UserError` where the model answers with NaN or infinity.
+    Raises `UserError` that names the images where the model answers with NaN or infinity.
     """
-    logits = _guarded(model, title)
+    logits = _guarded(model)
     parts = []
     start = 0
     while start < len(images):
         stop = min(len(images), start + BLOCK - (first + start) % BLOCK)
         state = int(np.random.SeedSequence([seed, first + start]).generate_state(1)[0])
-        block = _Block(logits, images[start:stop].contiguous(), labels[start:stop], norm, targets, state, first + start)
+        numbers = range(first + start, first + stop)
+        block = _Block(
+            logits, images[start:stop].contiguous(), labels[start:stop], norm, targets, state, numbers, title
+        )
         parts.append(block.bounds(budgets, attacks, progress, outcome))
         start = stop
     return Bounds(
@@ -135,13 +138,14 @@ class _Block:
     norm: str
     targets: int
     seed: int
-    first: int
+    numbers: range
+    title: str
 
     def bounds(
         self, budgets: Sequence[float], attacks: Sequence[str], progress: Callable[[int], None], outcome: Outcome
     ) -> Bounds:
         """Return what became of the images at each budget."""
-        with torch.no_grad():
+        with torch.no_grad(), naming(self.title, np.array(self.numbers)):
             before = self.logits(self.images).argmax(1)
         right = before == self.labels
         decided = [NOTHING if each else UNCHANGED for each in right.tolist()]
@@ -153,7 +157,7 @@ class _Block:
                 rows = torch.tensor([place for place, each in enumerate(decided) if each == NOTHING], dtype=torch.int64)
                 if len(rows):
                     fool = partial(self._fooling, tools[name], rows.to(self.images.device), budget)
-                    lengths = outcome(f"{self.norm}/{self.first}/{budget}/{name}", fool)
+                    lengths = outcome(f"{self.norm}/{self.numbers.start}/{budget}/{name}", fool)
                     found = ~lengths.isnan()
                     for place in rows[found].tolist():
                         decided[place] = name
@@ -166,11 +170,15 @@ class _Block:
     def _fooling(self, perturb: Perturb, rows: Tensor, budget: float) -> Tensor:
         """Return the norms of the changes, float64 on the CPU, that fooled the images in `rows`; nan where none did."""
         images, labels = self.images[rows], self.labels[rows]
-        with _random_numbers_kept(images.device), torch.no_grad():
-            changed = perturb(images.clone(), labels.clone())
-            finite = torch.isfinite(changed).flatten(1).all(1)
-            changed = torch.where(finite.view(-1, 1, 1, 1), changed, images).clamp(0, 1)
-            wrong = self.logits(changed).argmax(1) != labels
+        try:
+            with _random_numbers_kept(images.device), torch.no_grad():
+                changed = perturb(images.clone(), labels.clone())
+                finite = torch.isfinite(changed).flatten(1).all(1)
+                changed = torch.where(finite.view(-1, 1, 1, 1), changed, images).clamp(0, 1)
+                wrong = self.logits(changed).argmax(1) != labels
+        except NotFiniteError:  # the library decides which images it asks about together
+            numbers = [self.numbers[row] for row in rows.tolist()]
+            raise not_finite(self.title, numbers, "some change of test image") from None
         difference = (changed.double() - images.double()).flatten(1)
         lengths = difference.abs().amax(1) if self.norm == "linf" else difference.norm(dim=1)
         return torch.where(wrong & is_within(lengths, budget), lengths, math.nan).cpu()
@@ -204,13 +212,16 @@ class _Block:
         }
 
 
-def _guarded(model: nn.Module, title: str) -> Callable[[Tensor], Tensor]:
-    """The logits of a model that is given copies, so that one that writes into its input changes no image."""
+def _guarded(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The logits of a model that is given copies, so that one that writes into its input changes no image.
+
+    Raises `NotFiniteError` for images of finite pixels whose logits are not finite.
+    """
 
     def logits(images: Tensor) -> Tensor:
         answers: Tensor = model(images.clone(memory_format=torch.contiguous_format)).float()
-        if torch.isfinite(images).all() and not torch.isfinite(answers).all():
-            raise UserError(f"{title} returned NaN or infinity: its weights are unusable")
+        if torch.isfinite(images).all():
+            check_finite(answers.detach())
         return answers
 
     return logits

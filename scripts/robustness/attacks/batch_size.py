@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from robustness.attacks.gradients import reward_gradient
+from robustness.attacks.gradients import reward_gradient, smallest_batch
 from robustness.attacks.spec import AttackSpec
 from robustness.models.placement import memory_format
 
 CPU_BATCH = 128
-"""Images at a time on a CPU, where memory is no limit and larger batches gain nothing."""
+"""The most images at a time on a CPU, where larger batches gain nothing."""
+CPU_MEMORY = 2 * 2**30
+"""Bytes that a batch may keep for its backward pass on a CPU: the same on every machine, as are the batches with it."""
 LARGEST_BATCH = 1024
 _PROBES = (8, 24)
 _SHARE = 0.8
@@ -23,10 +25,12 @@ def fitting_batch_size(model: nn.Module, shape: Sequence[int], spec: AttackSpec,
     """Return how many images of `shape` (C, H, W) fit on `device` at a time: a power of two, at most `LARGEST_BATCH`.
 
     On a GPU two small batches show how the memory of a forward and backward pass grows with the batch; four fifths of
-    the free memory are used. An estimate that is too high costs one halving (see `iterated_sign.attack`).
+    the free memory are used. An estimate that is too high costs one halving (see `iterated_sign.attack`). On a CPU the
+    tensors are counted that a small batch keeps for its backward pass: of images of 224 × 224 pixels, `CPU_BATCH` would
+    need many gigabytes.
     """
     if device.type != "cuda":
-        return CPU_BATCH
+        return min(CPU_BATCH, batch_size_for(CPU_MEMORY, _kept_for_an_image(model, shape, spec)))
     peaks = []
     for count in _PROBES:
         x = torch.zeros((count, *shape), device=device).to(memory_format=memory_format(model))
@@ -34,6 +38,24 @@ def fitting_batch_size(model: nn.Module, shape: Sequence[int], spec: AttackSpec,
         reward_gradient(model, x, np.zeros(count, np.int64), spec)
         peaks.append(torch.cuda.max_memory_allocated(device))
     return batch_size_for(torch.cuda.mem_get_info(device)[0], (peaks[1] - peaks[0]) / (_PROBES[1] - _PROBES[0]))
+
+
+def _kept_for_an_image(model: nn.Module, shape: Sequence[int], spec: AttackSpec) -> float:
+    """Return the bytes that a pass on a CPU keeps for its backward pass, for each image."""
+    count = smallest_batch(model, torch.device("cpu"))
+    weights = {tensor.untyped_storage().data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    x = torch.zeros((count, *shape)).to(memory_format=memory_format(model))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        reward_gradient(model, x, np.zeros(count, np.int64), spec)
+    return sum(kept.values()) / count
 
 
 def batch_size_for(free: float, per_image: float) -> int:

@@ -16,7 +16,6 @@ from torch import Tensor
 from robustness.attacks.pool import Rows, take
 from robustness.attacks.spec import AttackSpec
 from robustness.attacks.state import Trajectories
-from robustness.errors import UserError
 from robustness.outcome import CAP, DEFAULT_STATE, SKIPPED, SUCCESS
 
 UNCHANGED_ITERATIONS = 20
@@ -45,15 +44,13 @@ class Decisions:
         self,
         spec: AttackSpec,
         state: Trajectories,
-        image_ids: NDArray[np.int64],
         truth: NDArray[np.int64],
         target: NDArray[np.int64],
         static_label: int,
-        title: str,
         progress: Callable[[Tensor], None] | None,
     ) -> None:
-        self.spec, self.state, self.title, self.progress = spec, state, title, progress
-        self.image_ids, self.truth, self.target, self.static_label = image_ids, truth, target, static_label
+        self.spec, self.state, self.progress = spec, state, progress
+        self.truth, self.target, self.static_label = truth, target, static_label
         self.aimed = truth if spec.target is None else target
         self.levels = np.array(spec.levels)
         self._places = np.arange(len(truth))
@@ -79,11 +76,6 @@ class Decisions:
         truth = self.truth[rows]
         prediction = log_p.argmax(1)
         confidence = np.exp(log_p[self._places[: len(rows)], prediction])
-        if not np.isfinite(confidence.sum()):
-            bad = self.image_ids[rows[~np.isfinite(confidence)]].tolist()
-            raise UserError(
-                f"{self.title}: the model returned NaN or infinity for test images {bad[:5]}: its weights are unusable"
-            )
         fooled = prediction != truth if spec.target is None else prediction == self.target[rows]
         reached = np.searchsorted(self.levels, confidence, side="right") * fooled
         over = (reached == len(self.levels)) | (iteration >= spec.max_iterations)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustness.attacks.spec import AttackSpec
+from robustness.compute.finite import check_finite
 from robustness.models.placement import memory_format
 from robustness.models.wrapper import OwnModel
 
@@ -24,7 +25,7 @@ SMALLEST_BATCH, SMALLEST_OWN_BATCH = 8, 16
 
 Where images have become a single pixel, as in own networks, a convolution is a product of matrices (`models.frozen`).
 """
-_STATIC_IMAGES = 64
+STATIC_IMAGES = 64
 
 
 @contextmanager
@@ -71,7 +72,7 @@ def log_gradient(
 
     The gradient by the logits is written down rather than derived, which saves the passes through the softmax: for
     −log p_y it is p_k for the other classes and −Σ p_k for y. The sum over the other classes does not cancel, where
-    1 − p_y would.
+    1 − p_y would. Raises `NotFiniteError` for images that the model answers with NaN or infinity.
     """
     count = len(x)
     x = _filled(model, x).detach().requires_grad_()
@@ -109,9 +110,14 @@ def _by_logits(log_p: NDArray[np.floating], aimed: NDArray[np.int64], spec: Atta
 
 
 def _log_softmax(logits: Tensor) -> NDArray[np.floating]:
-    """Return log-probabilities (B, K) on the host, where what follows costs much less than on small tensors."""
+    """Return log-probabilities (B, K) on the host, where what follows costs much less than on small tensors.
+
+    Raises `NotFiniteError` for images that the model answers with NaN or infinity.
+    """
     exact = logits.detach() if logits.dtype == torch.float64 else logits.detach().float()
-    return exact.log_softmax(1).cpu().numpy()
+    log_p = exact.log_softmax(1).cpu().numpy()
+    check_finite(log_p)
+    return log_p
 
 
 def smallest_batch(model: nn.Module, device: torch.device) -> int:
@@ -129,7 +135,10 @@ def _filled(model: nn.Module, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def log_probabilities(model: nn.Module, x: Tensor) -> NDArray[np.floating]:
-    """Return log-probabilities (B, K) of images x (B, C, H, W), always from float32 logits."""
+    """Return log-probabilities (B, K) of images x (B, C, H, W), always from float32 logits.
+
+    Raises `NotFiniteError` for images that the model answers with NaN or infinity.
+    """
     with _float32_products(x.device, "float32"):
         return _log_softmax(model(_filled(model, x))[: len(x)])
 
@@ -137,5 +146,5 @@ def log_probabilities(model: nn.Module, x: Tensor) -> NDArray[np.floating]:
 def static_prediction(model: nn.Module, shape: torch.Size, seed: int, device: torch.device) -> int:
     """Return the class that `model` most often sees in random static (uniform pixels), the paper's "random state"."""
     generator = torch.Generator().manual_seed(seed)
-    static = torch.rand((_STATIC_IMAGES, *shape), generator=generator).to(device, memory_format=memory_format(model))
+    static = torch.rand((STATIC_IMAGES, *shape), generator=generator).to(device, memory_format=memory_format(model))
     return int(np.bincount(log_probabilities(model, static).argmax(1)).argmax())

@@ -29,6 +29,7 @@ from robustness.attacks.binary_search import tightened
 from robustness.attacks.criterion import Criterion
 from robustness.attacks.decisions import Decisions
 from robustness.attacks.gradients import (
+    STATIC_IMAGES,
     log_gradient,
     log_probabilities,
     of_probability,
@@ -40,6 +41,7 @@ from robustness.attacks.spec import GIVEN, AttackSpec, alike
 from robustness.attacks.state import Store, Trajectories
 from robustness.attacks.targets import targets_of
 from robustness.compute.counter_random import random_signs
+from robustness.compute.finite import naming
 from robustness.errors import UserError
 from robustness.models.placement import memory_format
 from robustness.outcome import SUCCESS
@@ -132,7 +134,7 @@ def attack(
     for partner, state in zip(partners, states[1:], strict=True):
         partner.store.save(state)
     own = run.attacks[0]
-    scale = _tighten(model, own, images, batch_size) if spec.tighten else np.ones(own.state.outcome.shape)
+    scale = _tighten(run, images, batch_size) if spec.tighten else np.ones(own.state.outcome.shape)
     return _result(own, scale, smallest_batch(model, images.device))
 
 
@@ -203,8 +205,9 @@ def _step_until_all_ended(run: _Run, batch_size: int, stores: Sequence[Store | N
                 preemption.stop(f"{run.title}, {int(over.sum())} of {len(over)} images done", stores[0].path)
 
 
-def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) -> NDArray[np.float64]:
-    """Shorten every successful result in place; return the scales (N, L)."""
+def _tighten(run: _Run, images: Tensor, batch_size: int) -> NDArray[np.float64]:
+    """Shorten every successful result of the first attack in place; return the scales (N, L)."""
+    own, model = run.attacks[0], run.model
     state = own.state
     scale = np.ones(state.outcome.shape)
     rows, levels = np.nonzero(state.outcome == SUCCESS)
@@ -212,7 +215,8 @@ def _tighten(model: nn.Module, own: Decisions, images: Tensor, batch_size: int) 
         row, level = rows[start : start + batch_size], levels[start : start + batch_size]
         x = torch.from_numpy(state.adversarial[row, level]).to(images.device).to(memory_format=memory_format(model))
         criterion = Criterion(own.truth[row], own.target[row], own.levels[level])
-        shortened, scale[row, level], log_p = tightened(model, take(images, row), x, criterion)
+        with naming(run.title, run.image_ids[row]):
+            shortened, scale[row, level], log_p = tightened(model, take(images, row), x, criterion)
         state.adversarial[row, level] = shortened.cpu().numpy()
         state.label_after[row, level] = log_p.argmax(1)
         state.confidence_after[row, level] = np.exp(log_p.max(1))
@@ -248,12 +252,13 @@ class _Run:
         self.image_ids = image_ids.cpu().numpy()
         truth = labels.cpu().numpy()
         if targets is None:
-            target = targets_of(model, images, labels, image_ids, self.spec.target, seed)
+            target = targets_of(model, images, labels, image_ids, self.spec.target, seed, title)
         else:
             target = targets.cpu().numpy()
-        static_label = static_prediction(model, images.shape[1:], seed, images.device)
+        with naming(title, np.arange(STATIC_IMAGES), "image of random static"):
+            static_label = static_prediction(model, images.shape[1:], seed, images.device)
         self.attacks = [
-            Decisions(spec, state, self.image_ids, truth, target, static_label, title, progress)
+            Decisions(spec, state, truth, target, static_label, progress)
             for spec, state in zip(specs, states, strict=True)
         ]
         self.aimed = self.attacks[0].aimed
@@ -272,7 +277,8 @@ class _Run:
         Returns the pool with the attacks that continue (the same pool where all do), and the entries that left it, if
         any, whose pixels are in their attacks' states.
         """
-        log_p, gradient = log_gradient(self.model, x, self.aimed[pool.image], self.spec)
+        with naming(self.title, self.image_ids[pool.image]):
+            log_p, gradient = log_gradient(self.model, x, self.aimed[pool.image], self.spec)
         directions = self._directions(pool, log_p, gradient)
         seen = self._seen(pool, x, log_p)
         left = pool
@@ -300,7 +306,8 @@ class _Run:
         exact = np.flatnonzero(needing.any(1))
         if len(exact):
             log_p = log_p.copy()
-            log_p[exact] = log_probabilities(self.model, take(x, exact))
+            with naming(self.title, self.image_ids[pool.image[exact]]):
+                log_p[exact] = log_probabilities(self.model, take(x, exact))
             for own, places, need in zip(seen, pool.places, needing.T, strict=True):
                 own[need[places]] = log_p[places[need[places]]]
         return seen

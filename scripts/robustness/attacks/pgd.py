@@ -17,6 +17,7 @@ from robustness.attacks.criterion import Criterion
 from robustness.attacks.gradients import log_probabilities, reward_gradient
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
+from robustness.compute.finite import naming
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,13 @@ class PGD:
     """Projected gradient descent on a model (from `models.frozen`), with a seed for steps where gradients are zero.
 
     It uses the reward, direction, target and precision of gradients of `spec`; the step and the number of steps are
-    arguments.
+    arguments; `title` names the model in errors.
     """
 
     model: nn.Module
     spec: AttackSpec
     seed: int
+    title: str = "model"
 
     def attack(
         self,
@@ -54,7 +56,9 @@ class PGD:
         rows, x = np.arange(len(start)), start
         low, high = (start - radius).clamp(0, 1), (start + radius).clamp(0, 1)
         for step in range(steps + 1):
-            log_p, gradient = reward_gradient(self.model, x, criterion.of(rows).aimed, self.spec)
+            ids = image_ids[torch.from_numpy(rows).to(image_ids.device)]
+            with naming(self.title, ids):
+                log_p, gradient = reward_gradient(self.model, x, criterion.of(rows).aimed, self.spec)
             done = criterion.of(rows).met(log_p)
             met[rows[done]] = True
             if done.all() or step == steps:
@@ -63,16 +67,19 @@ class PGD:
                 left = torch.from_numpy(np.flatnonzero(~done)).to(x.device)
                 rows = rows[~done]
                 x, gradient, low, high, alpha = (each[left] for each in (x, gradient, low, high, alpha))
-            ids = image_ids[torch.from_numpy(rows).to(image_ids.device)]
+                ids = ids[left.to(ids.device)]
             x = x + alpha * self._directions(gradient, ids, step)
             x = torch.minimum(torch.maximum(x, low), high)
         return met
 
-    def single_step(self, images: Tensor, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
+    def single_step(
+        self, images: Tensor, criterion: Criterion, image_ids: Tensor, radii: tuple[float, ...]
+    ) -> NDArray[np.bool_]:
         """Return whether one signed step of each length meets `criterion` (radii, N) (Goodfellow et al., 2015)."""
-        _, gradient = reward_gradient(self.model, images, criterion.aimed, self.spec)
-        moved = ((images + radius * gradient.sign()).clamp(0, 1) for radius in radii)
-        return np.array([criterion.met(log_probabilities(self.model, x)) for x in moved])
+        with naming(self.title, image_ids):
+            _, gradient = reward_gradient(self.model, images, criterion.aimed, self.spec)
+            moved = ((images + radius * gradient.sign()).clamp(0, 1) for radius in radii)
+            return np.array([criterion.met(log_probabilities(self.model, x)) for x in moved])
 
     def _directions(self, gradient: Tensor, image_ids: Tensor, step: int) -> Tensor:
         """Return the directions (N, C, H, W) of `AttackSpec.direction`; random where a gradient is zero."""

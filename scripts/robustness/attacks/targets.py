@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from robustness.attacks.gradients import log_probabilities
 from robustness.compute.counter_random import random_offset
+from robustness.compute.finite import naming
 from robustness.errors import UserError
 
 
 def targets_of(
-    model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, target: str | int | None, seed: int
+    model: nn.Module, images: Tensor, labels: Tensor, image_ids: Tensor, target: str | int | None, seed: int, title: str
 ) -> NDArray[np.int64]:
     """Return the class (N,) that each image shall be turned into; −1 where the attack is untargeted."""
     truth = labels.cpu().numpy()
@@ -22,14 +23,19 @@ def targets_of(
         return np.full_like(truth, -1)
     if isinstance(target, int):
         return np.full_like(truth, target)
-    classes = log_probabilities(model, images[:1]).shape[1]
+    with naming(title, image_ids[:1]):
+        classes = log_probabilities(model, images[:1]).shape[1]
     match target:
         case "next":
             return (truth + 1) % classes
         case "random":
             return (truth + 1 + random_offset(seed, image_ids, classes - 1).cpu().numpy()) % classes
         case "least_likely":
-            return np.concatenate([log_probabilities(model, part).argmin(1) for part in images.split(256)])
+            parts = []
+            for part, ids in zip(images.split(256), image_ids.split(256), strict=True):
+                with naming(title, ids):
+                    parts.append(log_probabilities(model, part).argmin(1))
+            return np.concatenate(parts)
     raise UserError(f"unknown attack target '{target}': use next, random, least_likely or a class of the dataset")
 
 

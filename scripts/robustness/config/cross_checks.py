@@ -205,8 +205,8 @@ def _title_problems(sound: Sound, here: tuple[str, ...]) -> Iterator[Problem]:
         elif network != other:
             yield Problem(
                 key,
-                f"{dotted(key)} and {first} have the same factory, but different kwargs or normalisation: give each "
-                "its own 'title'",
+                f"{dotted(key)} and {first} have the same factory, but different kwargs, resize or normalisation: give "
+                "each its own 'title'",
             )
         titles.setdefault(title, name)
 

@@ -42,7 +42,7 @@ def architecture(config: Config, model: Entry) -> tuple[str, dict[str, Any]]:
         "factory": model["factory"],
         "kwargs": model.get("kwargs", {}),
         "normalisation": model["normalisation"],
-    }
+    } | ({"resize": model["resize"]} if "resize" in model else {})
     return f"{title} ({model['factory']})", entry
 
 
@@ -65,5 +65,6 @@ def networks(config: Config) -> list[str]:
 
 
 def network(architecture: Entry) -> str:
-    """Return what builds an own architecture's network, as sorted JSON: factory, arguments, normalisation."""
-    return json.dumps({key: architecture[key] for key in ("factory", "kwargs", "normalisation")}, sort_keys=True)
+    """Return what builds an own architecture's network, as sorted JSON: factory, arguments, size, normalisation."""
+    keys = ("factory", "kwargs", "resize", "normalisation")
+    return json.dumps({key: architecture[key] for key in keys if key in architecture}, sort_keys=True)

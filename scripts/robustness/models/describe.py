@@ -5,6 +5,7 @@ Figures and tables are made from the very network that is trained, so that they 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from robustness.models.architectures import Add
 from robustness.models.image_shape import ImageShape
 from robustness.models.placement import device_of
-from robustness.models.wrapper import Normalise, OwnModel
+from robustness.models.wrapper import Normalise, OwnModel, Resize
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,14 @@ def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
 
     kinds = {name: type(module).__name__ for name, module in model.named_modules()}
 
-    def note(name: str, module: nn.Module, output: Tensor | tuple[Any, ...]) -> None:
-        tensor = output[0] if isinstance(output, tuple) else output  # recurrent layers return their state as well
+    def note(name: str, module: nn.Module, output: Any) -> None:
         parts = name.split(".")
         found.append(
             {
                 "name": name,
                 "type": type(module).__name__,
                 "label": _label(module),
-                "shape": list(tensor.shape[1:]),
+                "shape": _shape_of(output),
                 "parameters": sum(parameter.numel() for parameter in module.parameters()),
                 "inside": [kinds[".".join(parts[:end])] for end in range(1, len(parts))],
             }
@@ -94,12 +94,20 @@ def operations(model: nn.Module, image: ImageShape) -> list[dict[str, Any]]:
     hooks = [
         module.register_forward_hook(lambda module, _, output, name=name: note(name, module, output))
         for name, module in leaves(model)
+        if not isinstance(module, torch.jit.ScriptModule)  # takes no hooks
     ]
     with torch.enable_grad():
         model.eval()(torch.zeros(1, image.channels, image.height, image.width, device=device_of(model)))
     for hook in hooks:
         hook.remove()
     return found
+
+
+def _shape_of(output: Any) -> list[int]:
+    """Return the shape of what a layer returns, without the batch: of the first tensor in it, if there is one."""
+    while isinstance(output, Mapping | tuple | list) and output:  # recurrent layers return their state as well
+        output = next(iter(output.values())) if isinstance(output, Mapping) else output[0]
+    return list(output.shape[1:]) if isinstance(output, Tensor) else []
 
 
 def _label(module: nn.Module) -> str:
@@ -115,6 +123,8 @@ def _label(module: nn.Module) -> str:
             return f"average pool {module.kernel_size}×{module.kernel_size}"
         case nn.Flatten():
             return "flatten"
+        case Resize():
+            return f"resize to {module.size[0]}×{module.size[1]}"
         case Normalise():
             return "normalise"
         case Add():

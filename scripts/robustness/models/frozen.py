@@ -6,13 +6,13 @@ to the rounding of float32.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from robustness.models.copies import copied
 from robustness.models.placement import placed
 
 _SMALLEST_SIDE = 16
@@ -132,8 +132,7 @@ def frozen(model: nn.Module, device: torch.device) -> nn.Module:
     Batch norms become fixed scales and shifts, and on the CPU linear layers give equal bits for any batch. Outputs
     equal the outputs of `model` up to the rounding of float32.
     """
-    copied = placed(copy.deepcopy(model), device).eval().requires_grad_(False)
-    parent = nn.Sequential(copied)
+    parent = nn.Sequential(placed(copied(model), device).eval().requires_grad_(False))
     for owner in list(parent.modules()):
         for name, child in list(owner.named_children()):
             # Kinds of these layers, and those with hooks, may compute something else, and are left as they are.

@@ -11,6 +11,7 @@ import json
 import logging
 import pkgutil
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,8 @@ from typing import Any
 from robustness.errors import UserError
 from robustness.runtime import planned, usage
 from robustness.runtime.status import drawn_elsewhere
+
+_NETWORKS = "robustness.models.wrapper"  # the module whose frames run a user's network
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -59,8 +62,9 @@ def run(
 ) -> None:
     """Parse the command line (`words`), set up logging, call `main`; exit 1 with a sentence on a `UserError`.
 
-    Any other exception is a defect: its traceback goes to the log file and to the terminal. What the script used
-    (`robustness.runtime.usage`) is written next to the log.
+    Any other exception is a defect: its traceback goes to the log file and to the terminal. An exception in a user's
+    network is the user's, and is said in a sentence. What the script used (`robustness.runtime.usage`) stands next to
+    the log.
     """
     options = arguments.parse_args(words)
     try:
@@ -74,14 +78,14 @@ def run(
         logging.getLogger(__name__).error("%s", _explain(error), exc_info=error.filename is None)
         sys.exit(1)
     except Exception as error:
-        if _is_lack_of_memory(error):
-            logging.getLogger(__name__).error(
-                "the memory does not suffice (%s): run fewer jobs at a time (--cores, or --resources mem_mb=…), give "
-                "the job more memory, or use smaller batches or networks; finished results are kept",
-                " ".join(str(error).split()) or type(error).__name__,
-            )
+        log = logging.getLogger(__name__)
+        if sentence := _of_the_memory(error):
+            log.error("%s", sentence)
+        elif sentence := _of_the_network(error):
+            log.error("%s", sentence)
+            log.info("its traceback:", exc_info=True)
         else:
-            logging.getLogger(__name__).exception("this is a defect of the workflow, not of your input")
+            log.exception("this is a defect of the workflow, not of your input")
         sys.exit(1)
     finally:
         if options.log is not None:
@@ -100,11 +104,29 @@ def _set_up_logging(path: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers)
 
 
-def _is_lack_of_memory(error: Exception) -> bool:
-    """Return whether Python, NumPy, pyarrow or PyTorch's allocators for CPU and GPU ran out of memory."""
+def _of_the_memory(error: Exception) -> str | None:
+    """Return the sentence where Python, NumPy, pyarrow or PyTorch (on any device) ran out of memory; else None."""
     words = ("can't allocate memory", "not enough memory", "out of memory")
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(each in str(error).lower() for each in words)
+    is_torch = isinstance(error, RuntimeError) and any(each in str(error).lower() for each in words)
+    if not is_torch and not isinstance(error, MemoryError):
+        return None
+    return (
+        f"the memory does not suffice ({' '.join(str(error).split()) or type(error).__name__}): run fewer jobs at a "
+        "time (--cores, or --resources mem_mb=…), give the job more memory, or use smaller batches or networks; "
+        "finished results are kept"
+    )
+
+
+def _of_the_network(error: Exception) -> str | None:
+    """Return the sentence for an exception that a user's network raised; None for one that it did not raise."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    if not any(frame.f_globals.get("__name__") == _NETWORKS for frame, _ in frames):
+        return None
+    frame, line = frames[-1]
+    words = f"{type(error).__name__} ({' '.join(str(error).split())[:300]})"
+    return (
+        f"the network raised {words} in {frame.f_code.co_filename}, line {line}: it was checked on other images, or on "
+        "another device; mend its forward"
     )
 
 

@@ -24,6 +24,12 @@ def split(factory: str) -> tuple[str, str]:
     return module, name
 
 
+def is_taken(module: str) -> bool:
+    """Return whether a module's name belongs to Python or to what every job imports, so that no user's file has it."""
+    first = module.split(".")[0]
+    return first in sys.stdlib_module_names or first in _UNTRACKED
+
+
 def own_file(module: str, folder: Path) -> Path | None:
     """Return the file of a module below `folder`; None where there is none, so that an installed package is meant.
 
@@ -32,9 +38,8 @@ def own_file(module: str, folder: Path) -> Path | None:
     found = files_of(module, folder)
     if not found:
         return None
-    first = module.split(".")[0]
-    if first in sys.stdlib_module_names or first in _UNTRACKED:
-        raise UserError(f"{min(found)} has the name of another module, '{first}': rename it")
+    if is_taken(module):
+        raise UserError(f"{min(found)} has the name of another module, '{module.split('.')[0]}': rename it")
     return min(found)
 
 
@@ -62,7 +67,8 @@ def described(factory: str, folder: Path) -> list[str]:
         files.add(file)
         for dots, name in imports(file):
             below = folder if not dots else file.parents[dots - 1]
-            imported = files_of(name, below) if below.is_relative_to(folder) else set()
+            own_name = bool(dots) or not is_taken(name)
+            imported = files_of(name, below) if own_name and below.is_relative_to(folder) else set()
             waiting |= imported - files
             if not imported and not dots:
                 packages.add(name.split(".")[0])

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from robustness.compute import compilation
+from robustness.compute.finite import check_finite, naming
 from robustness.errors import UserError
 from robustness.runtime import preemption
 from robustness.runtime.progress import Progress
@@ -122,11 +124,15 @@ def train(
                 preemption.stop(f"{title}, step {done.steps} of {batches} of epoch {epoch + 1}", checkpoint)
             loss, accuracy = float(done.loss_sum) / done.seen, float(done.correct) / done.seen
             validation = evaluate(model, validation_images)
+            if math.isfinite(loss) and validation.logits.isfinite().any():
+                with naming(title, np.arange(len(validation_images.labels)), "validation image"):
+                    check_finite(validation.logits)
             if not (math.isfinite(loss) and math.isfinite(validation.loss)):
                 raise UserError(
                     f"training of {title} diverged in epoch {epoch + 1} (loss {loss}, on validation images "
                     f"{validation.loss}): lower its learning_rate (now {recipe.learning_rate}) in the configuration's "
-                    "training settings and run again"
+                    "training settings and run again; a network that divides by an image's own deviation gives NaN for "
+                    "an image of one colour at any learning_rate"
                 )
             line = Epoch(
                 epoch + 1,
@@ -269,7 +275,7 @@ def optimiser_of(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     decayed = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    on_gpu = decayed[0].device.type == "cuda"
+    on_gpu = (decayed + others)[0].device.type == "cuda"
     if recipe.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True, fused=on_gpu)
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)

@@ -8,8 +8,7 @@ chance; none is so wide that nothing exceeds it.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,17 +19,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from robustness.analysis.measures import mean_change
-from robustness.attacks.criterion import Criterion, any_wrong_class
-from robustness.attacks.gradients import log_probabilities, reward_gradient, smallest_batch
-from robustness.attacks.iterated_sign import attack
+from robustness.attacks.criterion import any_wrong_class
+from robustness.attacks.gradients import reward_gradient, smallest_batch
 from robustness.attacks.pgd import PGD
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.counter_random import random_signs
-from robustness.outcome import SUCCESS, Outcome
+from robustness.compute.finite import naming
+from robustness.models.copies import copied
+from robustness.outcome import Outcome
 from robustness.storage.levels import ARGMAX, highest_shared, is_level
 from robustness.text import counted, percent
-from robustness.trust import confidence
-from robustness.trust.evidence import Evidence, Images, Records, Subject
+from robustness.trust import confidence, passes
+from robustness.trust.evidence import Evidence, Records, Subject
 from robustness.trust.questions import QUESTIONS, Check, tolerated
 
 LIMITS = {
@@ -67,6 +67,7 @@ HALF_STEP_SLACK = 6
 DISPLACEMENT = 1e-6
 """How far pixels are moved, either way, for finite differences."""
 SLOPE_TOLERANCE = 0.01
+_NAMED = 5  # how many images a sentence names
 ALONE, ALONE_STEPS = 8, 10
 """Images that are attacked alone and together, and for how many steps."""
 
@@ -156,12 +157,14 @@ def valid_values(subject: Subject, evidence: Evidence) -> Check:
     originals = evidence.sample.pixels
     static = torch.rand(originals.shape, generator=torch.Generator().manual_seed(subject.seed)).to(originals)
     shown = (originals, evidence.first, evidence.last, static)
-    bad = sum(int((~np.isfinite(_outputs(subject, x)).all(1)).sum()) for x in shown)
-    outputs = sum(map(len, shown))
+    not_finite = [passes.not_finite(subject, x) for x in shown]
+    bad, outputs = sum(map(len, not_finite)), sum(map(len, shown))
     why = (
         f"Of {counted(evidence.recorded, 'attacked image')} in the files, {evidence.invalid} had pixels outside of "
-        f"0 to 1; of {counted(outputs, 'output')} of the network, {bad} were not finite."
+        f"0 to 1; of {counted(outputs, 'output')} of the network, {bad} were not finite"
     )
+    named = np.unique(evidence.sample.ids.cpu().numpy()[np.concatenate(not_finite[:-1])])[:_NAMED]
+    why += f", for instance for test images {', '.join(map(str, named))}." if len(named) else "."
     images = evidence.recorded + outputs
     return _check("valid_values", (bad + evidence.invalid) / images, images, why)
 
@@ -170,7 +173,7 @@ def unbounded(subject: Subject, evidence: Evidence) -> Check:
     """Return the share of all attacked images that neither a recorded attack nor one of unlimited change fools."""
     left = evidence.never
     for alpha, steps in UNBOUNDED_STEPS.items():
-        fooled = _pgd(subject, subject.pgd, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
+        fooled = passes.pgd(subject, subject.pgd, left, any_wrong_class(left.truth), alpha=alpha, steps=steps)
         left = left.of(np.flatnonzero(~fooled))
     why = (
         f"Of {counted(evidence.attacked, 'image')}, {len(evidence.never)} kept the right label in every recorded "
@@ -189,9 +192,9 @@ def budgets(subject: Subject, evidence: Evidence) -> list[Check]:
     start = sample.of(np.tile(np.arange(len(sample)), len(radii)))
     radius = torch.tensor(radii).repeat_interleave(len(sample))
     options = {"alpha": radius / STEPS_TO_THE_EDGE, "radius": radius}
-    fooled = _pgd(subject, subject.pgd, start, any_wrong_class(start.truth), steps=BOUNDED_STEPS, **options)
+    fooled = passes.pgd(subject, subject.pgd, start, any_wrong_class(start.truth), steps=BOUNDED_STEPS, **options)
     many = fooled.reshape(len(radii), -1).mean(1)
-    one = _single_step(subject, sample, any_wrong_class(sample.truth), radii).mean(1)
+    one = passes.single_step(subject, sample, any_wrong_class(sample.truth), radii).mean(1)
     limit = tolerated(LIMITS["larger_budget"], len(sample))
     within = f"Fooled within an L∞ of {', '.join(f'{radius:.2g}' for radius in radii)}:"
     by_many = f"{_percents(many)} by {BOUNDED_STEPS} steps"
@@ -217,7 +220,7 @@ def half_step(subject: Subject, evidence: Evidence) -> Check:
     fooled = evidence.sample.of(rows)
     most = min(2 * spec.max_iterations, HALF_STEP_SLACK * int(np.median(evidence.steps[rows])))
     halved = replace(spec, alpha=spec.alpha / 2, max_iterations=most, other_confidences=())
-    changed, again = _attacked(subject, fooled, halved, subject.batch_size)
+    changed, again = passes.attacked(subject, fooled, halved, subject.batch_size)
     before = _mean_change(fooled.pixels, evidence.last[torch.from_numpy(rows).to(changed.device)])
     ratio = np.where(again, _mean_change(fooled.pixels, changed) / before, np.inf)
     moved = (ratio < 1 - MOVED).sum(), (ratio > 1 + MOVED).sum()
@@ -238,8 +241,9 @@ def double_cap(subject: Subject, evidence: Evidence) -> Check:
     why = f"Of {counted(attacked, 'image')}, {len(stopped)} ended at the cap of {max_iterations} steps"
     if len(stopped) <= limit * attacked:
         return _check("double_cap", len(stopped) / attacked, attacked, f"{why}; more steps can fool no others.", limit)
-    pgd, criterion = PGD(subject.model, subject.spec, subject.seed), stopped.criterion(subject.spec.confidence)
-    fooled = int(_pgd(subject, pgd, stopped, criterion, alpha=subject.spec.alpha, steps=max_iterations).sum())
+    pgd = PGD(subject.model, subject.spec, subject.seed, subject.title)
+    criterion = stopped.criterion(subject.spec.confidence)
+    fooled = int(passes.pgd(subject, pgd, stopped, criterion, alpha=subject.spec.alpha, steps=max_iterations).sum())
     return _check(
         "double_cap", fooled / attacked, attacked, f"{why}, and {max_iterations} more fooled {fooled} of them.", limit
     )
@@ -251,7 +255,7 @@ def beats_noise(subject: Subject, evidence: Evidence) -> Check:
     signs = random_signs(subject.seed, sample.ids, torch.zeros_like(sample.ids), sample.pixels.shape[1:])
     size = torch.from_numpy(_linf(sample.pixels, evidence.first)).to(sample.pixels).view(-1, 1, 1, 1)
     noisy = (sample.pixels + size * signs).clamp(0, 1)
-    by_noise = sample.criterion(subject.spec.levels[0]).met(_outputs(subject, noisy))
+    by_noise = sample.criterion(subject.spec.levels[0]).met(passes.outputs(subject, noisy, sample.ids))
     why = (
         f"Of {counted(len(sample), 'image')}, the attack reached its goal on {int(evidence.fooled_first.sum())}, and "
         f"noise of the same L∞ on {int(by_noise.sum())}."
@@ -261,10 +265,10 @@ def beats_noise(subject: Subject, evidence: Evidence) -> Check:
 
 def in_float64(subject: Subject, pixels: Tensor) -> nn.Module | None:
     """Return the network itself in float64; None for a user's own that computes in float32 whatever it is given."""
-    exact = copy.deepcopy(subject.network).to(pixels.device).eval().requires_grad_(False).double()
+    exact = copied(subject.network).to(pixels.device).eval().requires_grad_(False).double()
     try:
         output = exact(pixels[:2].double())
-    except RuntimeError:  # tensors of two types meet
+    except Exception:  # the user's code: tensors of two types meet, or it asks for a type
         return None
     return exact if output.dtype == torch.float64 else None
 
@@ -282,8 +286,9 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
     signs = random_signs(subject.seed, sample.ids, torch.ones_like(sample.ids), sample.pixels.shape[1:]).double()
     wrong = slopes = 0
     for points in (sample.pixels, (sample.pixels + evidence.first) / 2, evidence.first):
-        for rows in _batches(len(sample), subject.batch_size):
-            gradient = reward_gradient(subject.model, points[rows], aimed[rows], spec)[1].double()
+        for rows in passes.batches(len(sample), subject.batch_size):
+            with naming(subject.title, sample.ids[rows]):
+                gradient = reward_gradient(subject.model, points[rows], aimed[rows], spec)[1].double()
             for direction, norm in ((gradient.sign(), 1), (signs[rows], 2)):
                 ahead, behind = (
                     _reward(exact(points[rows].double() + displaced * direction), aimed[rows], spec)
@@ -291,7 +296,8 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
                 )
                 expected = (gradient * direction).flatten(1).sum(1)
                 error = (ahead - behind) / (2 * DISPLACEMENT) - expected
-                wrong += int((error.abs() > SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1)).sum())
+                # Written so that a slope of NaN is wrong.
+                wrong += int((~(error.abs() <= SLOPE_TOLERANCE * gradient.flatten(1).norm(p=norm, dim=1))).sum())
                 slopes += len(error)
     why = f"{wrong} of {slopes} slopes differ from the gradient by more than {percent(SLOPE_TOLERANCE, 3)}."
     limit = tolerated(LIMITS["finite_differences"], slopes)
@@ -301,9 +307,10 @@ def finite_differences(subject: Subject, evidence: Evidence, exact: nn.Module) -
 def eight_bits(subject: Subject, evidence: Evidence) -> Check:
     """Return the share of fooled images that no longer fool the model when their pixels are rounded to 8 bits."""
     fooled = np.flatnonzero(evidence.fooled_last)
-    attacked = evidence.last[torch.from_numpy(fooled).to(evidence.last.device)]
+    at = torch.from_numpy(fooled).to(evidence.last.device)
+    rounded, ids = (evidence.last[at] * 255).round() / 255, evidence.sample.ids[at]
     criterion = evidence.sample.criterion(0.0).of(fooled)
-    lost = int((~criterion.met(_outputs(subject, (attacked * 255).round() / 255))).sum()) if len(fooled) else 0
+    lost = int((~criterion.met(passes.outputs(subject, rounded, ids))).sum()) if len(fooled) else 0
     why = f"Of {counted(len(fooled), 'fooled image')}, {lost} fooled no longer once they were rounded to 8 bits."
     if not len(fooled):
         why = "No image was fooled, so that there is none to round."
@@ -314,7 +321,7 @@ def batch_size(subject: Subject, evidence: Evidence) -> Check:
     """Return the largest relative difference of an image's change when it is attacked alone and with others."""
     few = evidence.sample.of(np.arange(min(ALONE, len(evidence.sample))))
     spec = replace(subject.spec, max_iterations=ALONE_STEPS, other_confidences=())
-    alone, together = (_attacked(subject, few, spec, size)[0] for size in (1, ALONE))
+    alone, together = (passes.attacked(subject, few, spec, size)[0] for size in (1, ALONE))
     change = _mean_change(few.pixels, together)
     apart = (_mean_change(alone, together) / np.where(change > 0, change, 1)).max()
     images = counted(len(few), "image")
@@ -333,44 +340,6 @@ def _check(name: str, value: float, images: int, why: str, limit: float | None =
 def _share(name: str, count: int, images: int, why: str) -> Check:
     """Return a check of a share of images, whose limit depends on their number."""
     return _check(name, count / max(1, images), images, why, tolerated(LIMITS[name], images))
-
-
-def _batches(count: int, size: int) -> Iterator[slice]:
-    return (slice(start, min(start + size, count)) for start in range(0, count, size))
-
-
-def _outputs(subject: Subject, x: Tensor) -> NDArray[np.floating]:
-    """Log-probabilities (N, K)."""
-    return np.concatenate([log_probabilities(subject.model, x[rows]) for rows in _batches(len(x), subject.batch_size)])
-
-
-def _pgd(subject: Subject, pgd: PGD, start: Images, criterion: Criterion, **options: Any) -> NDArray[np.bool_]:
-    """Run `PGD.attack` in batches; tensors among `options` have a value for each image."""
-    parts = []
-    for rows in _batches(len(start), subject.batch_size):
-        own: dict[str, Any] = {name: each[rows] if isinstance(each, Tensor) else each for name, each in options.items()}
-        parts.append(
-            pgd.attack(start.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), start.ids[rows], **own)
-        )
-    return np.concatenate([np.zeros(0, np.bool_), *parts])
-
-
-def _single_step(subject: Subject, images: Images, criterion: Criterion, radii: tuple[float, ...]) -> NDArray[np.bool_]:
-    """Run `PGD.single_step` in batches."""
-    parts = [
-        subject.pgd.single_step(images.pixels[rows], criterion.of(np.arange(rows.start, rows.stop)), radii)
-        for rows in _batches(len(images), subject.batch_size)
-    ]
-    return np.concatenate(parts, axis=1)
-
-
-def _attacked(subject: Subject, images: Images, spec: AttackSpec, size: int) -> tuple[Tensor, NDArray[np.bool_]]:
-    """Attack images at one level; return how it leaves them, and whether they fooled the model."""
-    labels = torch.from_numpy(images.truth).to(images.ids.device)
-    result = attack(
-        subject.model, images.pixels, labels, images.ids, spec, seed=subject.seed, batch_size=size, title=subject.title
-    )
-    return result.adversarial[:, 0].to(images.pixels.device), (result.outcome[:, 0] == SUCCESS).numpy()
 
 
 def _reward(logits: Tensor, aimed: NDArray[np.int64], spec: AttackSpec) -> Tensor:

@@ -41,7 +41,8 @@ class Subject:
     @property
     def pgd(self) -> PGD:
         """Signed steps along the gradient of the cross-entropy, away from the true class."""
-        return PGD(self.model, replace(self.spec, reward="cross_entropy", direction="sign", target=None), self.seed)
+        spec = replace(self.spec, reward="cross_entropy", direction="sign", target=None)
+        return PGD(self.model, spec, self.seed, self.title)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ class Columns:
         """
         found = {field.name: np.asarray(getattr(self, field.name)) for field in fields(self)}
         for field in fields(self):
+            if not len(found[field.name]) and str(field.type) in ("Text", "Outcomes"):
+                found[field.name] = np.array([], np.str_)  # NumPy takes a list without a row for numbers
+        for field in fields(self):
             if not any(_is_of(found[field.name], kind.strip()) for kind in str(field.type).split("|")):
                 raise TypeError(f"column '{field.name}' is to be {field.type}, not {found[field.name].dtype}")
         lengths = {name: len(column) for name, column in found.items()}
