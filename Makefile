@@ -21,7 +21,7 @@ OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
 .PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format study \
-  snakemake-report docs bench bench-training bench-scale wheels paper-on-gpu clean
+  snakemake-report docs example bench bench-training bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -83,6 +83,9 @@ snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: resul
 docs: $(STAMP) ## write docs/configuration.md, from the schema, and docs/packages.svg, from the code
 	$(BIN)/python docs/write_configuration.py
 	$(BIN)/python docs/draw_packages.py
+
+example: $(STAMP) ## copy the demo's page into docs/example/ and its numbers into README.md, after make demo
+	$(BIN)/python docs/write_example.py
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

@@ -17,6 +17,7 @@ from snakemake_rules import rules
 
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, read_yaml
+from robustness.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -176,6 +177,20 @@ def test_the_pages_are_in_the_repository() -> None:
 
 
 # ---- the README -----------------------------------------------------------------------------------------------------
+
+
+def test_the_readmes_numbers_are_the_examples() -> None:
+    writer = runpy.run_path(str(ROOT / "docs" / "write_example.py"))
+    readme = text_of(ROOT / "README.md")
+    assert writer["with_block"](readme, writer["found"](writer["EXAMPLE"])) == readme, (
+        "run `make demo` and `make example`"
+    )
+
+
+def test_a_readme_without_the_marks_is_refused() -> None:
+    writer = runpy.run_path(str(ROOT / "docs" / "write_example.py"))
+    with pytest.raises(UserError, match="lacks the lines"):
+        writer["with_block"]("no marks here", "- a point\n")
 
 
 def test_the_readmes_graph_names_rules_that_exist() -> None:
