@@ -12,16 +12,21 @@ TARGET ?= 3.12
 # A file of tests stays in one process, since its tests share what they prepare; the longest files are collected first.
 SIDE_BY_SIDE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 FIRST := examples_7 mean_change
+# Where the CPU build of PyTorch comes from with CPU=1, which leaves out 4 GB of libraries for GPUs (Linux).
+CPU_WHEELS ?= https://download.pytorch.org/whl/cpu
+CPU_BUILD = $(if $(CPU),--extra-index-url $(CPU_WHEELS) $(shell sed -n 's/^  "\(torch\(vision\)\{0,1\}==[^"]*\)".*/\1+cpu/p' pyproject.toml))
+NO_CPU_BUILD = If pip found no CPU build of PyTorch, name an index that has the versions of pyproject.toml \
+  (make install CPU=1 CPU_WHEELS=ADDRESS), or leave out CPU=1.
 OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
 .PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format targets study \
-  snakemake-report docs bench bench-training bench-scale wheels paper-on-gpu clean
+  snakemake-report docs example bench bench-training bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
 
-install: $(STAMP) ## make .venv with everything that is needed
+install: $(STAMP) ## make .venv with everything that is needed (CPU=1: without libraries for GPUs; CPU_WHEELS=)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -29,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 1; }
 	@$(PYTHON) -m venv .venv || { \
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, install the package python3-venv"; exit 1; }
-	$(BIN)/pip install -q --constraint constraints.txt '.[dev]'
+	$(BIN)/pip install -q --constraint constraints.txt '.[dev]' $(CPU_BUILD)$(if $(CPU), || { echo "$(NO_CPU_BUILD)"; exit 1; })
 	@touch $@
 
 comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attacks ours are compared with
@@ -39,7 +44,7 @@ first-look: $(STAMP) ## two figures in half a minute, of hardly trained networks
 	$(BIN)/snakemake --cores $(CORES) $(FIRST:%=results/first-look/mnist/figures/%.png) \
 	  --configfile scales/demo.yaml scales/first-look.yaml
 
-demo: $(STAMP) ## the whole experiment in small, without a download
+demo: $(STAMP) ## the whole experiment in small; needs no network once installed
 	$(BIN)/snakemake --cores $(CORES) --configfile scales/demo.yaml
 
 fetch: $(STAMP) ## download and verify what needs a network (SCALE=paper for that scale)
@@ -81,6 +86,9 @@ snakemake-report: $(STAMP) ## Snakemake's own page, snakemake-report.html: resul
 docs: $(STAMP) ## write docs/configuration.md, from the schema, and docs/packages.svg, from the code
 	$(BIN)/python docs/write_configuration.py
 	$(BIN)/python docs/draw_packages.py
+
+example: $(STAMP) ## copy the demo's page into docs/example/ and its numbers into README.md, after make demo
+	$(BIN)/python docs/write_example.py
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

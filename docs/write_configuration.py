@@ -69,10 +69,16 @@ class Row:
     meaning: str
     optional: bool
 
+    @property
+    def described(self) -> tuple[str, str, str]:
+        """What a row says of a key of this name, wherever the key is."""
+        return self.place.rpartition(".")[2], self.must_be, self.meaning
+
 
 def page(schema: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     """Return the whole page, for a schema and the configuration whose values it shows."""
     sections = [INTRODUCTION]
+    described: set[tuple[str, str, str]] = set()
     for name, node in schema["properties"].items():
         sections.append(f"## `{name}`\n\n{_meaning(node, schema)}\n")
         if not _has_keys(node, schema):
@@ -81,7 +87,11 @@ def page(schema: Mapping[str, Any], config: Mapping[str, Any]) -> str:
         for title, table in _tables(name, node, schema):
             if title:
                 sections.append(f"### {title}\n")
-            sections.append(_table(table, config))
+            new = [row for row in table if row.described not in described]
+            known = [_key(row) for row in table if row.described in described]
+            described |= {row.described for row in new}
+            sections += [_table(new, config)] if new else []
+            sections += [f"Also, as described above: {', '.join(known)}.\n"] if known else []
     return "\n".join(sections)
 
 
@@ -143,12 +153,25 @@ def _meaning(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     return next((part["description"] for part in parts(node, schema) if "description" in part), "")
 
 
+def _alike(rows: list[Row]) -> list[list[Row]]:
+    """Return the rows in groups that say the same of keys of one name, such as each file's checksum."""
+    groups: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.described, []).append(row)
+    return list(groups.values())
+
+
+def _key(row: Row) -> str:
+    return f"`{row.place}`{' (optional)' if row.optional and not row.place.endswith('<name>') else ''}"
+
+
 def _table(rows: list[Row], config: Mapping[str, Any]) -> str:
     lines = ["| key | must be | meaning | in `config.yaml` |", "|---|---|---|---|"]
-    for row in rows:
-        key = f"`{row.place}`{' (optional)' if row.optional and not row.place.endswith('<name>') else ''}"
+    for alike in _alike(rows):
+        row = alike[0]
         decides = row.place.rpartition(".")[2] in DECIDERS
-        cells = [key, row.must_be, row.meaning, "" if decides else _shown(row.place, config)]
+        keys = ", ".join(map(_key, alike))
+        cells = [keys, row.must_be, row.meaning, "" if decides or len(alike) > 1 else _shown(row.place, config)]
         lines.append("| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

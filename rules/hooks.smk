@@ -1,8 +1,10 @@
-# What a run does at its start and at its end: it says what there is to know, and in between has a process that its jobs
-# are forked from, and draws their bars. Nothing here shapes a result. Reads: earlier benchmark files, logs of failed jobs.
-# Writes: the terminal.
+# What a run does at its start and at its end: it says what there is to know, and in between prints little, has a process
+# that its jobs are forked from, and draws their bars. Nothing here shapes a result. Reads: earlier benchmark files, logs
+# of failed jobs. Writes: the terminal.
+import atexit
 import time
 
+from robustness.runtime import brief
 from robustness.runtime.forkserver import ForkServer, is_wanted, modules_for
 from robustness.runtime.terminal import Bars
 from robustness.workflow import hooks
@@ -14,12 +16,19 @@ SERVER = ForkServer()
 logger.addFilter(hooks.advice(STUDY, lambda: [rule.name for rule in workflow.rules if not rule.has_wildcards()]))
 
 
+def say_at_the_end(text):
+    """Print text after Snakemake's own last lines."""
+    atexit.register(print, text, file=sys.stderr)
+
+
 onstart:
     with plain_errors():
         start.check_writable(RESULTS)
     to_do = list(workflow.dag.needrun_jobs())
     cores = workflow.resource_settings.cores if workflow.local_exec else None
     print(hooks.announcement(STUDY, hooks.as_jobs(to_do), cores), file=sys.stderr, flush=True)
+    if not (workflow.output_settings.verbose or workflow.output_settings.printshellcmds):
+        brief.shorten(logger.handlers)
     # Only local jobs, which are all in Snakemake's own environment.
     running = hooks.sources_of(to_do)
     if workflow.local_exec and not workflow.deployment_settings.deployment_method and is_wanted(len(running)):
@@ -30,10 +39,10 @@ onstart:
 onsuccess:
     BARS.stop()
     SERVER.stop()
-    print(hooks.outcome(STUDY, hooks.as_jobs(workflow.dag.finished_jobs)), file=sys.stderr)
+    say_at_the_end(hooks.outcome(STUDY, hooks.as_jobs(workflow.dag.finished_jobs)))
 
 
 onerror:
     BARS.stop()
     SERVER.stop()
-    print(hooks.failure(hooks.as_jobs(workflow.scheduler.failed), STARTED), file=sys.stderr)
+    say_at_the_end(hooks.failure(hooks.as_jobs(workflow.scheduler.failed), STARTED))

@@ -6,6 +6,7 @@ import copy
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from snakemake_rules import rules
 from robustness.config.removals import without_removed
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, read_yaml
+from robustness.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -76,6 +78,19 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
         if command.startswith("make "):
             targets = [word for word in shlex.split(command)[1:] if "=" not in word]
             assert set(targets) <= known, f"{page.name} says `{command}`"
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_the_build_without_gpu_libraries_asks_for_the_versions_of_the_project() -> None:
+    planned = ["make", "--always-make", "--dry-run", "install", "CPU=1", "CPU_WHEELS=https://index.invalid/"]
+    said = subprocess.run(planned, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    versions = re.findall(r'"(torch(?:vision)?==[\d.]+)"', project)
+    assert len(versions) == 2
+    (install,) = (line for line in said.splitlines() if "/pip install" in line)
+    assert "--extra-index-url https://index.invalid/ " + " ".join(f"{each}+cpu" for each in versions) in install
+    usual = subprocess.run([*planned[:-2]], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "cpu" not in usual
 
 
 def targets_of(command: str) -> list[str]:
@@ -160,3 +175,27 @@ def test_the_pages_are_in_the_repository() -> None:
         pytest.skip("this copy is no repository")
     missing = {str(page.relative_to(ROOT)) for page in PAGES[1:]} - set(listed.stdout.split())
     assert not missing, "git add them"
+
+
+# ---- the README -----------------------------------------------------------------------------------------------------
+
+
+def test_the_readmes_numbers_are_the_examples() -> None:
+    writer = runpy.run_path(str(ROOT / "docs" / "write_example.py"))
+    readme = text_of(ROOT / "README.md")
+    assert writer["with_block"](readme, writer["found"](writer["EXAMPLE"])) == readme, (
+        "run `make demo` and `make example`"
+    )
+
+
+def test_a_readme_without_the_marks_is_refused() -> None:
+    writer = runpy.run_path(str(ROOT / "docs" / "write_example.py"))
+    with pytest.raises(UserError, match="lacks the lines"):
+        writer["with_block"]("no marks here", "- a point\n")
+
+
+def test_the_readmes_graph_names_rules_that_exist() -> None:
+    (graph,) = blocks(ROOT / "README.md", "mermaid")
+    named = set(re.findall(r"\w+", graph)) - {"flowchart", "LR", "tables", "figures", "pages"}
+    assert named > {"train_model", "attack_shard"}
+    assert named <= set(rules())

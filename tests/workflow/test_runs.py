@@ -35,7 +35,7 @@ def test_a_run_says_what_it_will_do_for_how_long_and_what_to_open(working: Copy)
     first = words_of(working.run(MODELS).succeeded())
     assert "Scale tiny: two models" in first
     assert "To do: 1 other (describe_models). No estimate yet: nothing has run here before." in first
-    assert f"Done. Open first: {MODELS}" in first
+    assert first.endswith(f"Done. Open first: {MODELS}")
     again = words_of(working.run("--forcerun", "describe_models", MODELS).succeeded())
     assert re.search(r"An estimate from earlier runs: about \d+ (s|min) on 2 cores\.", again), again
 
@@ -56,6 +56,11 @@ def test_a_failed_run_names_the_job_its_last_words_and_the_next_step(working: Co
     assert f"The end of {log}:" in end
     assert "lower its learning_rate" in end
     assert "do what the line with ERROR says, then run the same command again" in end
+    assert end.endswith("  Finished files are kept: the same command does only the rest.\n\n")
+    assert max(map(len, answer.said.splitlines())) <= 400
+    logs = working.path(".snakemake/log").glob("*.log")
+    assert "    reason: " not in answer.said
+    assert "    reason: " in "".join(log.read_text(encoding="utf-8") for log in logs)
 
 
 def test_on_a_terminal_the_bars_leave_every_line_whole(

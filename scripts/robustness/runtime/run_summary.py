@@ -34,7 +34,6 @@ KINDS = {
     "tabulate_": ("table", "tables"),
     "plot_": ("figure", "figures"),
     "write_": ("page", "pages"),
-    "write_study_page": ("page", "pages"),
 }
 """What a rule's jobs are called, in singular and plural; a name that ends in `_` means all rules that start with it."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -21,20 +20,17 @@ from robustness.workflow.study import Study
 
 
 def announcement(study: Study, jobs: Sequence[run_summary.Job], cores: int | None) -> str:
-    """Return what a run prints at its start: the scale, the jobs, how long they may take, the device, where results go.
+    """Return what a run prints at its start: the scale, the jobs, how long they may take, where results go.
 
     `cores` is None on a cluster.
     """
     scale, results = study.config["scale"], study.results
-    device = "GPU" if shutil.which("nvidia-smi") else "CPU (no GPU found on this machine)"
-    lines = [f"Scale {scale['name']}: {scale['title']}. Device: {device}."]
+    lines = [f"Scale {scale['name']}: {scale['title']}."]
     if jobs:
         estimate = run_summary.duration(jobs, run_summary.earlier_seconds(jobs), cores)
         lines += [f"To do: {run_summary.jobs_in_words(jobs)}.", estimate]
-    lines.append(f"Results go to {results}/, logs to {results}/<dataset>/logs/.")
+    lines.append(f"Results go to {results}/, logs to {results}/<dataset>/logs/, Snakemake's own to .snakemake/log/.")
     lines += [line for dataset in study.studied for line in _without_others(dataset)]
-    if scale["name"] != "paper":
-        lines.append("For the paper's own sizes, add --configfile scales/paper.yaml.")
     return _said(lines)
 
 

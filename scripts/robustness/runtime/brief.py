@@ -1,0 +1,54 @@
+"""Shortens what Snakemake prints while a run goes on; its log file and its dry-runs keep every word.
+
+Snakemake announces each job with all its inputs, outputs and reasons: thousands of characters on a line, about as many
+kilobytes as there are jobs. `--quiet rules` would take this out of the log file and of `snakemake -n`, too. Imports
+nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+LONGEST_LINE = 200
+"""Characters of a line; of a longer line, the start is printed."""
+
+_LEFT_OUT_EVENTS = {"JOB_INFO", "JOB_STARTED"}
+_LEFT_OUT = {"Select jobs to execute..."}
+_HANDLER = "DefaultStreamHandler"
+
+
+def shorten(handlers: Iterable[logging.Handler]) -> None:
+    """Shorten what Snakemake's own handler for the terminal prints from now on; other handlers stay as they are."""
+    for handler in handlers:
+        if handler.name == _HANDLER:
+            handler.addFilter(is_printed)
+            handler.setFormatter(Brief(handler.formatter or logging.Formatter()))
+
+
+def is_printed(record: logging.LogRecord) -> bool:
+    """Return whether a record is for the terminal: not a job's announcement, and not that jobs are being chosen."""
+    return _event(record) not in _LEFT_OUT_EVENTS and record.msg not in _LEFT_OUT
+
+
+class Brief(logging.Formatter):
+    """Formats a record as `inner` does, with its long lines cut, and without the time at which a job ended."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        lines = str(self._inner.format(record)).splitlines()
+        if _event(record) == "JOB_FINISHED":
+            lines = lines[1:]
+        return "\n".join(_cut(line) for line in lines)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 2]} …"
+
+
+def _event(record: logging.LogRecord) -> str:
+    return getattr(getattr(record, "event", None), "name", "")
