@@ -260,4 +260,4 @@ def test_a_model_that_returns_nan_is_named_with_its_images(shard: Shard) -> None
         next(shard.network.parameters())[0, 0] = torch.nan
     shard.save()
     said = shard.error()
-    assert "test images 20 to 69: the network answers test images 20, 21, 22, 23, 24 and 45 more with NaN" in said
+    assert "test images 20 to 69: the network answers random-static images 0, 1, 2, 3, 4 and 59 more with NaN" in said

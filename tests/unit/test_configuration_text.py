@@ -140,7 +140,7 @@ def test_a_targeted_attack_that_is_left_out_is_said_when_it_is_asked_for() -> No
 
 def test_null_where_it_removes_nothing_is_still_a_mistake() -> None:
     problems = check(without_removed(merged(DEFAULT, {"datasets": {"mnist": {"alpha": None}}})), SCHEMA)
-    assert problems == ["datasets.mnist.alpha is empty (null), but must be a number above 0 and at most 1"]
+    assert problems == ["datasets.mnist.alpha is empty (null), but must be a number above 0 and at most 1, or auto"]
 
 
 # ---- --config -------------------------------------------------------------------------------------------------------

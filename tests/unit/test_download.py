@@ -18,6 +18,7 @@ import download_data
 from robustness.data import download
 from robustness.errors import UserError
 from robustness.runtime import progress
+from robustness.storage.atomic import read_json
 from robustness.storage.format_version import FORMAT
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several chunks
@@ -233,7 +234,7 @@ def test_the_manifest_is_the_same_wherever_the_files_came_from(tmp_path: Path, s
         download_data.main(download_data.arguments().parse_args(command + mirror))
         manifests.append(output.read_bytes())
     assert manifests[0] == manifests[1]
-    assert json.loads(manifests[0]) == {
+    assert read_json(tmp_path / "manifest0.json") == {
         "format": FORMAT,
         "files": {"archive": {"name": NAME, "sha256": RIGHT, "bytes": len(CONTENT)}},
     }

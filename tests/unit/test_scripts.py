@@ -807,9 +807,9 @@ def test_a_network_that_answers_with_nan_is_named_with_its_images_by_every_job(s
         )
     spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
     with pytest.raises(UserError, match=r"basic-noisy, seed 1, as a judge: the network answers original .* with NaN"):
-        call(judge_attack, spec, *shards_of(study, "basic-clean"), *given, "--judged", tmp_path / "judged")
+        call(judge_attack, spec, *measured(study, "basic-clean"), *given, "--judged", tmp_path / "judged")
     spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.7, "seed": 1}
-    flags = [*shards_of(study, "basic-noisy"), "--measures", study / "basic-noisy" / "measures", *given]
+    flags = [*measured(study, "basic-noisy"), *given]
     with pytest.raises(UserError, match=r"basic-noisy, seed 1: the network answers original .* with NaN"):
         call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
 
@@ -933,7 +933,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--adversarial", *images[:-1], *measures),
         )
     table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
-    assert len(table) == 13
+    assert len(table) == 14
     right = read_records(study / "basic-clean" / "predictions")[:30].query("label == prediction")
     assert table.loc["as_strong_as_autoattack", "images"] == len(right)
     assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)

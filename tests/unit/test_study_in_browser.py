@@ -28,7 +28,7 @@ COLOUR = "getComputedStyle(document.body).backgroundColor"
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     spec = write_study(folder)
-    text = page.page(files.read(folder, spec, TEMPLATE.parent, folder), spec, TEMPLATE)
+    text = page.page(files.read(folder, spec, TEMPLATE.parent, folder), spec, TEMPLATE, "docs/claims.md")
     (folder / "study.html").write_text(text, encoding="utf-8")
     return folder
 

@@ -235,14 +235,6 @@ class AskingForTypes(Small):
         return super().forward(x) * (1 + (type(self.dense) is nn.Linear))
 
 
-class WithExtraState(Small):
-    def get_extra_state(self):
-        return "a version"
-
-    def set_extra_state(self, state):
-        pass
-
-
 class Sparse(Small):
     def __init__(self):
         super().__init__()
@@ -423,7 +415,6 @@ MISTAKES = {
     "Squeezing": r"returns \(4,\) for 1 images, but must return \(1, 4\)",
     "AskingForGradients": "answers differently while gradients are computed",
     "AskingForTypes": "answers differently once its weights are frozen",
-    "WithExtraState": "keeps '_extra_state' in its state, which is no plain tensor of numbers .*a str",
     "Sparse": "keeps 'mask' in its state, which is no plain tensor of numbers .* floating-point weights",
     "ending": "called with kwargs {}, raises SystemExit: 0",
     "exiting:Net": "importing 'exiting' ends the program",

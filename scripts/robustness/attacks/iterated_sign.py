@@ -255,7 +255,7 @@ class _Run:
             target = targets_of(model, images, labels, image_ids, self.spec.target, seed, title)
         else:
             target = targets.cpu().numpy()
-        with naming(title, np.arange(STATIC_IMAGES), "image of random static"):
+        with naming(title, np.arange(STATIC_IMAGES), "random-static image"):
             static_label = static_prediction(model, images.shape[1:], seed, images.device)
         self.attacks = [
             Decisions(spec, state, truth, target, static_label, progress)
