@@ -79,7 +79,7 @@ def known_steps():
     try:
         yield
     except StepNotChosen as error:
-        checkpoints.choose_step.get(dataset=error.dataset)
+        step_of(error.dataset)
 
 
 def chosen_step(wildcards):
@@ -93,7 +93,12 @@ def chosen_step(wildcards):
 def chosen_steps(datasets):
     """Return the files of the steps of several datasets."""
     names = [dataset.whole or dataset.name for dataset in datasets if dataset.chosen_step]
-    return [ancient(checkpoints.choose_step.get(dataset=name).output[0]) for name in names]
+    return [ancient(step_of(name)) for name in names]
+
+
+def step_of(name):
+    """Return the file of the step of a dataset's attacks; makes Snakemake ask again later where it is not chosen yet."""
+    return checkpoints.choose_step.get(dataset=name).output[0]
 
 
 def spec(function):
@@ -149,7 +154,7 @@ def every_core(wildcards):
 
 
 def run_time_spec(wildcards):
-    """Return what the table of times is made from, with what each rule says under `benchmark:`."""
+    """Return what the table of times is made from, with the places that rules give for benchmarks."""
     places = {rule.name: strip_wildcard_constraints(rule.benchmark) for rule in workflow.rules if rule.benchmark}
     return as_param(table_specs.run_time(STUDY, places))
 
