@@ -75,6 +75,12 @@ def test_an_error_is_printed_with_its_long_lines_cut(printed: Printed) -> None:
     assert ERROR["shellcmd"] in printed.file
 
 
+def test_a_sentence_that_is_an_error_is_printed_whole(printed: Printed) -> None:
+    record = printed.logger.makeRecord("x", logging.ERROR, "x", 1, "e" * 3000, (), None)
+    printed.logger.handle(record)
+    assert "e" * 3000 in printed.terminal
+
+
 def test_other_messages_are_printed_as_they_are(printed: Printed) -> None:
     printed.say("MissingOutputException: two\nlines")
     assert printed.terminal == printed.file == "MissingOutputException: two\nlines\n"

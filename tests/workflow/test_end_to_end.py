@@ -185,7 +185,7 @@ def test_the_studys_page_shows_every_figure_and_follows_its_texts(finished: Copy
         assert caption in written
     for name in TABLES:
         assert f"digits/tables/{name}.csv" in written
-    assert "none of them is judged" in written
+    assert "No claims are judged" in written
     assert f"<code>snakemake --cores 8 --configfile {TINY}</code>" in written
 
     assert copy.plan(page) == []

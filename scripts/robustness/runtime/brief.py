@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 
 LONGEST_LINE = 200
-"""Characters of a line; of a longer line, the start is printed."""
+"""Characters of a line; of a longer line, the start is printed, unless it is a warning or an error."""
 
 _LEFT_OUT_EVENTS = {"JOB_INFO", "JOB_STARTED"}
 _LEFT_OUT = {"Select jobs to execute..."}
@@ -32,7 +32,7 @@ def is_printed(record: logging.LogRecord) -> bool:
 
 
 class Brief(logging.Formatter):
-    """Formats a record as `inner` does, with its long lines cut, and without the time at which a job ended."""
+    """Formats a record as `inner` does, with long lines cut (`LONGEST_LINE`), and without the time at which a job ended."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
@@ -43,7 +43,9 @@ class Brief(logging.Formatter):
         lines = str(self._inner.format(record)).splitlines()
         if _event(record) == "JOB_FINISHED":
             lines = lines[1:]
-        return "\n".join(_cut(line) for line in lines)
+        # The report of a failed job repeats its whole command; other warnings and errors are sentences.
+        is_whole = record.levelno >= logging.WARNING and _event(record) != "JOB_ERROR"
+        return "\n".join(line if is_whole else _cut(line) for line in lines)
 
 
 def _cut(line: str) -> str:

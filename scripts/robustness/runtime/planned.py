@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
-from robustness.storage.code_digest import LIBRARY, described
-from robustness.storage.digests import digest_of_json
 
 CODE, CONFIGURATION = "ROBUSTNESS_CODE", "ROBUSTNESS_CONFIGURATION"
 """The variables with the digests of all files of code, and of the configuration."""
@@ -28,6 +26,9 @@ def environment(root: Path, config: Mapping[str, Any]) -> dict[str, str]:
 
     Raises `UserError` where this is itself a job whose run was planned with another configuration.
     """
+    from robustness.storage.code_digest import LIBRARY, described
+    from robustness.storage.digests import digest_of_json
+
     now = digest_of_json(config)
     if os.environ.get(CONFIGURATION, now) != now:
         raise UserError(
@@ -43,6 +44,8 @@ def check_code() -> None:
 
     Does nothing in a program that no run has started.
     """
+    from robustness.storage.code_digest import described
+
     if not (written := os.environ.get(CODE)):
         return
     planned = dict(each.split("=") for each in written.split())
