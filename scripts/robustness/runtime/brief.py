@@ -32,7 +32,7 @@ def is_printed(record: logging.LogRecord) -> bool:
 
 
 class Brief(logging.Formatter):
-    """Formats a record as `inner` does, with long lines cut (`LONGEST_LINE`), and without the time at which a job ended."""
+    """Formats a record as `inner` does, with long lines cut (`LONGEST_LINE`), and without the time of a job's end."""
 
     def __init__(self, inner: logging.Formatter) -> None:
         super().__init__()
