@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from running import DIGITS, Copy, changed, copied, counts
 
-from robustness.storage.records import read_stamp
+from robustness.storage.records import read_header
 
 MODELS = ("small-clean", "resnet-noisy")
 TARGETS = [f"{DIGITS}/attacks/original/{model}/seed0/measures.parquet" for model in MODELS]
@@ -40,7 +40,7 @@ def piloted(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 def test_every_shard_of_every_model_has_the_step_that_the_pilot_chose(piloted: Copy) -> None:
     step = json.loads(piloted.path(STEP).read_text())
     shards = sorted(piloted.folder.glob(f"{DIGITS}/attacks/original/*/seed0/*-*.parquet"))
-    assert {read_stamp(path)["spec"]["attack"]["alpha"] for path in shards} == {step["alpha"]}
+    assert {read_header(path)["provenance"]["spec"]["attack"]["alpha"] for path in shards} == {step["alpha"]}
     assert len(shards) == 4
     assert step["images"] == 8
     assert {trial["model"] for trial in step["tried"]} == set(MODELS)
