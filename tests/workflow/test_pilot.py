@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 from running import DIGITS, Copy, changed, copied, counts
 
+from robustness.storage.atomic import read_json, write_json
 from robustness.storage.records import read_header
 
 MODELS = ("small-clean", "resnet-noisy")
@@ -26,7 +26,7 @@ OVERLAY: dict[str, Any] = {
 def ran(copy: Copy, targets: Sequence[str] = TARGETS) -> list[str]:
     """The rules of the jobs that Snakemake ran."""
     said = copy.run(*targets, overlay=OVERLAY).succeeded().said
-    return re.findall(r"^(?:local)?(?:rule|checkpoint) (\w+):$", said, flags=re.MULTILINE)
+    return re.findall(r"^Finished jobid: \d+ \(Rule: (\w+)\)$", said, flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def piloted(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 def test_every_shard_of_every_model_has_the_step_that_the_pilot_chose(piloted: Copy) -> None:
-    step = json.loads(piloted.path(STEP).read_text())
+    step = read_json(piloted.path(STEP))
     shards = sorted(piloted.folder.glob(f"{DIGITS}/attacks/original/*/seed0/*-*.parquet"))
     assert {read_header(path)["provenance"]["spec"]["attack"]["alpha"] for path in shards} == {step["alpha"]}
     assert len(shards) == 4
@@ -49,10 +49,10 @@ def test_every_shard_of_every_model_has_the_step_that_the_pilot_chose(piloted: C
 
 def test_another_step_repeats_every_attack_and_no_training(piloted: Copy) -> None:
     path = piloted.path(STEP)
-    step = json.loads(path.read_text())
+    step = read_json(path)
     with changed(path, " "):
         assert piloted.plan(*TARGETS, overlay=OVERLAY) == []
-        path.write_text(json.dumps(step | {"alpha": step["alpha"] / 2}))
+        write_json(path, step | {"alpha": step["alpha"] / 2})
         assert counts(piloted.plan(*TARGETS, overlay=OVERLAY)) == {"attack_shard": 4, "measure_attack": 2}
 
 
