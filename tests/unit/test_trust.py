@@ -31,7 +31,7 @@ from robustness.products.tables import trust
 from robustness.storage.records import read_arrays, write_records
 from robustness.storage.tensors import write_tensors
 from robustness.trust import checks as trust_checks
-from robustness.trust import questions
+from robustness.trust import confidence, questions
 from robustness.trust.checks import LIMITS
 from robustness.trust.evidence import Evidence, Subject, gathered
 from robustness.trust.questions import QUESTIONS, Check, Row
@@ -248,6 +248,16 @@ def test_bounded_outputs_with_a_temperature_and_attacks_that_end_early_are_in_re
     check = verdicts(*early)["confidence_in_reach"]
     assert check.passed
     assert "No recorded attack reached" in check.why
+
+
+def test_where_attacks_reached_the_confidence_nothing_is_evaluated_to_see_that_it_can_be(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, linear())
+    records = evidence.attacks["original"]
+    fooled = (records["ended"] == "success") & (records["required_confidence"] == records["required_confidence"].max())
+    assert fooled.sum() > 1
+    why = verdicts(subject, evidence)["confidence_in_reach"].why
+    assert why == f"A wrong class reached the required probability of 0.8 on {fooled.sum()} images."
+    assert confidence.evaluations(subject, evidence) == 0
 
 
 def test_a_model_that_is_always_wrong_leaves_nothing_to_check(tmp_path: Path) -> None:

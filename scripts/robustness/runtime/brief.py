@@ -44,8 +44,13 @@ class Brief(logging.Formatter):
         if _event(record) == "JOB_FINISHED":
             lines = lines[1:]
         # The report of a failed job repeats its whole command; other warnings and errors are sentences.
-        is_whole = record.levelno >= logging.WARNING and _event(record) != "JOB_ERROR"
-        return "\n".join(line if is_whole else _cut(line) for line in lines)
+        is_said = record.levelno >= logging.WARNING and _event(record) != "JOB_ERROR"
+        return "\n".join(line if is_said and not _is_command(line) else _cut(line) for line in lines)
+
+
+def _is_command(line: str) -> bool:
+    """Return whether a line is the words of Python's `CalledProcessError`, which Snakemake prints with its errors."""
+    return line.startswith("Command '") and "returned non-zero exit status" in line
 
 
 def _cut(line: str) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from robustness.attacks.gradients import log_probabilities, reward_gradient
-from robustness.outcome import SUCCESS, Outcome
+from robustness.outcome import Outcome
 from robustness.storage.levels import is_level
 from robustness.text import counted
 from robustness.trust.evidence import Evidence, Images, Records, Subject
@@ -78,7 +78,7 @@ def _few(evidence: Evidence) -> int:
 def _fooled(evidence: Evidence, required: float) -> int:
     """Count the images that the paper's attack fooled at the required confidence."""
     records = next(iter(evidence.attacks.values()))
-    return int((is_level(records["required_confidence"], required) & (records["ended"] == SUCCESS)).sum())
+    return int((is_level(records["required_confidence"], required) & (records["ended"] == Outcome.SUCCESS)).sum())
 
 
 def _recorded(evidence: Evidence) -> float:
