@@ -9,13 +9,13 @@ from robustness.workflow.sweep import small_entry, sweep_of, trained_at
 
 MNIST = DEFAULT["datasets"]["mnist"]
 CIFAR = DEFAULT["datasets"]["cifar"]
-SIGMA = {"train_images": 3000, "values": [0.75, 0.1]}
+SIGMA = {"train_images": 3000, "values": [0.5, 0.1]}
 
 
 def test_the_configured_value_is_among_the_swept_ones_once_and_in_order() -> None:
     sweep = sweep_of({"attacked_images": 100, "alpha": [0.01, 0.0025], "sigma": SIGMA}, MNIST)
-    assert sweep.values == {"alpha": [0.0025, 0.005, 0.01], "sigma": [0.1, 0.5, 0.75]}
-    assert sweep.configured == {"alpha": 0.005, "sigma": 0.5}
+    assert sweep.values == {"alpha": [0.0025, 0.005, 0.01], "sigma": [0.1, 0.5, 0.91]}
+    assert sweep.configured == {"alpha": 0.005, "sigma": 0.91}
     again = sweep_of({"attacked_images": 100, "alpha": [0.005, 0.01], "sigma": None}, MNIST)
     assert again.values == {"alpha": [0.005, 0.01]}
 
@@ -37,7 +37,7 @@ def test_noise_without_a_level_has_no_configured_one() -> None:
 def test_the_small_copy_has_each_noisy_model_once_for_each_level_and_a_clean_one_once() -> None:
     sweep = sweep_of({"attacked_images": 100, "sigma": SIGMA}, MNIST)
     small = small_entry(MNIST, sweep)
-    noisy = [f"{model}-noisy-sigma={level}" for model in ("basic", "resnet") for level in (0.1, 0.5, 0.75)]
+    noisy = [f"{model}-noisy-sigma={level}" for model in ("basic", "resnet") for level in (0.1, 0.5, 0.91)]
     assert set(small["models"]) == {"basic-clean", "resnet-clean", *noisy}
     for name, model in small["models"].items():
         if "sigma" in name:

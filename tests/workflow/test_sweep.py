@@ -23,7 +23,7 @@ MODELS = {
 def overlay(
     alpha: float = 0.02, steps: Sequence[float] = (0.02, 0.04), levels: Sequence[float] = (0.25,)
 ) -> dict[str, Any]:
-    """An experiment with that step, and a sweep over steps and over levels of noise besides the configured 0.5."""
+    """An experiment with that step, and a sweep over steps and over levels of noise besides the configured 0.91."""
     noise = {"train_images": 100, "values": list(levels)}
     swept = {"attacked_images": 10, "alpha": list(steps), "sigma": noise}
     dataset = {
@@ -57,7 +57,7 @@ def test_clean_models_are_trained_once_and_noisy_ones_for_each_level(fresh: Copy
     trained = [
         job.wildcards["model"] for job in jobs if job.rule == "train_model" and job.wildcards["dataset"] == SMALL
     ]
-    noisy = {f"{name}-noisy-sigma={sigma}" for name in ("basic", "resnet") for sigma in (0.1, 0.25, 0.5)}
+    noisy = {f"{name}-noisy-sigma={sigma}" for name in ("basic", "resnet") for sigma in (0.1, 0.25, 0.91)}
     assert sorted(trained) == sorted({"basic-clean", "resnet-clean"} | noisy)
     attacks = {job.wildcards["attack"] for job in jobs if job.rule == "attack_shard"}
     assert attacks == {"original", "original-alpha=0.04"}  # the configured step is attacked already
