@@ -22,7 +22,7 @@ def test_a_number_has_its_noun_in_the_right_form() -> None:
 
 def test_noise_is_described_where_a_model_sees_it() -> None:
     study = made_study()
-    assert "Gaussian noise, σ = 0.5" in sentences.changed_data(study.datasets["mnist"])
+    assert "Gaussian noise, σ = 0.91" in sentences.changed_data(study.datasets["mnist"])
     assert "rotated by up to 10°, shifted by 10%" in sentences.changed_data(study.datasets["cifar"])
     assert "half of them mirrored" in sentences.changed_data(study.datasets["cifar"])
     assert sentences.changed_data(of_models({"mine": GIVEN}).datasets["mnist"]) == ""

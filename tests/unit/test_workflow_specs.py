@@ -94,7 +94,7 @@ def test_a_model_takes_its_own_training_settings_over_the_common_ones() -> None:
     assert found["training"] == study.config["training"] | {"epochs": 10}
     assert found["seed"] == 3
     assert found["augmentation"] is None
-    assert specs.training(study, job(model="basic-noisy"))["augmentation"]["sigma"] == 0.5
+    assert specs.training(study, job(model="basic-noisy"))["augmentation"]["sigma"] == 0.91
 
 
 def test_addresses_and_mirrors_do_not_change_what_is_prepared() -> None:
