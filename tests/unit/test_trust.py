@@ -250,6 +250,22 @@ def test_bounded_outputs_with_a_temperature_and_attacks_that_end_early_are_in_re
     assert "No recorded attack reached" in check.why
 
 
+def test_records_of_other_images_are_caught_and_named(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, linear())
+    recorded = evidence.confidence_last.copy()
+    recorded[[3, 4]] += 0.01
+    check = verdicts(subject, replace(evidence, confidence_last=recorded))["as_recorded"]
+    assert not check.passed
+    named = ", ".join(str(int(image)) for image in evidence.sample.ids[3:5])
+    assert check.why.endswith(f"answers 2 otherwise than recorded, for instance test images {named}.")
+    other = replace(evidence, label_last=(evidence.label_last + 1) % 3)
+    assert verdicts(subject, other)["as_recorded"].value == 1
+
+
+def test_another_networks_weights_do_not_answer_as_recorded(tmp_path: Path) -> None:
+    assert "as_recorded" in failed(tmp_path, linear(), attacked=Bounded())
+
+
 def test_where_attacks_reached_the_confidence_nothing_is_evaluated_to_see_that_it_can_be(tmp_path: Path) -> None:
     subject, evidence = evidence_of(tmp_path, linear())
     records = evidence.attacks["original"]

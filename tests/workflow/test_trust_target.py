@@ -31,12 +31,12 @@ def doubted(finished: Copy, tmp_path_factory: pytest.TempPathFactory) -> tuple[C
 def test_every_model_has_its_checks_in_the_table(finished: Copy) -> None:
     table = pd.read_csv(finished.path(TABLE))
     assert list(table.columns) == ["model", "seed", "check", "value", "limit", "passed", "images", "why"]
-    assert table.groupby("model")["check"].nunique().to_dict() == {"resnet-noisy": 13, "small-clean": 13}
+    assert table.groupby("model")["check"].nunique().to_dict() == {"resnet-noisy": 14, "small-clean": 14}
 
 
 def test_a_failed_check_is_on_the_page_on_the_figures_and_in_the_last_words(doubted: tuple[Copy, Answer]) -> None:
     copy, answer = doubted
-    assert "✗ 2 of 13 failed" in copy.path(PAGE).read_text(encoding="utf-8")
+    assert "✗ 2 of 14 failed" in copy.path(PAGE).read_text(encoding="utf-8")
     for name in MARKED:
         assert "Not trustworthy" in copy.path(name).read_text(encoding="utf-8"), name
     words = "small-clean (the step decides the change, noise does as well)"
@@ -62,6 +62,6 @@ def test_the_target_succeeds_where_every_check_passed(finished: Copy, tmp_path: 
     copy = finished.duplicate(tmp_path)
     assert "Not trustworthy" not in with_verdicts(copy).said
     copy.run(f"{DIGITS}/trust").succeeded()
-    assert copy.path(PASSED).read_text(encoding="utf-8") == "All 26 trust checks of digits passed.\n"
+    assert copy.path(PASSED).read_text(encoding="utf-8") == "All 28 trust checks of digits passed.\n"
     for name in MARKED:
         assert "Not trustworthy" not in copy.path(name).read_text(encoding="utf-8"), name

@@ -35,6 +35,7 @@ from robustness.trust.questions import QUESTIONS, Check, tolerated
 
 LIMITS = {
     "valid_values": 0.0,
+    "as_recorded": 0.0,
     "confidence_in_reach": 0.0,
     "unbounded": 0.0,
     "larger_budget": 0.02,
@@ -64,6 +65,8 @@ MOVED = 0.05
 """The change of an image has moved when it is smaller or larger by more than this share."""
 HALF_STEP_SLACK = 6
 """Steps of the attack with half the step, in units of the median of the other's; two are expected."""
+ROUNDING = 0.001
+"""How far a probability may differ between batches of different sizes, which are rounded differently."""
 DISPLACEMENT = 1e-6
 """How far pixels are moved, either way, for finite differences."""
 SLOPE_TOLERANCE = 0.01
@@ -88,6 +91,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
     exact = in_float64(subject, evidence.sample.pixels)
     checks = [
         valid,
+        as_recorded(subject, evidence),
         confidence.confidence_in_reach(subject, evidence),
         unbounded(subject, evidence),
         *budgets(subject, evidence),
@@ -105,7 +109,7 @@ def all_checks(subject: Subject, evidence: Evidence) -> list[Check]:
 def evaluations(subject: Subject, evidence: Evidence) -> int:
     """Estimate how many images `all_checks` gives to the model; an attack that takes longer than before needs more."""
     images, spec = len(evidence.sample), subject.spec
-    once = 6 * images
+    once = 7 * images
     bounded = len(BUDGETS) * images * (BOUNDED_STEPS + 2)
     halved = 2 * int(evidence.steps[evidence.fooled_last].sum())
     alone = min(ALONE, images) * (ALONE_STEPS + 1) * (1 + smallest_batch(subject.model, evidence.sample.pixels.device))
@@ -167,6 +171,17 @@ def valid_values(subject: Subject, evidence: Evidence) -> Check:
     why += f", for instance for test images {', '.join(map(str, named))}." if len(named) else "."
     images = evidence.recorded + outputs
     return _check("valid_values", (bad + evidence.invalid) / images, images, why)
+
+
+def as_recorded(subject: Subject, evidence: Evidence) -> Check:
+    """Return the share of attacked images that the network does not answer as the records say."""
+    p = np.exp(passes.outputs(subject, evidence.last, evidence.sample.ids))
+    of_label = p[np.arange(len(p)), evidence.label_last]
+    differs = (np.abs(of_label - evidence.confidence_last) > ROUNDING) | (p.max(1) - of_label > ROUNDING)
+    named = evidence.sample.ids.cpu().numpy()[differs][:_NAMED]
+    why = f"Of {counted(len(p), 'stored image')}, the network answers {int(differs.sum())} otherwise than recorded"
+    why += f", for instance test images {', '.join(map(str, named))}." if len(named) else "."
+    return _check("as_recorded", differs.mean(), len(p), why)
 
 
 def unbounded(subject: Subject, evidence: Evidence) -> Check:

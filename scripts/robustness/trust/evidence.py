@@ -79,7 +79,8 @@ class Evidence:
 
     `sample` are the N originals that most checks look at, `first` and `last` (N, C, H, W) what the attack made of them
     up to the lowest required confidence and up to its own; `fooled_first` and `fooled_last` (N,) say whether it got
-    there, and `steps` (N,) how many it took to `last`.
+    there, and `steps` (N,) how many it took to `last`; `label_last` and `confidence_last` (N,) are the answer to `last`
+    that the records hold, a class and its probability.
 
     `never` are originals that no attack ever made the model get wrong. `stopped` are images at the cap, as the attack
     left them.
@@ -95,6 +96,8 @@ class Evidence:
     fooled_first: NDArray[np.bool_]
     fooled_last: NDArray[np.bool_]
     steps: NDArray[np.int64]
+    label_last: NDArray[np.int64]
+    confidence_last: NDArray[np.float32]
     never: Images
     stopped: Images
 
@@ -136,6 +139,8 @@ def gathered(
         fooled_first=original["ended"][first_chosen] == Outcome.SUCCESS,
         fooled_last=original["ended"][last_chosen] == Outcome.SUCCESS,
         steps=original["iterations"][last_chosen],
+        label_last=original["label_after"][last_chosen],
+        confidence_last=original["confidence_after"][last_chosen],
         never=originals(never, np.full_like(never, -1)),
         stopped=Images(
             tensor(stopped), tensor(original["image"][at_cap]), original["label"][at_cap], original["target"][at_cap]

@@ -40,6 +40,14 @@ QUESTIONS = {
         failed="Numbers computed from such values mean nothing. Train the model again, perhaps with a lower learning "
         "rate.",
     ),
+    "as_recorded": Question(
+        title="As recorded",
+        words="not as recorded",
+        asked="Does the network answer the stored images as the records say? The value is the share of images for "
+        "which it does not give the recorded label the recorded probability, or is surer of another.",
+        failed="The images, the records and the weights do not belong together, or the network answers by chance: "
+        "delete this model's attacks and run again, and see that its evaluation is deterministic.",
+    ),
     CONFIDENCE_IN_REACH: Question(
         title="Required confidence",
         words="the required confidence is out of its reach",
