@@ -21,7 +21,7 @@ OVERLAY = $(if $(SCALE),--configfile scales/$(SCALE).yaml)
 
 .DEFAULT_GOAL := help
 .PHONY: help install comparators first-look demo fetch test test-fast test-slurm test-all lint format targets study \
-  snakemake-report docs example bench bench-training bench-scale wheels paper-on-gpu clean
+  snakemake-report docs overlay publish bench bench-training bench-scale wheels paper-on-gpu clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
@@ -87,8 +87,12 @@ docs: $(STAMP) ## write docs/configuration.md, from the schema, and docs/package
 	$(BIN)/python docs/write_configuration.py
 	$(BIN)/python docs/draw_packages.py
 
-example: $(STAMP) ## copy the demo's page into docs/example/ and its numbers into README.md, after make demo
-	$(BIN)/python docs/write_example.py
+overlay: $(STAMP) ## write NAME.yaml, a study of your own IMAGES (FACTORY=, WEIGHTS= for a network of your own)
+	@$(BIN)/python tools/write_overlay.py "$(NAME)" "$(IMAGES)" $(if $(FACTORY),--factory "$(FACTORY)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+
+publish: $(STAMP) ## copy a finished study into docs/results/NAME (RESULTS=its folder, OVERLAYS=its --configfile)
+	$(BIN)/snakemake --cores $(CORES) $(RESULTS)/run_time $(if $(OVERLAYS),--configfile $(OVERLAYS))
+	$(BIN)/python docs/publish.py $(NAME) $(RESULTS) $(OVERLAYS)
 
 bench: $(STAMP) ## time the demo, a dry-run, the start of a job, and the attack (results/bench)
 	$(BIN)/python benchmarks/workflow.py

@@ -84,6 +84,17 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     )
 
 
+def class_names(path: Path) -> list[str]:
+    """Return the names of the class folders with images in a folder or archive, in the order of their names.
+
+    Raises `UserError` where there is no such folder, or no image in `train/<class>/` or `test/<class>/`.
+    """
+    placed = (_placed(path, name)[1] for name, content in _files(path) if content is not None)
+    if names := sorted({place.class_name for place in placed if place}):
+        return names
+    raise UserError(_without_images(path))
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -130,6 +141,10 @@ def _arrays(
 # --- sentences -------------------------------------------------------------------------------------------------------
 
 
+def _without_images(path: Path) -> str:
+    return f"{path} holds no images in train/<class>/ and test/<class>/"
+
+
 def _sentence_about_damaged(path: Path, damaged: Sequence[tuple[_Place, str]]) -> str:
     by_reason: dict[str, list[str]] = {}
     for place, reason in damaged[:NAMED_FILES]:
@@ -153,7 +168,7 @@ def _check_classes(path: Path, images: Mapping[_Place, NDArray[np.uint8]], class
     found = {part: {place.class_name for place in images if place.part == part} for part in PARTS}
     present = found["train"] | found["test"]
     if not present:
-        raise UserError(f"{path} holds no images in train/<class>/ and test/<class>/")
+        raise UserError(_without_images(path))
     if len(present) == 1:
         raise UserError(f"{path} has only one class ({', '.join(present)}); at least two are needed: add a class")
     if present != set(classes) or len(classes) != len(present):

@@ -1,0 +1,169 @@
+"""Write the overlay of a study of your own images, and of your own network if you have one.
+
+`make overlay` runs it. It reads all images, as the study will, fills in what they tell (classes, size, numbers, the
+mean and deviation of their channels), chooses the rest, and says in comments what to look at.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from robustness.config.removals import without_removed  # noqa: E402
+from robustness.config.validate import check, read_yaml  # noqa: E402
+from robustness.data.account import sentence  # noqa: E402
+from robustness.data.image_folder import class_names, read  # noqa: E402
+from robustness.data.splits import SourceImages  # noqa: E402
+from robustness.errors import UserError  # noqa: E402
+from robustness.text import counted  # noqa: E402
+
+RESNET_SIDES = range(25, 33)
+"""Sides of the images, in pixels, that the paper's ResNet takes."""
+MOST_TARGETED_CLASSES = 10
+"""With more classes, attacks toward each of them take most of the time."""
+ATTACKED = 100
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the user: its factory (`package.module:function`) and, if it is trained, its file of weights."""
+
+    factory: str
+    weights: Path | None
+
+
+def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages, network: Network | None) -> str:
+    """Return the overlay as YAML, for images with `classes` at `path`."""
+    count, channels, height, width = images.train_images.shape
+    validation = max(1, count // 10)
+    scaled = images.train_images / np.float32(255)
+    mean, deviation = (_listed(of(scaled, axis=(0, 2, 3))) for of in (np.mean, np.std))
+    gray = channels == 1
+    budgets = "0.1, 0.2, 0.3" if gray else "2/255, 4/255, 8/255"
+    lines = [
+        f"# A study of the images in {path}, written by make overlay; docs/configuration.md describes every key.",
+        f"scale: {{ name: {name}, title: {name} }}",
+        f"results: results/{name}",
+        f"study: [{name}]",
+        *_training(count - validation),
+        "",
+        "sources:",
+        f"  {name}: {_flow({'kind': 'imagefolder', 'path': str(path)})}",
+        "",
+        "datasets:",
+        f"  {name}:",
+        f"    title: {name}",
+        f"    source: {name}",
+        f"    image_size: [{channels}, {height}, {width}]",
+        "    # The order of the labels. A network with weights must have learnt the classes in this order.",
+        f"    classes: {_flow(list(classes))}",
+        "    # Every image; the validation images are taken from train/.",
+        f"    split: {{ train: {count - validation}, validation: {validation}, test: {len(images.test_labels)} }}",
+        f"    attacked_images: {min(ATTACKED, len(images.test_labels))} # the first test images; more take longer",
+        "    # No alpha: a pilot on 20 images chooses the step of the attack.",
+        f"    threat_models: {{ linf: [{budgets}] }} # budgets of AutoAttack",
+        f"    changed_pixel_threshold: {0.1 if gray else 0.01} # a pixel counts as changed above this",
+        f"    example_classes: {_flow(list(classes[:2]))} # shown in figures",
+        "    models:",
+        *_model(network, height, width, mean, deviation, len(classes)),
+        "",
+        "claims: [] # your own: docs/claims.md",
+    ]
+    if len(classes) == 2:
+        lines.append("attacks: # of two classes, the more probable one always has at least 0.5")
+        lines += [f"  {attack}: {{ other_confidences: [argmax] }}" for attack in ("original", "strong")]
+    if len(classes) > MOST_TARGETED_CLASSES:
+        lines.append("targeted: null # with so many classes, attacks toward each of them would take most of the time")
+    return "\n".join(lines) + "\n"
+
+
+def _training(images: int) -> list[str]:
+    """Return the batch size, where there are fewer images than config.yaml's."""
+    usual = read_yaml(ROOT / "config.yaml")["training"]["batch_size"]
+    return [f"training: {{ batch_size: {images} }}"] if images < usual else []
+
+
+def _model(network: Network | None, height: int, width: int, mean: str, deviation: str, classes: int) -> list[str]:
+    normalisation = f"normalisation: {{ mean: {mean}, std: {deviation} }}"
+    if network is None and height in RESNET_SIDES and width in RESNET_SIDES:
+        return ["      resnet-clean: { architecture: resnet, data: clean } # the paper's, trained here"]
+    if network is None:
+        return [
+            "      resnet18: # torchvision's, trained here",
+            "        factory: torchvision.models:resnet18",
+            f"        kwargs: {{ num_classes: {classes} }}",
+            f"        {normalisation} # of the training images",
+            "        title: ResNet-18",
+            "        data: clean",
+        ]
+    lines = ["      mine:", f"        factory: {network.factory}"]
+    lines.append(f"        # kwargs: {{ num_classes: {classes} }} # what the factory is called with")
+    if network.weights is None:
+        return [*lines, f"        {normalisation} # of the training images", "        data: clean # trained here"]
+    lines.append("        # Of these training images. Put what the network was trained with; null if it needs none.")
+    return [*lines, f"        {normalisation}", f"        weights: {_flow(str(network.weights))}"]
+
+
+def _listed(values: Any) -> str:
+    return f"[{', '.join(f'{value:.3f}' for value in values)}]"
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def problems(text: str) -> list[str]:
+    """Return what is wrong with the configuration that an overlay makes, one sentence each."""
+    from snakemake.utils import update_config
+
+    settings: dict[str, Any] = read_yaml(ROOT / "config.yaml")
+    update_config(settings, yaml.safe_load(text))
+    return check(without_removed(settings), read_yaml(ROOT / "schemas" / "config.schema.yaml"))
+
+
+def main() -> None:
+    """Read the images, write the overlay, and say what to type next."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="the study's name: the overlay is NAME.yaml, the results are in results/NAME")
+    parser.add_argument("images", type=Path, help="a folder or archive with train/<class>/ and test/<class>/")
+    parser.add_argument("--factory", help="package.module:function, which returns the network")
+    parser.add_argument("--weights", type=Path, help="the network's weights; without them it is trained here")
+    options = parser.parse_args()
+    to = Path(f"{options.name}.yaml")
+    try:
+        if to.exists():
+            raise UserError(f"{to} exists: remove it, or choose another NAME")
+        if options.weights and not options.factory:
+            raise UserError("WEIGHTS needs FACTORY, the function that returns the network")
+        if options.weights and not options.weights.is_file():
+            raise UserError(f"WEIGHTS names {options.weights}, which is no file")
+        classes = class_names(options.images)
+        images = read({"path": options.images}, classes)
+        network = Network(options.factory, options.weights) if options.factory else None
+        text = overlay(options.name, options.images, classes, images, network)
+        if found := problems(text):
+            raise UserError("\n".join(found))
+    except UserError as error:
+        sys.exit(str(error))
+    to.write_text(text, encoding="utf-8")
+    _, channels, height, width = images.train_images.shape
+    print(f"{options.images}: {sentence(images.account)}")
+    print(f"{to}: {counted(len(classes), 'class', 'classes')}, {'gray' if channels == 1 else 'RGB'}, {height}x{width}")
+    print(f"Look at it, then run:\n  .venv/bin/snakemake --cores 2 --configfile {shlex.quote(str(to))}")
+
+
+if __name__ == "__main__":
+    main()
