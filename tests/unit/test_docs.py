@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import runpy
 import shlex
@@ -125,7 +126,8 @@ def test_every_configuration_that_a_command_names_is_there_or_shown(page: Path) 
     for command in commands(page):
         found = re.search(r"snakemake .*--configfile((?: [\w./-]+)+)", command)
         for name in found[1].split() if found else []:
-            shown = f"here `{name}`:" in text_of(page) or f">{name}" in text_of(page)
+            text = text_of(page)
+            shown = f"here `{name}`:" in text or f">{name}" in text or f"NAME={Path(name).stem} " in text
             assert (ROOT / name).exists() or shown, f"{page.name} says `{command}`"
 
 
@@ -180,18 +182,44 @@ def test_the_pages_are_in_the_repository() -> None:
 # ---- the README -----------------------------------------------------------------------------------------------------
 
 
-def test_the_readmes_numbers_are_the_examples() -> None:
-    writer = runpy.run_path(str(ROOT / "docs" / "write_example.py"))
-    readme = text_of(ROOT / "README.md")
-    assert writer["with_block"](readme, writer["found"](writer["EXAMPLE"])) == readme, (
-        "run `make demo` and `make example`"
-    )
+@pytest.mark.parametrize("page", ["README.md", "docs/results/README.md"])
+def test_the_numbers_that_a_page_says_were_found_are_the_published_tables(page: str) -> None:
+    publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
+    text = text_of(ROOT / page)
+    for run in sorted(path.parent for path in publish["RESULTS"].glob("*/study.html")):
+        assert publish["written"](text, run) == text, "run make publish"
 
 
-def test_a_readme_without_the_marks_is_refused() -> None:
-    writer = runpy.run_path(str(ROOT / "docs" / "write_example.py"))
+def test_the_default_noise_is_the_level_that_was_found_for_it() -> None:
+    path = ROOT / "docs" / "results" / "default" / "mnist" / "calibration" / "basic-noisy.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    assert CONFIG["datasets"]["mnist"]["augmentation"]["sigma"] == round(found["sigma"], 2)
+    (said,) = re.findall(r"epochs\) it is ([\d.]+) \(([\d.]+) to ([\d.]+)\)", text_of(ROOT / "docs" / "limits.md"))
+    assert said == tuple(f"{found[name]:.2f}" for name in ("sigma", "sigma_low", "sigma_high"))
+
+
+def test_a_page_without_the_marks_is_refused() -> None:
+    publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
     with pytest.raises(UserError, match="lacks the lines"):
-        writer["with_block"]("no marks here", "- a point\n")
+        publish["written"]("no marks here", publish["RESULTS"] / "default")
+
+
+def test_a_study_that_is_not_whole_is_not_published(tmp_path: Path) -> None:
+    publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "study.html").touch()
+    with pytest.raises(UserError, match=r"lacks claims\.csv, run_time/run_time\.csv, mnist/tables and mnist/figures"):
+        publish["copied"](tmp_path / "made", tmp_path / "run", {"study": ["mnist"]})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_published_configuration_is_laid_over_as_snakemake_does(tmp_path: Path) -> None:
+    publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("datasets: { mnist: { alpha: 0.25, models: { basic-clean: null } } }", encoding="utf-8")
+    mnist = publish["merged"]([overlay])["datasets"]["mnist"]
+    assert mnist["alpha"] == 0.25
+    assert list(mnist["models"]) == [name for name in CONFIG["datasets"]["mnist"]["models"] if name != "basic-clean"]
 
 
 def test_the_readmes_graph_names_rules_that_exist() -> None:

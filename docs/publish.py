@@ -1,0 +1,289 @@
+"""Copy a finished study into docs/results/NAME/, with what it takes to know how it was made, and say what it found.
+
+`make publish` runs it. It writes the page, tables, figures (SVG), the merged configuration and the times by rule. From
+the tables it writes what was found, between two marks: in docs/results/README.md and, for the run that the README
+shows, there too, with the picture. The tests compare these lines with the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import shutil
+import sys
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results"
+README, PICTURE = ROOT / "README.md", ROOT / "docs" / "images" / "found.png"
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from robustness.claims.verdicts import FAILS, HOLDS, UNDECIDED  # noqa: E402
+from robustness.config.removals import without_removed  # noqa: E402
+from robustness.config.validate import read_yaml  # noqa: E402
+from robustness.errors import UserError  # noqa: E402
+from robustness.figures import images, style  # noqa: E402
+from robustness.storage.tables import Row, read_rows  # noqa: E402
+from robustness.text import counted, listed, number, percent  # noqa: E402
+
+IN_README = "default"
+"""The run whose findings the README shows."""
+SHOWN = ("mnist", "7", "resnet-noisy")
+"""Dataset, class and model of the image in the README's picture."""
+NOISE_CLAIMS = (1, 2, 3, 4, 5)
+"""The claims about noisy training on MNIST, which the noise level may decide."""
+
+CONFIDENCE = 0.9
+
+
+# ---- what was found -------------------------------------------------------------------------------------------------
+
+
+def found(run: Path) -> str:
+    """Return as Markdown what a published run found, from its tables and its configuration."""
+    settings = read_yaml(run / "configuration.yaml")
+    datasets = {name: settings["datasets"][name] for name in settings["study"]}
+    attacked = {name: _attacked(run / name / "tables" / "robustness.csv") for name in datasets}
+    points = [_fooled([row for rows in attacked.values() for row in rows], datasets)]
+    points += [_changes(dataset["title"], attacked[name]) for name, dataset in datasets.items()]
+    for name, dataset in datasets.items():
+        rows = read_rows(run / name / "tables" / "robust_accuracy.csv", text=("model", "norm"))
+        points.append(_withstood(dataset, [row for row in rows if row["norm"] == "linf"]))
+    points.append(_claims(read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))))
+    return "".join(f"- {point}\n" for point in points)
+
+
+def by_claim(run: Path) -> str:
+    """Return a Markdown table: the verdict about a run's weights on each of the paper's sentences."""
+    rows = read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict"))
+    titles = {name: dataset["title"] for name, dataset in read_yaml(run / "configuration.yaml")["datasets"].items()}
+    lines = [["", "the paper's sentence", "about", "these weights"], ["---"] * 4]
+    for row in rows:
+        about = listed(titles.get(name, name) for name in str(row["dataset"]).split(", "))
+        lines.append([str(row["claim"]), " ".join(str(row["sentence"]).split()), about, str(row["weights_verdict"])])
+    return _table(lines)
+
+
+def by_noise(run: Path) -> str:
+    """Return a Markdown table: the verdicts, at each noise level, on the claims that the level may decide."""
+    path = run / "mnist" / "tables" / "sensitivity.csv"
+    rows = [
+        row for row in read_rows(path, text=("parameter", "claim", "weights_verdict")) if row["parameter"] == "sigma"
+    ]
+    levels = sorted({row["value"] for row in rows})
+    verdicts = {(int(row["claim"]), row["value"]): str(row["weights_verdict"]) for row in rows}
+    lines = [["claim", *(f"σ = {level:g}" for level in levels)], ["---"] * (len(levels) + 1)]
+    lines += [[str(claim), *(verdicts[claim, level] for level in levels)] for claim in NOISE_CLAIMS]
+    return _table(lines)
+
+
+def _table(lines: Sequence[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _attacked(path: Path) -> list[Row]:
+    rows = read_rows(path, text=("attack", "model"))
+    return [row for row in rows if row["attack"] == "original" and row["required_confidence"] == CONFIDENCE]
+
+
+def _fooled(rows: Sequence[Row], datasets: Mapping[str, Mapping[str, Any]]) -> str:
+    first = listed(sorted({f"{dataset['attacked_images']:,}" for dataset in datasets.values()}), "or")
+    success, attacked = (sum(int(row[column]) for row in rows) for column in ("success", "attacked"))
+    least = min(rows, key=lambda row: row["success"] / row["attacked"])
+    return (
+        f"**The paper's attack fooled {success:,} of {attacked:,} images**, and at least "
+        f"{percent(least['success'] / least['attacked'])} of each model's images. It attacks those of the first "
+        f"{first} test images that a model classifies correctly."
+    )
+
+
+def _changes(title: str, rows: Sequence[Row]) -> str:
+    least, most = (choose(rows, key=lambda row: row["mean_change"]) for choose in (min, max))
+    return (
+        f"**{title}:** `{least['model']}` needed the smallest mean change per pixel, {_with_interval(least)}, and "
+        f"`{most['model']}` the largest, {_with_interval(most)}, with pixels in [0, 1]."
+    )
+
+
+def _with_interval(row: Row) -> str:
+    value, low, high = (number(row[f"mean_change{end}"]) for end in ("", "_low", "_high"))
+    return f"{value} ({low} to {high})"
+
+
+def _withstood(dataset: Mapping[str, Any], rows: Sequence[Row]) -> str:
+    budgets = sorted({row["budget"] for row in rows})
+    stated = dataset["threat_models"]["linf"]  # as 8/255
+    parts = []
+    for place in (0, -1):
+        at = [row for row in rows if row["budget"] == budgets[place]]
+        most = max(at, key=lambda row: row["robust_accuracy"])
+        ends = " to ".join(percent(most[f"robust_{end}"]) for end in ("low", "high"))
+        share = percent(most["robust_accuracy"])
+        parts.append(f"{share} ({ends}) at L∞ ≤ {stated[place]} (`{most['model']}`)")
+    return (
+        f"**Robust accuracy on {dataset['title']}, of the best model at each budget:** {listed(parts)}, of "
+        f"{counted(rows[0]['images'], 'image')}, under AutoAttack and our attacks."
+    )
+
+
+def _claims(rows: Sequence[Row]) -> str:
+    verdicts = Counter(row["weights_verdict"] for row in rows)
+    counts = listed(f"*{verdict}* for {verdicts[verdict]}" for verdict in (HOLDS, FAILS, UNDECIDED))
+    undecided = sum(row["verdict"] == UNDECIDED for row in rows)
+    return (
+        f"**The paper's claims:** of {len(rows)}, the verdict about these networks is {counts}. About the recipes, "
+        f"which need several seeds, it is *undecided* for {undecided}."
+    )
+
+
+def written(text: str, run: Path) -> str:
+    """Return a page's text with what a run found between the marks that name it; raises `UserError` without them."""
+    for kind, block in (("found", found), ("claims", by_claim), ("noise", by_noise)):
+        start, end = f"<!-- {kind} in {run.name}: written by make publish -->\n", "<!-- end -->\n"
+        if start in text and end in text:
+            before, _, after = text.partition(start)
+            text = before + start + block(run) + end + after.partition(end)[2]
+        elif kind == "found":
+            raise UserError(f"the page lacks the lines {start.strip()} and {end.strip()}: put them back")
+    return text
+
+
+# ---- the page -------------------------------------------------------------------------------------------------------
+
+
+def rounded(svg: str) -> str:
+    """Return a figure whose paths are rounded to a tenth of a point; the other numbers stay.
+
+    A line to where the path already is goes, and so does the letter of a line that follows a line.
+    """
+
+    def path(found: re.Match[str]) -> str:
+        short = re.sub(r"\d+\.\d{2,}", lambda digits: f"{float(digits[0]):.1f}", found[0])
+        return re.sub(r"(\nL [\d. -]+)\1+", r"\1", short).replace(" \nL ", " ")
+
+    return re.sub(r' d="[^"]*"', path, svg)
+
+
+def smaller(page: str) -> str:
+    """Return a page whose figures are `rounded`."""
+
+    def drawn(found: re.Match[str]) -> str:
+        return found[1] + b64encode(rounded(b64decode(found[2]).decode()).encode()).decode()
+
+    return re.sub(r"(data:image/svg\+xml;base64,)([\w+/=]+)", drawn, page)
+
+
+# ---- the picture ----------------------------------------------------------------------------------------------------
+
+
+def picture(results: Path) -> bytes:
+    """Return a PNG: an image, what the attack made of it, and the difference, next to the chart of the mean changes."""
+    from PIL import Image
+
+    dataset, label, model = SHOWN
+    chart = Image.open(results / dataset / "figures" / "mean_change.png").convert("RGB")
+    data = images.read_examples(results / dataset / "attacks" / "original" / "examples.safetensors")
+    with style.theme():
+        figure = style.blank(1.5, style.COLUMN_WIDTH * chart.height / chart.width)
+        _draw(figure.subplots(3, 1), data, data.rows(label)[0], data.models.index(model))
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", dpi=chart.width / style.COLUMN_WIDTH, facecolor="white")
+    left = Image.open(drawn).convert("RGB")
+    both = Image.new("RGB", (left.width + chart.width, max(left.height, chart.height)), "white")
+    both.paste(left, (0, 0))
+    both.paste(chart, (left.width, 0))
+    both.thumbnail((1200, 1200))
+    written = io.BytesIO()
+    both.quantize(128).save(written, format="png", optimize=True)
+    return written.getvalue()
+
+
+def _draw(panels: Sequence[Axes], data: images.Examples, row: int, column: int) -> None:
+    before, after = data.original[row], data.adversarial[row, column]
+    answer = f"{data.label_after[row, column]} ({percent(float(data.confidence_after[row, column]), 3)})"
+    titles = (f"original: {data.label[row]}", f"adversarial: {answer}", "difference")
+    images.picture(panels[0], before)
+    images.picture(panels[1], after)
+    limit = float(abs(after - before).max())
+    panels[2].imshow((after - before)[0], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
+    panels[2].set_xlabel(f"model: {data.models[column]}", fontsize=style.SMALL_SIZE)
+    for axes, title in zip(panels, titles, strict=True):
+        axes.set_title(title, fontsize=style.TEXT_SIZE)
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+
+# ---- the copy -------------------------------------------------------------------------------------------------------
+
+
+def merged(overlays: Sequence[Path]) -> dict[str, Any]:
+    """Return config.yaml with the overlays laid over it, as Snakemake does, without what they remove."""
+    from snakemake.utils import update_config
+
+    settings: dict[str, Any] = read_yaml(ROOT / "config.yaml")
+    for overlay in overlays:
+        update_config(settings, read_yaml(overlay))
+    return without_removed(settings)
+
+
+def copied(results: Path, run: Path, settings: Mapping[str, Any]) -> None:
+    """Copy a study's page, claims, tables, figures and times into the folder `run`, which it replaces.
+
+    Raises `UserError` for a study that is not whole.
+    """
+    folders = [Path(name) / kind for name in settings["study"] for kind in ("tables", "figures")]
+    needed = [*map(Path, ("study.html", "claims.csv", "run_time/run_time.csv")), *folders]
+    if missing := [str(path) for path in needed if not (results / path).exists()]:
+        raise UserError(
+            f"{results} lacks {listed(missing)}: let the run end, then ask Snakemake for {results}/run_time"
+        )
+    shutil.rmtree(run, ignore_errors=True)
+    tables = [path for folder in folders for path in sorted((results / folder).glob("*.csv"))]
+    tables += [path for name in settings["study"] for path in sorted((results / name / "calibration").glob("*.json"))]
+    figures = [path for folder in folders for path in sorted((results / folder).glob("*.svg"))]
+    for path in [results / "claims.csv", results / "run_time" / "run_time.csv", *tables]:
+        to = run / path.relative_to(results)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, to)
+    for path in figures:
+        to = run / path.relative_to(results)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.write_text(rounded(path.read_text(encoding="utf-8")), encoding="utf-8")
+    page = (results / "study.html").read_text(encoding="utf-8")
+    (run / "study.html").write_text(smaller(page), encoding="utf-8")
+    text = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True, width=120)
+    (run / "configuration.yaml").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Copy the files, draw the picture and write the lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="the run's folder in docs/results")
+    parser.add_argument("results", type=Path, help="the folder of a finished study")
+    parser.add_argument("overlays", type=Path, nargs="*", help="the files given with --configfile, in their order")
+    options = parser.parse_args()
+    run = RESULTS / options.name
+    try:
+        copied(options.results, run, merged(options.overlays))
+        pages = [RESULTS / "README.md"]
+        if options.name == IN_README:
+            PICTURE.write_bytes(picture(options.results))
+            pages.append(README)
+        for page in pages:
+            page.write_text(written(page.read_text(encoding="utf-8"), run), encoding="utf-8")
+    except UserError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()
