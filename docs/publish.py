@@ -127,9 +127,12 @@ def _withstood(dataset: Mapping[str, Any], rows: Sequence[Row]) -> str:
     for place in (0, -1):
         at = [row for row in rows if row["budget"] == budgets[place]]
         most = max(at, key=lambda row: row["robust_accuracy"])
+        best = [f"`{row['model']}`" for row in at if row["robust_accuracy"] == most["robust_accuracy"]]
         ends = " to ".join(percent(most[f"robust_{end}"]) for end in ("low", "high"))
         share = percent(most["robust_accuracy"])
-        parts.append(f"{share} ({ends}) at L∞ ≤ {stated[place]} (`{most['model']}`)")
+        parts.append(
+            f"{share} ({ends}) at L∞ ≤ {stated[place]} ({listed(best) if len(best) < len(at) else 'every model'})"
+        )
     return (
         f"**Robust accuracy on {dataset['title']}, of the best model at each budget:** {listed(parts)}, of "
         f"{counted(rows[0]['images'], 'image')}, under AutoAttack and our attacks."
