@@ -40,7 +40,7 @@ $(STAMP): pyproject.toml constraints.txt
 comparators: $(STAMP) ## add the library of scales/comparators.yaml, whose attacks ours are compared with
 	$(BIN)/pip install -q --no-deps adv-lib==0.2.8
 
-first-look: $(STAMP) ## two figures in half a minute, of hardly trained networks: what comes out
+first-look: $(STAMP) ## two figures in about a minute, of hardly trained networks: what comes out
 	$(BIN)/snakemake --cores $(CORES) $(FIRST:%=results/first-look/mnist/figures/%.png) \
 	  --configfile scales/demo.yaml scales/first-look.yaml
 
