@@ -933,7 +933,7 @@ def test_trust_checks_are_written_one_to_a_row_whatever_the_batch_size(
             *("--adversarial", *images[:-1], *measures),
         )
     table = pandas.read_csv(tmp_path / "all.csv").set_index("check")
-    assert len(table) == 14
+    assert len(table) == 15
     right = read_records(study / "basic-clean" / "predictions")[:30].query("label == prediction")
     assert table.loc["as_strong_as_autoattack", "images"] == len(right)
     assert (table[["model", "seed"]] == ["basic-clean", 1]).all(axis=None)
