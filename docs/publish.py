@@ -29,7 +29,7 @@ README, PICTURE = ROOT / "README.md", ROOT / "docs" / "images" / "found.png"
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.claims.verdicts import FAILS, HOLDS, UNDECIDED  # noqa: E402
-from robustness.config.removals import without_removed  # noqa: E402
+from robustness.config.overlays import merged  # noqa: E402
 from robustness.config.validate import read_yaml  # noqa: E402
 from robustness.errors import UserError  # noqa: E402
 from robustness.figures import images, style  # noqa: E402
@@ -149,15 +149,16 @@ def _claims(rows: Sequence[Row]) -> str:
     )
 
 
-def written(text: str, run: Path) -> str:
+def written(page: Path, run: Path) -> str:
     """Return a page's text with what a run found between the marks that name it; raises `UserError` without them."""
+    text = page.read_text(encoding="utf-8")
     for kind, block in (("found", found), ("claims", by_claim), ("noise", by_noise)):
         start, end = f"<!-- {kind} in {run.name}: written by make publish -->\n", "<!-- end -->\n"
         if start in text and end in text:
             before, _, after = text.partition(start)
             text = before + start + block(run) + end + after.partition(end)[2]
         elif kind == "found":
-            raise UserError(f"the page lacks the lines {start.strip()} and {end.strip()}: put them back")
+            raise UserError(f"{page} lacks the lines {start.strip()} and {end.strip()}: put them back")
     return text
 
 
@@ -172,9 +173,12 @@ def rounded(svg: str) -> str:
 
     def path(found: re.Match[str]) -> str:
         short = re.sub(r"\d+\.\d{2,}", lambda digits: f"{float(digits[0]):.1f}", found[0])
-        return re.sub(r"(\nL [\d. -]+)\1+", r"\1", short).replace(" \nL ", " ")
+        short = re.sub(r"(\nL [\d. -]+)\1+", r"\1", short)
+        # Only after M and L: after a curve, numbers without a letter are another curve's.
+        lines = re.compile(r"^[ML] [^A-Z\n]*(?:\nL [^A-Z\n]*)+", re.MULTILINE)
+        return lines.sub(lambda several: several[0].replace(" \nL ", " "), short)
 
-    return re.sub(r' d="[^"]*"', path, svg)
+    return re.sub(r'(?<= d=")[^"]*', path, svg)
 
 
 def smaller(page: str) -> str:
@@ -229,16 +233,6 @@ def _draw(panels: Sequence[Axes], data: images.Examples, row: int, column: int) 
 # ---- the copy -------------------------------------------------------------------------------------------------------
 
 
-def merged(overlays: Sequence[Path]) -> dict[str, Any]:
-    """Return config.yaml with the overlays laid over it, as Snakemake does, without what they remove."""
-    from snakemake.utils import update_config
-
-    settings: dict[str, Any] = read_yaml(ROOT / "config.yaml")
-    for overlay in overlays:
-        update_config(settings, read_yaml(overlay))
-    return without_removed(settings)
-
-
 def copied(results: Path, run: Path, settings: Mapping[str, Any]) -> None:
     """Copy a study's page, claims, tables, figures and times into the folder `run`, which it replaces.
 
@@ -277,13 +271,13 @@ def main() -> None:
     options = parser.parse_args()
     run = RESULTS / options.name
     try:
-        copied(options.results, run, merged(options.overlays))
+        copied(options.results, run, merged(ROOT, map(read_yaml, options.overlays)))
         pages = [RESULTS / "README.md"]
         if options.name == IN_README:
             PICTURE.write_bytes(picture(options.results))
             pages.append(README)
         for page in pages:
-            page.write_text(written(page.read_text(encoding="utf-8"), run), encoding="utf-8")
+            page.write_text(written(page, run), encoding="utf-8")
     except UserError as error:
         sys.exit(str(error))
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from robustness.config.removals import without_removed  # noqa: E402
+from robustness.config.overlays import merged  # noqa: E402
 from robustness.config.validate import check, read_yaml  # noqa: E402
 from robustness.data.account import sentence  # noqa: E402
 from robustness.data.image_folder import class_names, read  # noqa: E402
@@ -47,8 +48,7 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
     """Return the overlay as YAML, for images with `classes` at `path`."""
     count, channels, height, width = images.train_images.shape
     validation = max(1, count // 10)
-    scaled = images.train_images / np.float32(255)
-    mean, deviation = (_listed(of(scaled, axis=(0, 2, 3))) for of in (np.mean, np.std))
+    mean, deviation = map(_listed, _moments(images.train_images))
     gray = channels == 1
     budgets = "0.1, 0.2, 0.3" if gray else "2/255, 4/255, 8/255"
     lines = [
@@ -115,7 +115,15 @@ def _model(network: Network | None, height: int, width: int, mean: str, deviatio
     return [*lines, f"        {normalisation}", f"        weights: {_flow(str(network.weights))}"]
 
 
-def _listed(values: Any) -> str:
+def _moments(images: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
+    """Return mean and standard deviation of each channel (N, C, H, W), with pixels in [0, 1]; copies no floats."""
+    levels = np.arange(256) / 255
+    shares = [np.bincount(channel.ravel(), minlength=256) / channel.size for channel in images.swapaxes(0, 1)]
+    means = [float(share @ levels) for share in shares]
+    return means, [float(share @ (levels - mean) ** 2) ** 0.5 for share, mean in zip(shares, means, strict=True)]
+
+
+def _listed(values: Sequence[float]) -> str:
     return f"[{', '.join(f'{value:.3f}' for value in values)}]"
 
 
@@ -127,11 +135,7 @@ def _flow(value: Any) -> str:
 
 def problems(text: str) -> list[str]:
     """Return what is wrong with the configuration that an overlay makes, one sentence each."""
-    from snakemake.utils import update_config
-
-    settings: dict[str, Any] = read_yaml(ROOT / "config.yaml")
-    update_config(settings, yaml.safe_load(text))
-    return check(without_removed(settings), read_yaml(ROOT / "schemas" / "config.schema.yaml"))
+    return check(merged(ROOT, [yaml.safe_load(text)]), read_yaml(ROOT / "schemas" / "config.schema.yaml"))
 
 
 def main() -> None:

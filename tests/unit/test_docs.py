@@ -16,6 +16,7 @@ import pytest
 import yaml
 from snakemake_rules import rules
 
+from robustness.config import overlays
 from robustness.config.removals import without_removed
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, read_yaml
@@ -185,9 +186,8 @@ def test_the_pages_are_in_the_repository() -> None:
 @pytest.mark.parametrize("page", ["README.md", "docs/results/README.md"])
 def test_the_numbers_that_a_page_says_were_found_are_the_published_tables(page: str) -> None:
     publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
-    text = text_of(ROOT / page)
     for run in sorted(path.parent for path in publish["RESULTS"].glob("*/study.html")):
-        assert publish["written"](text, run) == text, "run make publish"
+        assert publish["written"](ROOT / page, run) == text_of(ROOT / page), "run make publish"
 
 
 def test_the_default_noise_is_the_level_that_was_found_for_it() -> None:
@@ -198,10 +198,18 @@ def test_the_default_noise_is_the_level_that_was_found_for_it() -> None:
     assert said == tuple(f"{found[name]:.2f}" for name in ("sigma", "sigma_low", "sigma_high"))
 
 
-def test_a_page_without_the_marks_is_refused() -> None:
+def test_a_page_without_the_marks_is_refused(tmp_path: Path) -> None:
     publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
-    with pytest.raises(UserError, match="lacks the lines"):
-        publish["written"]("no marks here", publish["RESULTS"] / "default")
+    page = tmp_path / "page.md"
+    page.write_text("no marks here", encoding="utf-8")
+    with pytest.raises(UserError, match=r"page\.md lacks the lines"):
+        publish["written"](page, publish["RESULTS"] / "default")
+
+
+def test_a_published_figure_keeps_its_shapes() -> None:
+    publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
+    drawn = '<path d="M 1.25 2.123456 \nL 3 4 \nL 3 4 \nL 5.67 6 \nQ 7 8 9.99 10 \nL 11 12 \nL 13 14 \nz\n"/>'
+    assert publish["rounded"](drawn) == ('<path d="M 1.2 2.1 3 4 5.7 6 \nQ 7 8 10.0 10 \nL 11 12 13 14 \nz\n"/>')
 
 
 def test_a_study_that_is_not_whole_is_not_published(tmp_path: Path) -> None:
@@ -214,10 +222,9 @@ def test_a_study_that_is_not_whole_is_not_published(tmp_path: Path) -> None:
 
 
 def test_a_published_configuration_is_laid_over_as_snakemake_does(tmp_path: Path) -> None:
-    publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("datasets: { mnist: { alpha: 0.25, models: { basic-clean: null } } }", encoding="utf-8")
-    mnist = publish["merged"]([overlay])["datasets"]["mnist"]
+    mnist = overlays.merged(ROOT, [read_yaml(overlay)])["datasets"]["mnist"]
     assert mnist["alpha"] == 0.25
     assert list(mnist["models"]) == [name for name in CONFIG["datasets"]["mnist"]["models"] if name != "basic-clean"]
 
