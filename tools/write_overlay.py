@@ -56,6 +56,7 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
         f"scale: {{ name: {name}, title: {name} }}",
         f"results: results/{name}",
         f"study: [{name}]",
+        *(["python_path: . # the folder in which the factory's module is looked for first"] if network else []),
         *_training(count - validation),
         "",
         "sources:",
@@ -142,29 +143,32 @@ def main() -> None:
     """Read the images, write the overlay, and say what to type next."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="the study's name: the overlay is NAME.yaml, the results are in results/NAME")
-    parser.add_argument("images", type=Path, help="a folder or archive with train/<class>/ and test/<class>/")
+    parser.add_argument("images", help="a folder or archive with train/<class>/ and test/<class>/")
     parser.add_argument("--factory", help="package.module:function, which returns the network")
     parser.add_argument("--weights", type=Path, help="the network's weights; without them it is trained here")
     options = parser.parse_args()
     to = Path(f"{options.name}.yaml")
     try:
+        if not options.name or not options.images:
+            raise UserError("say which images, and how to call their study: make overlay NAME=pets IMAGES=/data/pets")
         if to.exists():
             raise UserError(f"{to} exists: remove it, or choose another NAME")
         if options.weights and not options.factory:
             raise UserError("WEIGHTS needs FACTORY, the function that returns the network")
         if options.weights and not options.weights.is_file():
             raise UserError(f"WEIGHTS names {options.weights}, which is no file")
-        classes = class_names(options.images)
-        images = read({"path": options.images}, classes)
+        path = Path(options.images)
+        classes = class_names(path)
+        images = read({"path": path}, classes)
         network = Network(options.factory, options.weights) if options.factory else None
-        text = overlay(options.name, options.images, classes, images, network)
+        text = overlay(options.name, path, classes, images, network)
         if found := problems(text):
             raise UserError("\n".join(found))
     except UserError as error:
         sys.exit(str(error))
     to.write_text(text, encoding="utf-8")
     _, channels, height, width = images.train_images.shape
-    print(f"{options.images}: {sentence(images.account)}")
+    print(f"{path}: {sentence(images.account)}")
     print(f"{to}: {counted(len(classes), 'class', 'classes')}, {'gray' if channels == 1 else 'RGB'}, {height}x{width}")
     print(f"Look at it, then run:\n  .venv/bin/snakemake --cores 2 --configfile {shlex.quote(str(to))}")
 

@@ -78,6 +78,8 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
     ("arguments", "says"),
     [
         (("there", "images"), "there.yaml exists: remove it, or choose another NAME"),
+        (("new", ""), "make overlay NAME=pets IMAGES=/data/pets"),
+        (("", "images"), "make overlay NAME=pets IMAGES=/data/pets"),
         (("new", "nowhere"), "nowhere does not exist"),
         (("new", "empty"), "empty holds no images in train/<class>/ and test/<class>/"),
         (("new", "images", "--weights", "w.pt"), "WEIGHTS needs FACTORY"),
