@@ -21,7 +21,7 @@ from robustness.claims.verdicts import table
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_text
-from robustness.storage.grouping import read_grouped
+from robustness.storage.grouping import check_alike, read_grouped
 from robustness.storage.levels import at_level
 from robustness.storage.tables import read_table
 
@@ -41,6 +41,7 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     models = [(dataset["name"], model) for dataset in spec["datasets"] for model in dataset["models"]]
     attacks = dict(spec["attacks"])
+    check_alike([*options.predictions, *options.judged, *options.measures])
     predictions = read_grouped(options.predictions, "dataset", "model", expected=models)
     judging = [model for model in models if model[0] in spec["judged"]]
     judged = read_grouped(options.judged, "dataset", "model", expected=judging)

@@ -36,7 +36,7 @@ from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.runtime.turns import one_at_a_time
 from robustness.storage.columns.attack import AttackRecords
-from robustness.storage.identity import Identity, add_options
+from robustness.storage.identity import Identity, add_options, contents
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_header, write_records
 from robustness.storage.tensors import read_tensors, write_tensors
@@ -113,7 +113,8 @@ def main(options: argparse.Namespace) -> None:
                 store=store,
                 partners=partners,
             )
-        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
+        made_from = contents(weights=options.weights, test=options.test)
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)), made_from)
         columns = _columns(result, spec, image_ids.numpy(), labels)
         write_records(options.records, columns.by_name(), header)
         write_tensors(

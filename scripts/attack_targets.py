@@ -29,7 +29,8 @@ from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.targeted import TargetedRecords
-from robustness.storage.identity import Identity, add_options
+from robustness.storage.grouping import check_made_from
+from robustness.storage.identity import Identity, add_options, contents
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import read_columns, write_records
 from robustness.storage.tensors import read_tensors
@@ -53,6 +54,8 @@ def main(options: argparse.Namespace) -> None:
     title, seed, values, each = settings(options.spec, "title", "seed", "attack", "images_per_class")
     classes = weights.classes(options.weights)
     spec = read_spec(values, classes, title)
+    made_from = contents(weights=options.weights, test=options.test)
+    check_made_from(made_from, options.predictions)
     truth, predictions = read_columns(options.predictions, "label", "prediction")
     chosen = pairs(truth, predictions, classes, each)
     pixels, labels = (array[chosen.images] for array in read_tensors(options.test, "images", "labels"))
@@ -77,7 +80,7 @@ def main(options: argparse.Namespace) -> None:
                 progress=lambda outcomes: progress.advance(len(outcomes)),
                 store=store,
             )
-        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)), made_from)
     columns = _columns(result, spec, chosen, original, labels)
     write_records(options.records, columns.by_name(), header)
     store.remove()

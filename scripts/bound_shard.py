@@ -24,7 +24,7 @@ from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.bounded import BoundRecords
-from robustness.storage.identity import Identity, add_options
+from robustness.storage.identity import Identity, add_options, contents
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
 from robustness.storage.records import write_records
 from robustness.storage.tensors import read_tensors
@@ -72,7 +72,8 @@ def main(options: argparse.Namespace) -> None:
                 )
                 for norm, of_norm in budgets.items()
             }
-        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)))
+        made_from = contents(weights=options.weights, test=options.test)
+        header = Identity.of(options).header(stamp(options.spec, devices.describe(device)), made_from)
     columns = _columns(found, budgets, np.arange(options.start, options.stop), labels)
     write_records(options.records, columns.by_name(), header)
     steps.remove()

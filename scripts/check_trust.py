@@ -20,7 +20,8 @@ from robustness.models.frozen import frozen
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.atomic import write_text
-from robustness.storage.grouping import check_rows, grouped, one_for_each
+from robustness.storage.grouping import check_made_from, check_rows, grouped, one_for_each
+from robustness.storage.identity import contents
 from robustness.storage.records import read_arrays
 from robustness.storage.tensors import read_tensors
 from robustness.trust import checks as trust_checks
@@ -55,6 +56,8 @@ def main(options: argparse.Namespace) -> None:
         check_rows(measures_of[key], *paths)
     measures: dict[str, Records] = {name: read_arrays(measures_of[model, seed, name]) for name in measured}
     adversarial = [path for paths in images_of.values() for path in paths]
+    inputs = contents(weights=options.weights, test=options.test)
+    check_made_from(inputs, *options.bounds, *measures_of.values())
     with devices.leased(options.threads) as device:
         network = weights.load(options.weights)
         spec = read_spec(entry, weights.classes(options.weights), title)

@@ -21,7 +21,7 @@ from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.attack import AttackRecords
-from robustness.storage.identity import Identity, add_options
+from robustness.storage.identity import Identity, add_options, contents
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 from robustness.storage.tensors import read_tensors, write_tensors
@@ -67,7 +67,8 @@ def main(options: argparse.Namespace) -> None:
                 title=spec["title"],
                 progress=show,
             )
-        header = Identity.of(options).header(stamp(spec, devices.describe(device)))
+        made_from = contents(weights=options.weights, test=options.test)
+        header = Identity.of(options).header(stamp(spec, devices.describe(device)), made_from)
     columns = AttackRecords(
         image=image_ids,
         label=labels,

@@ -17,7 +17,7 @@ from robustness.models import placement, weights
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.predictions import Predictions
-from robustness.storage.identity import Identity, add_options
+from robustness.storage.identity import Identity, add_options, contents
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 from robustness.storage.tensors import read_tensors
@@ -46,13 +46,14 @@ def main(options: argparse.Namespace) -> None:
             check_finite(logits)
         confidence, prediction = logits.softmax(1).max(1)
         provenance = stamp(options.spec, devices.describe(device))
+    header = Identity.of(options).header(provenance, contents(weights=options.weights, test=options.test))
     columns = Predictions(
         image=np.arange(len(labels)),
         label=labels,
         prediction=prediction.numpy(),
         confidence=confidence.numpy(),
     )
-    write_records(options.predictions, columns.by_name(), Identity.of(options).header(provenance))
+    write_records(options.predictions, columns.by_name(), header)
 
 
 if __name__ == "__main__":

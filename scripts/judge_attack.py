@@ -20,7 +20,7 @@ from robustness.compute import devices
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.judged import JudgedRecords
-from robustness.storage.grouping import identity_of, one_for_each
+from robustness.storage.grouping import identity_of, made_from, one_for_each
 from robustness.storage.provenance import stamp
 from robustness.storage.records import write_records
 
@@ -66,7 +66,7 @@ def main(options: argparse.Namespace) -> None:
                 )
         provenance = stamp(options.spec, devices.describe(device))
     columns = JudgedRecords(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    write_records(options.judged, columns.by_name(), identity.header(provenance))
+    write_records(options.judged, columns.by_name(), identity.header(provenance, made_from(options.measures)))
 
 
 if __name__ == "__main__":

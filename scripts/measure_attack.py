@@ -17,7 +17,8 @@ from robustness.data.pixels import from_bytes
 from robustness.runtime.cli import parser, run
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.measures import MeasuredRecords
-from robustness.storage.grouping import check_rows, common_identity
+from robustness.storage.grouping import check_made_from, check_rows, common_identity, made_from
+from robustness.storage.identity import contents
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records, write_records
 from robustness.storage.tensors import read_tensors
@@ -33,7 +34,9 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    identity = common_identity(options.records)
+    identity = common_identity([*options.records, *options.adversarial])
+    inputs = made_from(options.records[0])
+    check_made_from(inputs | contents(test=options.test), options.records[0])
     records = read_records(*options.records)
     shards = []
     with Progress(f"measures of {'/'.join(options.measures.parts[-4:-1])}", len(records), "images") as progress:
@@ -44,7 +47,7 @@ def main(options: argparse.Namespace) -> None:
     found: dict[str, Any] = {name: records[name].to_numpy() for name in records.columns}
     found |= {name: np.concatenate([shard[name] for shard in shards]) for name in shards[0]}
     columns = MeasuredRecords(**found)
-    write_records(options.measures, columns.by_name(), identity.header(stamp(options.spec)))
+    write_records(options.measures, columns.by_name(), identity.header(stamp(options.spec), inputs))
 
 
 def _measured(test: Path, shard: Path, threshold: float) -> dict[str, NDArray[Any]]:

@@ -17,7 +17,8 @@ from robustness.analysis.examples import median_example
 from robustness.data.pixels import from_bytes
 from robustness.errors import UserError
 from robustness.runtime.cli import parser, run
-from robustness.storage.grouping import common_identity, grouped, one_for_each
+from robustness.storage.grouping import check_made_from, common_identity, grouped, one_for_each
+from robustness.storage.identity import contents
 from robustness.storage.levels import at_level, is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_records
@@ -38,6 +39,7 @@ def main(options: argparse.Namespace) -> None:
     confidence = spec["required_confidence"]
     measures = one_for_each(options.measures, "model", expected=spec["models"])
     shards = grouped(options.adversarial, "model", expected=spec["models"], shards=True)
+    check_made_from(contents(test=options.test), *options.adversarial)
     identities = [common_identity([measures[model], *shards[model]]) for model in spec["models"]]
     records = [at_level(read_records(path), confidence) for path in measures.values()]
     images = [_example(records, spec, name) for name in spec["example_classes"]]

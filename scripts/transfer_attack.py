@@ -24,7 +24,8 @@ from robustness.outcome import Outcome
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.transferred import TransferredRecords
-from robustness.storage.grouping import common_identity, grouped, identity_of, one_for_each
+from robustness.storage.grouping import check_made_from, common_identity, grouped, identity_of, one_for_each
+from robustness.storage.identity import contents
 from robustness.storage.levels import is_level
 from robustness.storage.provenance import stamp
 from robustness.storage.records import read_columns, write_records
@@ -53,6 +54,8 @@ def main(options: argparse.Namespace) -> None:
     fooled = cross_model.fooled_images(options.test, own[identity], options.adversarial, confidence)
     sizes = _sizes(measures, confidence)
     weights = one_for_each(options.weights, "model", expected=models)
+    inputs = contents(weights=weights[source], test=options.test)
+    check_made_from(inputs, *options.adversarial)
     direction = fooled.adversarial - fooled.original
     changed = {norm: rescaled(fooled.original, direction, sizes[norm], norm) for norm in NORMS}
     noise = {norm: cross_model.noise_like(fooled.original, sizes[norm], fooled.image, norm, seed) for norm in NORMS}
@@ -86,7 +89,7 @@ def main(options: argparse.Namespace) -> None:
         for target in models
     ]
     columns = TransferredRecords(**{name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
-    write_records(options.transferred, columns.by_name(), identity.header(provenance))
+    write_records(options.transferred, columns.by_name(), identity.header(provenance, inputs))
 
 
 def _sizes(measures: dict[str, list[Path]], confidence: float) -> dict[str, float]:

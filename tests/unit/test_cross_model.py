@@ -14,7 +14,7 @@ from robustness.analysis.measures import norms
 from robustness.errors import UserError
 from robustness.models import architectures, weights
 from robustness.models.image_shape import ImageShape
-from robustness.storage.identity import Identity
+from robustness.storage.identity import Identity, contents
 from robustness.storage.records import write_records
 from robustness.storage.tensors import write_tensors
 
@@ -76,7 +76,7 @@ def test_only_images_that_were_fooled_at_the_required_confidence_are_judged(tmp_
         "label": np.array([7, 7, 1, 1] * 2),
         "label_after": np.array([2, 3, 4, 5] * 2),
     }
-    header = Identity("made", "basic", "original", 0).header({})
+    header = Identity("made", "basic", "original", 0).header({}, contents(test=tmp_path / "test"))
     write_records(tmp_path / "measures", columns, header)
     for start in (2, 4):
         rows = slice(2 * start - 4, 2 * start)

@@ -11,13 +11,15 @@ import pytest
 from robustness.errors import UserError
 from robustness.storage.atomic import write_json
 from robustness.storage.grouping import (
+    check_alike,
+    check_made_from,
     check_rows,
     common_identity,
     grouped,
     identity_of,
     one_for_each,
 )
-from robustness.storage.identity import Identity
+from robustness.storage.identity import Identity, contents
 from robustness.storage.records import write_records
 from robustness.storage.tensors import write_tensors
 
@@ -27,6 +29,11 @@ MODELS = ["basic-clean", "resnet-noisy-sigma=0.25"]
 def measures(folder: Path, model: str, seed: int, attack: str = "original", dataset: str = "mnist") -> Path:
     path = folder / f"{dataset}-{attack}-{model}-{seed}.parquet".replace("/", "-")
     write_records(path, {"image": [0, 1]}, Identity(dataset, model, attack, seed).header({"format": 2}))
+    return path
+
+
+def made(path: Path, identity: Identity, **inputs: Path) -> Path:
+    write_records(path, {"image": [0, 1]}, identity.header({}, contents(**inputs)))
     return path
 
 
@@ -172,3 +179,60 @@ def test_files_have_one_identity_or_the_first_other_one_is_named(tmp_path: Path)
     assert common_identity(ours) == Identity("mnist", MODELS[0], "original", 0)
     with pytest.raises(UserError, match=r"sigma=0.25-4.parquet holds .* give files of only one of them"):
         common_identity([*ours, shard(tmp_path, MODELS[1], 4)[0]])
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, Path]:
+    """Weights and test images, and others of each."""
+    paths = {name: tmp_path / name for name in ("weights", "weights_now", "test", "test_now")}
+    for number, path in enumerate(paths.values()):
+        write_tensors(path, {"values": np.full(3, number)}, Identity("mnist").header({}))
+    return paths
+
+
+def test_a_content_is_known_by_its_values_not_by_where_and_when_they_were_written(
+    tmp_path: Path, inputs: dict[str, Path]
+) -> None:
+    write_tensors(tmp_path / "again", {"values": np.zeros(3, np.int64)}, {"provenance": {"device": "a GPU"}})
+    assert contents(weights=tmp_path / "again") == contents(weights=inputs["weights"])
+    assert contents(weights=inputs["weights_now"]) != contents(weights=inputs["weights"])
+
+
+def test_a_file_made_from_what_is_no_longer_there_is_named(tmp_path: Path, inputs: dict[str, Path]) -> None:
+    weights, test = inputs["weights"], inputs["test"]
+    path = made(tmp_path / "records", Identity("mnist", "a", "original", 0), weights=weights, test=test)
+    check_made_from(contents(weights=weights, test=test), path)
+    check_made_from(contents(test=test), path)
+    with pytest.raises(UserError, match="records was made from other weights than those that are there now: delete it"):
+        check_made_from(contents(weights=inputs["weights_now"], test=test), path)
+    with pytest.raises(UserError, match="records was made from other test images than those that are there now"):
+        check_made_from(contents(test=inputs["test_now"]), path)
+    silent = measures(tmp_path, "a", 0)
+    with pytest.raises(UserError, match=r"0\.parquet does not say which weights and test images it was made from"):
+        check_made_from(contents(test=test), silent)
+
+
+def test_files_of_a_network_made_from_two_trainings_of_it_are_named(tmp_path: Path, inputs: dict[str, Path]) -> None:
+    of_network = {"weights": inputs["weights"], "test": inputs["test"]}
+    first = made(tmp_path / "first", Identity("mnist", "a", "original", 0), **of_network)
+    strong = made(tmp_path / "strong", Identity("mnist", "a", "strong", 0), **of_network)
+    other_seed = made(
+        tmp_path / "seed 1", Identity("mnist", "a", "original", 1), **{**of_network, "weights": inputs["weights_now"]}
+    )
+    check_alike([first, strong, other_seed, inputs["weights"]])
+    older = made(
+        tmp_path / "older", Identity("mnist", "a", "strong", 0), **{**of_network, "weights": inputs["weights_now"]}
+    )
+    sentence = (
+        "first and .*older were made from different weights of dataset mnist, model a, seed 0: delete both and run the "
+        "workflow again"
+    )
+    with pytest.raises(UserError, match=sentence):
+        check_alike([first, older])
+    with pytest.raises(UserError, match=sentence):
+        grouped([first, older], "attack", expected=["original", "strong"])
+    again = made(tmp_path / "again", Identity("mnist", "a", "original", 0), test=inputs["test_now"])
+    with pytest.raises(UserError, match=r"first and .*again were made from different test images of dataset mnist"):
+        common_identity([first, again])
+    with pytest.raises(UserError, match="different test images of dataset mnist"):
+        check_alike([made(tmp_path / "b", Identity("mnist", "b", "original", 1), test=inputs["test"]), again])

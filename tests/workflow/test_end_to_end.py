@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from PIL import Image
 from running import DIGITS, TINY, Copy, changed, counts
+
+from robustness.storage.grouping import identity_of, made_from
+from robustness.storage.identity import contents
 
 MODELS = ["small-clean", "resnet-noisy"]
 LEVELS = [0.0, 0.5]
@@ -97,6 +101,19 @@ def test_the_table_of_models_counts_parameters(finished: Copy) -> None:
     models = table(finished, "models").set_index("model")
     assert models.loc["small-clean", "parameters"] == 784 * 8 + 8 + 8 * 10 + 10
     assert models.loc["resnet-noisy", "skip_connections"] == 4
+
+
+def test_every_result_says_which_weights_and_test_images_it_was_made_from(finished: Copy) -> None:
+    folder = finished.path(DIGITS)
+    checked = Counter()
+    for path in [*folder.rglob("*.parquet"), *folder.glob("attacks/**/*.safetensors")]:
+        network = identity_of(path)
+        if network.model is None:  # the examples are of all
+            continue
+        weights = folder / f"models/{network.model}/seed{network.seed}/weights.safetensors"
+        assert made_from(path) == contents(weights=weights, test=folder / "data/test.safetensors"), path
+        checked[path.relative_to(folder).parts[0]] += 1
+    assert {"attacks", "models", "targeted"} <= checked.keys()
 
 
 def test_every_attacked_image_is_accounted_for(finished: Copy) -> None:

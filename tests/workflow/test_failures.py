@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 from data_server import DataServer, serving
 from made_data import idx_files, image_tree, sha256, write_tree
 from running import DIGITS, Answer, Copy, counts
+from safetensors.numpy import load_file
+
+from robustness.storage.tensors import read_metadata, write_tensors
 
 PREPARED = f"{DIGITS}/data/test.safetensors"
 ACCURACY = f"{DIGITS}/tables/accuracy.csv"
@@ -280,6 +284,22 @@ def test_a_file_cut_short_by_a_crash_is_named_and_made_again(undisturbed: tuple[
     weights.unlink()
     copy.run(ACCURACY, overlay=LONGER).succeeded()
     same_as(undisturbed[1], copy)
+
+
+def test_weights_put_back_from_an_older_run_are_not_joined_with_results_of_todays(
+    finished: Copy, tmp_path: Path
+) -> None:
+    copy = finished.duplicate(tmp_path / "workflow")
+    trust, weights = f"{DIGITS}/trust/resnet-noisy/seed0.csv", copy.path(f"{MODEL}/weights.safetensors")
+    older, before = load_file(weights), weights.stat()
+    kernel = next(name for name, array in older.items() if array.ndim > 1)
+    write_tensors(weights, {**older, kernel: older[kernel] * np.float32(1.01)}, read_metadata(weights))
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
+    copy.path(trust).unlink()
+    failed_with(
+        copy.run(trust),
+        "was made from other weights than those that are there now: delete it and run the workflow again",
+    )
 
 
 def test_files_dated_in_the_future_repeat_nothing(undisturbed: tuple[Copy, Copy], tmp_path: Path) -> None:

@@ -23,7 +23,8 @@ from robustness.models.frozen import frozen
 from robustness.models.placement import memory_format
 from robustness.models.weights import load
 from robustness.outcome import Outcome
-from robustness.storage.grouping import check_rows
+from robustness.storage.grouping import check_made_from, check_rows
+from robustness.storage.identity import contents
 from robustness.storage.levels import is_level
 from robustness.storage.records import read_columns
 from robustness.storage.tensors import read_tensors
@@ -51,6 +52,7 @@ def fooled_images(test: Path, measures: Path, adversarial: Sequence[Path], confi
 
     Raises `UserError` where the files do not belong together.
     """
+    check_made_from(contents(test=test), measures)
     check_rows(measures, *adversarial)
     names = ("required_confidence", "ended", "image", "label", "label_after")
     level, ended, *columns = read_columns(measures, *names)

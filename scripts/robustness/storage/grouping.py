@@ -6,8 +6,8 @@ the image numbers of shards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from robustness.errors import UserError
 from robustness.storage.atomic import read_json
-from robustness.storage.identity import Identity
+from robustness.storage.identity import MADE_FROM, Identity
 from robustness.storage.records import read_columns, read_header, read_records
 from robustness.storage.tensors import read_metadata, read_tensors
 from robustness.text import listed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas
 
 _AGAIN = "delete it and run the workflow again"
+_INPUTS = {"weights": "weights", "test": "test images"}
 
 
 def identity_of(path: Path) -> Identity:
@@ -31,23 +32,60 @@ def identity_of(path: Path) -> Identity:
 
     Raises `UserError` when the file is missing or damaged, or does not say.
     """
-    if path.suffix == ".json":
-        header = read_json(path)
-    else:
-        header = read_header(path) if _is_parquet(path) else read_metadata(path)
-    try:
-        return Identity(**header["identity"])
-    except (KeyError, TypeError):
-        raise UserError(f"{path} does not say which dataset and model it belongs to: {_AGAIN}") from None
+    return _identity(path, _header(path))
 
 
 def common_identity(paths: Sequence[Path]) -> Identity:
-    """Return the identity that all files share; raises `UserError` naming the first file with another one."""
+    """Return the identity that all files share.
+
+    Raises `UserError` naming the first file with another one, or the first that was made from other inputs.
+    """
     first = identity_of(paths[0])
     for path in paths[1:]:
         if (found := identity_of(path)) != first:
             raise UserError(f"{path} holds {found}, but {paths[0]} holds {first}: give files of only one of them")
+    check_alike(paths)
     return first
+
+
+def made_from(path: Path) -> dict[str, str]:
+    """Read from a file's header the digests of the inputs that it was made from, by their names.
+
+    Raises `UserError` when the file is missing or damaged, or does not say.
+    """
+    found: dict[str, str] = _header(path).get(MADE_FROM, {})
+    if not found:
+        raise UserError(f"{path} does not say which weights and test images it was made from: {_AGAIN}")
+    return found
+
+
+def check_made_from(expected: Mapping[str, str], *paths: Path) -> None:
+    """Check that files were made from inputs with the `expected` contents; raise `UserError` naming a file if not."""
+    for path in paths:
+        found = made_from(path)
+        for name, digest in expected.items():
+            if found.get(name) != digest:
+                raise UserError(f"{path} was made from other {_INPUTS[name]} than those that are there now: {_AGAIN}")
+
+
+def check_alike(paths: Iterable[Path]) -> None:
+    """Check that the files of a dataset were made from the same test images, and those of a network from one network.
+
+    Files that are made from neither (weights, examples) are passed over. Raises `UserError` naming two files that were
+    made from different ones.
+    """
+    first: dict[tuple[str, Identity], tuple[str, Path]] = {}
+    for path in paths:
+        header = _header(path)
+        identity = _identity(path, header)
+        owners = {"test": Identity(identity.dataset), "weights": replace(identity, attack=None)}
+        for name, digest in header.get(MADE_FROM, {}).items():
+            other, before = first.setdefault((name, owners[name]), (digest, path))
+            if other != digest:
+                raise UserError(
+                    f"{before} and {path} were made from different {_INPUTS[name]} of {owners[name]}: delete both and "
+                    "run the workflow again"
+                )
 
 
 def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards: bool = False) -> dict[Any, list[Path]]:
@@ -58,7 +96,8 @@ def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards:
     Each key has a file for the same values of these fields, each once, in the order in which `paths` first has them, so
     that the files of two keys at the same place belong together.
 
-    Raises `UserError` naming a file that is given twice or not expected, or a key and what it lacks.
+    Raises `UserError` naming a file that is given twice or not expected, or a key and what it lacks, and what
+    `check_alike` raises.
     """
     wanted = list(expected)
     found: dict[Any, dict[str, Path]] = {_plain(key): {} for key in wanted}
@@ -77,6 +116,7 @@ def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards:
             raise UserError(f"{path} holds {identity}, as {found[key][other]} does: give each file once")
         found[key][other] = path
         order[other] = None
+    check_alike(paths)
     for key, files in found.items():
         lacking = [other for other in order if other not in files]
         if lacking or not files:
@@ -112,6 +152,20 @@ def check_rows(records: Path, *images: Path) -> None:
                 f"{records} and {listed([str(path) for path in images])} hold other images, or these in another order: "
                 "delete them and run the workflow again"
             )
+
+
+def _identity(path: Path, header: Mapping[str, Any]) -> Identity:
+    try:
+        return Identity(**header["identity"])
+    except (KeyError, TypeError):
+        raise UserError(f"{path} does not say which dataset and model it belongs to: {_AGAIN}") from None
+
+
+def _header(path: Path) -> dict[str, Any]:
+    if path.suffix == ".json":
+        header: dict[str, Any] = read_json(path)
+        return header
+    return read_header(path) if _is_parquet(path) else read_metadata(path)
 
 
 def _plain(key: Any) -> Any:

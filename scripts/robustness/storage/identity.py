@@ -1,5 +1,8 @@
 """Defines the identity of a file of results: the dataset, model, attack and seed that its header names.
 
+Beside it a header may say which weights and test images the file was made from, by digests of their content: a file of
+an older run, or one that was restored from a backup by itself, has the right identity and does not belong.
+
 For programs that write files. `storage.grouping` is for programs that read them, so that a change there trains no model
 again.
 """
@@ -9,7 +12,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any
+
+from robustness.storage.tensors import content_digest
+
+MADE_FROM = "made_from"
+"""In a header: the digest of the content of each input, by its name (`weights`, `test`)."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +36,18 @@ class Identity:
         given: dict[str, Any] = {field.name: getattr(options, field.name, None) for field in fields(cls)}
         return cls(**given)
 
-    def header(self, provenance: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the header of a file: its identity, and where it came from."""
-        return {"identity": asdict(self), "provenance": provenance}
+    def header(self, provenance: Mapping[str, Any], made_from: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Return the header of a file: identity, provenance, and the `contents` of the inputs that it was made from."""
+        header = {"identity": asdict(self), "provenance": provenance}
+        return header | {MADE_FROM: dict(made_from)} if made_from else header
 
     def __str__(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in asdict(self).items() if value is not None)
+
+
+def contents(**inputs: Path) -> dict[str, str]:
+    """Return the digest of the content of each safetensors file."""
+    return {name: content_digest(path) for name, path in inputs.items()}
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from robustness.analysis.believability import believability
-from robustness.storage.grouping import read_grouped
+from robustness.storage.grouping import check_alike, read_grouped
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +21,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 def tabulate(options: argparse.Namespace) -> str:
     """Read the files and return the table as CSV."""
     models = options.spec["models"]
+    check_alike([*options.judged, *options.measures])
     judged, measures = (read_grouped(paths, "model", expected=models) for paths in (options.judged, options.measures))
     table = believability(judged, measures, options.spec["required_confidence"])
     return table.to_csv(index=False, float_format="%.6g")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas
 
 from robustness.analysis.robust_accuracy import robust_accuracy
-from robustness.storage.grouping import grouped, identity_of, read_grouped
+from robustness.storage.grouping import check_alike, grouped, identity_of, read_grouped
 from robustness.storage.records import read_records
 
 
@@ -28,6 +28,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 def tabulate(options: argparse.Namespace) -> str:
     """Read the files and return the table as CSV."""
     spec = options.spec
+    check_alike([*options.bounds, *options.measures])
     seeds = list(dict.fromkeys(identity_of(path).seed for path in options.bounds))
     networks = list(product(spec["models"], seeds))
     shards = grouped(options.bounds, "model", "seed", expected=networks, shards=True)

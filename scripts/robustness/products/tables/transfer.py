@@ -11,7 +11,7 @@ from pathlib import Path
 
 from robustness.analysis.transfer import transfer
 from robustness.outcome import CENSORED
-from robustness.storage.grouping import read_grouped
+from robustness.storage.grouping import check_alike, read_grouped
 from robustness.storage.levels import at_level
 
 
@@ -24,6 +24,7 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 def tabulate(options: argparse.Namespace) -> str:
     """Read the files and return the table as CSV."""
     models, confidence = options.spec["models"], options.spec["required_confidence"]
+    check_alike([*options.measures, *options.transferred])
     measures = read_grouped(options.measures, "model", expected=models)
     censored = {
         model: sum(int(at_level(table, confidence)["ended"].isin(CENSORED).sum()) for table in tables)
