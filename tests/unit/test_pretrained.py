@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from flipped_bits import flips
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
@@ -260,6 +261,33 @@ def test_a_torchscript_archive_is_named_with_the_line_that_saves_its_weights(tmp
         UserError, match=r"is a TorchScript archive: .*torch\.save\(torch\.jit\.load\('.*w\.pt'\)\.state"
     ):
         load_into(network(), tmp_path / "w.pt")
+
+
+def test_a_file_with_any_flipped_bit_is_refused_or_gives_what_was_saved(tmp_path: Path) -> None:
+    source = network(width=40)
+    path = given(tmp_path / "w.pt", source.state_dict())
+    refused: list[str] = []
+    for bit in flips(path):
+        target = network(width=40)
+        try:
+            load_into(target, path)
+        except UserError as error:
+            refused.append(str(error))
+        else:
+            found = target.state_dict()
+            assert all(torch.equal(found[name], tensor) for name, tensor in source.state_dict().items()), bit
+    assert len(refused) > 150
+    assert all(str(path) in sentence for sentence in refused)
+
+
+def test_a_file_saved_without_checksums_is_refused_with_the_way_to_save_it(tmp_path: Path) -> None:
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = given(tmp_path / "w.pt", network().state_dict())
+    finally:
+        torch.serialization.set_crc32_options(True)
+    with pytest.raises(UserError, match=r"is not as it was written: .*set_crc32_options\), save it again with them"):
+        load_into(network(), path)
 
 
 def test_a_missing_file_is_named_with_its_key(tmp_path: Path) -> None:

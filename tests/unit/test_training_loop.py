@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from flipped_bits import flips
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -329,6 +330,21 @@ def test_a_truncated_checkpoint_is_not_fatal(tmp_path: Path, caplog: pytest.LogC
     with caplog.at_level(logging.WARNING):
         assert len(trained(model_of(), checkpoint)) == 4
     assert f"{checkpoint} cannot be read" in caplog.text
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_not_used_or_is_as_it_was_saved(tmp_path: Path) -> None:
+    source, path = model_of(), tmp_path / "checkpoint"
+    history = trained(source, path)
+    unused = 0
+    for bit in flips(path):
+        model = model_of(seed=5)
+        found, _begun = checkpoint.resume(model, loop.optimiser_of(model, RECIPE), path, "key")
+        if found:
+            assert timeless(found) == timeless(history), bit
+            assert equal(model, source), bit
+        else:
+            unused += 1
+    assert unused > 150
 
 
 @pytest.mark.parametrize("content", [b"\0" * 500, b"no checkpoint", b"PK\3\4 nor this"])

@@ -11,11 +11,13 @@ import pickle
 import re
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
 
 from robustness.errors import UserError
+from robustness.storage.digests import damaged_member
 
 _BEGINNING = 512
 """Bytes that say what a file is."""
@@ -73,6 +75,11 @@ def _safetensors(path: Path) -> Any:
 
 def _of_torch(path: Path) -> Any:
     try:
+        if is_zipfile(path) and (member := damaged_member(path)) is not None:
+            raise ValueError(
+                f"{member} is not as it was written: download or copy the file again, or, if it was saved without "
+                "checksums (torch.serialization.set_crc32_options), save it again with them"
+            )
         # Opened here, since torch.load goes by the name of a file.
         with path.open("rb") as file, torch.serialization.safe_globals(_plain_values()):
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -90,7 +97,7 @@ def _of_torch(path: Path) -> Any:
                 f"{path} is a TorchScript archive: save its weights, with "
                 f"torch.save(torch.jit.load('{path}').state_dict(), …)"
             ) from None
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:300]
         raise UserError(f"{path} cannot be read as a file of PyTorch ({reason})") from None
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,19 @@ def digest(*parts: bytes | memoryview) -> str:
 def digest_of_json(value: Any) -> str:
     """Return a digest of what JSON can hold, whatever the order of its keys."""
     return digest(json.dumps(value, sort_keys=True).encode())
+
+
+def damaged_member(archive: Path) -> str | None:
+    """Return the first member of a file of `torch.save` that is not as it was written, or None.
+
+    Such a file is a zip with a checksum for each member, which `torch.load` ignores: of flipped bits, most would only
+    change a number. Raises `ValueError` where the file is no zip that can be read.
+    """
+    try:
+        with zipfile.ZipFile(archive) as members:
+            return members.testzip()
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(str(error)) from None
 
 
 def is_damaged(path: Path, why: Any) -> UserError:

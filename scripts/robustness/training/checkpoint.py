@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from robustness.storage.atomic import replacing
+from robustness.storage.digests import damaged_member
 
 _LOG = logging.getLogger(__name__)
 
@@ -96,6 +97,8 @@ def resume(
     if not checkpoint.exists():
         return [], None
     try:
+        if (member := damaged_member(checkpoint)) is not None:
+            raise ValueError(f"{member} changed after it was written")
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         _LOG.warning("%s cannot be read (%s): training starts afresh", checkpoint, error)
