@@ -8,11 +8,14 @@ from robustness.runtime import brief
 from robustness.runtime.forkserver import ForkServer, is_wanted, modules_for
 from robustness.runtime.terminal import Bars
 from robustness.workflow import hooks
+from robustness.workflow.failures import Failures
 from snakemake.logging import logger
 
 STARTED = time.time()
 BARS = Bars(sys.stderr)
 SERVER = ForkServer()
+FAILURES = Failures(lambda: workflow.scheduler.running, STARTED)
+logger.addFilter(FAILURES)
 logger.addFilter(hooks.advice(STUDY, lambda: [rule.name for rule in workflow.rules if not rule.has_wildcards()]))
 
 
@@ -45,4 +48,5 @@ onsuccess:
 onerror:
     BARS.stop()
     SERVER.stop()
-    say_at_the_end(hooks.failure(hooks.as_jobs(workflow.scheduler.failed), STARTED))
+    failed = hooks.as_jobs(workflow.scheduler.failed)
+    say_at_the_end(hooks.failure(failed, STARTED, FAILURES.ends, not workflow.local_exec))

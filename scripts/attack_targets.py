@@ -29,10 +29,9 @@ from robustness.runtime import preemption
 from robustness.runtime.cli import parser, run, settings
 from robustness.runtime.progress import Progress
 from robustness.storage.columns.targeted import TargetedRecords
-from robustness.storage.grouping import check_made_from
-from robustness.storage.identity import Identity, add_options, contents
+from robustness.storage.identity import Identity, add_options, check_inputs, contents
 from robustness.storage.provenance import code_digest, digest_of, file_digest, stamp
-from robustness.storage.records import read_columns, write_records
+from robustness.storage.records import read_columns, read_header, write_records
 from robustness.storage.tensors import read_tensors
 
 
@@ -55,7 +54,7 @@ def main(options: argparse.Namespace) -> None:
     classes = weights.classes(options.weights)
     spec = read_spec(values, classes, title)
     made_from = contents(weights=options.weights, test=options.test)
-    check_made_from(made_from, options.predictions)
+    check_inputs(options.predictions, read_header(options.predictions), made_from)
     truth, predictions = read_columns(options.predictions, "label", "prediction")
     chosen = pairs(truth, predictions, classes, each)
     pixels, labels = (array[chosen.images] for array in read_tensors(options.test, "images", "labels"))

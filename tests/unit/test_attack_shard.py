@@ -20,6 +20,7 @@ from robustness.models import weights
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
 from robustness.runtime.forkserver import FEW, ForkServer, modules_for
+from robustness.runtime.job_ends import SENTENCE_STATUS
 from robustness.storage.tensors import write_tensors
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +106,7 @@ class Shard:
 
     def error(self, **options: Any) -> str:
         done = self.ended("wrong", **options)
-        assert done.returncode == 1
+        assert done.returncode == SENTENCE_STATUS
         assert not (self.folder / "wrong.parquet").exists()
         assert "Traceback" not in done.stderr
         return done.stderr

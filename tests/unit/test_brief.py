@@ -81,8 +81,9 @@ def test_a_sentence_that_is_an_error_is_printed_whole(printed: Printed) -> None:
     assert "e" * 3000 in printed.terminal
 
 
-def test_the_command_of_a_job_that_failed_is_cut_in_an_error_too(printed: Printed) -> None:
-    words = f"ERROR: too large\nCommand '{'x' * 900}' returned non-zero exit status 1."
+@pytest.mark.parametrize("end", ["returned non-zero exit status 1.", "died with <Signals.SIGKILL: 9>."])
+def test_the_command_of_a_job_that_failed_is_cut_in_an_error_too(printed: Printed, end: str) -> None:
+    words = f"ERROR: too large\nCommand '{'x' * 900}' {end}"
     printed.logger.handle(printed.logger.makeRecord("x", logging.ERROR, "x", 1, words, (), None))
     assert max(map(len, printed.terminal.splitlines())) == LONGEST_LINE
     assert "ERROR: too large" in printed.terminal

@@ -12,6 +12,7 @@ import pytest
 from robustness.errors import UserError
 from robustness.runtime import cli
 from robustness.runtime.cli import settings
+from robustness.runtime.job_ends import SENTENCE_STATUS
 
 PROGRAM = """
 import sys
@@ -38,7 +39,7 @@ def ran(tmp_path: Path, body: str, *flags: str, log: bool = True) -> tuple[int, 
 
 def test_a_user_s_error_is_a_sentence_without_a_traceback_on_terminal_and_in_the_log(tmp_path: Path) -> None:
     code, terminal, log = ran(tmp_path, 'raise UserError("config.yaml lacks alpha: add it")')
-    assert code == 1
+    assert code == SENTENCE_STATUS
     for text in (terminal, log):
         assert text.rstrip().endswith("ERROR config.yaml lacks alpha: add it")
         assert len(text.splitlines()) == 1
@@ -113,7 +114,7 @@ def test_beside_bars_only_what_went_wrong_is_printed_and_the_log_has_all(
 
 def test_a_script_works_without_a_log_file(tmp_path: Path) -> None:
     code, terminal, log = ran(tmp_path, 'raise UserError("sentence")', log=False)
-    assert (code, log) == (1, "")
+    assert (code, log) == (SENTENCE_STATUS, "")
     assert "sentence" in terminal
 
 

@@ -36,6 +36,7 @@ from robustness.figures import (
 from robustness.figures.networks import architecture, operations, skip_connection
 from robustness.pages.trust_page import trust_page
 from robustness.products.figures import training_curves as training_curves_product
+from robustness.runtime.job_ends import SENTENCE_STATUS
 from robustness.storage import code_digest
 from robustness.storage import tables as inputs
 from robustness.storage.format_version import FORMAT
@@ -1031,7 +1032,7 @@ def test_a_figure_script_fails_with_a_sentence_when_its_input_is_missing(spec, t
         tmp_path / "a.png",
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == SENTENCE_STATUS
     assert "none.safetensors does not exist" in done.stderr
     assert "Traceback" not in done.stderr
 

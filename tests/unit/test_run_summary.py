@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robustness.runtime.job_ends import End
 from robustness.runtime.run_summary import (
     Job,
     done,
@@ -16,7 +17,6 @@ from robustness.runtime.run_summary import (
     earlier_seconds,
     failures,
     jobs_in_words,
-    next_step,
     to_open,
 )
 
@@ -209,18 +209,13 @@ def test_a_run_that_was_stopped_is_not_said_to_have_failed() -> None:
 
 def test_on_a_cluster_its_own_log_is_named(failed: Job) -> None:
     Path("results/slurm_logs/rule_train_model").mkdir(parents=True)
-    assert "    Slurm's messages about it: results/slurm_logs/rule_train_model/" in failures([failed], 0.0)
+    named = "    Slurm's messages about it: results/slurm_logs/rule_train_model/"
+    assert named in failures([failed], 0.0, on_cluster=True)
+    assert named not in failures([failed], 0.0)
 
 
-@pytest.mark.parametrize(
-    ("log", "words"),
-    [
-        (None, "make install"),
-        ("… ERROR this is a defect of the workflow, not of your input\nTraceback", "report it"),
-        ("… ERROR x: stopped by SIGTERM, as when a job's time is over", "continues where it was stopped"),
-        ("… ERROR the disk is full", "do what the line with ERROR says"),
-        ("… INFO epoch 1 of 4", "if memory ran out, use fewer --cores"),
-    ],
-)
-def test_the_next_step_follows_from_the_log(log: str | None, words: str) -> None:
-    assert words in next_step(log)
+def test_what_slurm_said_stands_in_place_of_a_log_that_was_never_written(failed: Job) -> None:
+    job = Job("attack_shard", "n=1", output=("a.parquet",), log="none.log")
+    said = failures([job], 0.0, {"a.parquet": End("refused", "invalid partition specified: x")}, on_cluster=True)
+    assert said[:2] == ["Failed: attack_shard (n=1)", "    Slurm says: invalid partition specified: x"]
+    assert "partitions into slurm/config.yaml" in said[2]

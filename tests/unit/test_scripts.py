@@ -49,6 +49,7 @@ from robustness.products.tables import (
     transfer,
 )
 from robustness.runtime import preemption
+from robustness.runtime.job_ends import SENTENCE_STATUS
 from robustness.storage.records import read_records, write_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
@@ -893,7 +894,7 @@ def test_a_script_started_by_a_rule_fails_with_a_sentence(study: Path, tmp_path:
         str(tmp_path / "log"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    assert done.returncode == SENTENCE_STATUS
     assert "missing does not exist" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr == (tmp_path / "log").read_text()

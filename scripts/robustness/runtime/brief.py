@@ -50,7 +50,9 @@ class Brief(logging.Formatter):
 
 def _is_command(line: str) -> bool:
     """Return whether a line is the words of Python's `CalledProcessError`, which Snakemake prints with its errors."""
-    return line.startswith("Command '") and "returned non-zero exit status" in line
+    return line.startswith("Command '") and any(
+        end in line for end in ("returned non-zero exit", "died with <Signals.")
+    )
 
 
 def _cut(line: str) -> str:

@@ -20,6 +20,8 @@ from typing import Any
 
 from robustness.errors import UserError
 from robustness.runtime import planned, usage
+from robustness.runtime.job_ends import SENTENCE_STATUS
+from robustness.runtime.preemption import Interrupted
 from robustness.runtime.status import drawn_elsewhere
 
 _NETWORKS = "robustness.models.wrapper"  # the module whose frames run a user's network
@@ -60,7 +62,7 @@ def run(
     arguments: argparse.ArgumentParser,
     words: Sequence[str] | None = None,
 ) -> None:
-    """Parse the command line (`words`), set up logging, call `main`; exit 1 with a sentence on a `UserError`.
+    """Parse the command line (`words`), set up logging, call `main`; exit with a sentence on a `UserError`.
 
     Any other exception is a defect: its traceback goes to the log file and to the terminal. An exception in a user's
     network is the user's, and is said in a sentence. What the script used (`robustness.runtime.usage`) stands next to
@@ -73,7 +75,7 @@ def run(
         main(options)
     except UserError as error:
         logging.getLogger(__name__).error("%s", error)
-        sys.exit(1)
+        sys.exit(1 if isinstance(error, Interrupted) else SENTENCE_STATUS)
     except OSError as error:
         logging.getLogger(__name__).error("%s", _explain(error), exc_info=error.filename is None)
         sys.exit(1)

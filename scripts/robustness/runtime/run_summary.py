@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from robustness.runtime.job_ends import End, end_of, next_step, written_since
 from robustness.runtime.status import in_words
 from robustness.text import counted, listed
 
@@ -52,8 +53,7 @@ OPEN_FIRST = {
 
 _MOST_FAILURES = 3
 _LAST_LINES = 6
-_CLOCKS_DIFFER = 60.0
-"""Seconds by which the clock of a file system may be behind."""
+_LONGEST_LINE = 200
 
 
 @dataclass(frozen=True)
@@ -172,57 +172,34 @@ def to_open(jobs: Iterable[Job], results: str) -> list[str]:
     return [f"{path:{width}}{words}".rstrip() for path, words in found]
 
 
-def failures(jobs: Sequence[Job], started: float) -> list[str]:
+def failures(
+    jobs: Sequence[Job], started: float, ends: Mapping[str, End] | None = None, on_cluster: bool = False
+) -> list[str]:
     """Return lines that name each failed job, the last lines of its log and the next step.
 
-    `started` is when the run began, in seconds since 1970: an older log belongs to another run.
+    `started` is when the run began, in seconds since 1970: an older log belongs to another run. `ends` holds how jobs
+    ended, by their first output, as far as somebody said so; `on_cluster` says whether Slurm ran them.
     """
     if not jobs:
         return ["No job failed: the run was ended. Run the same command again to continue it."]
     lines = []
     for job in jobs[:_MOST_FAILURES]:
         lines.append(f"Failed: {job.rule}{f' ({job.wildcards})' if job.wildcards else ''}")
-        text = _written_since(job.log, started)
-        if text is None:
-            lines.append(f"    It wrote nothing into its log{f', {job.log}' if job.log else ''}.")
-        else:
+        text = written_since(job.log, started)
+        end = (ends or {}).get(next(iter(job.output), "")) or end_of(text, "")
+        if text is not None:
             lines.append(f"    The end of {job.log}:")
             lines += [f"      {line}" for line in text.splitlines()[-_LAST_LINES:]]
-        lines.append(f"    {next_step(text)}")
+        elif end.kind != "refused":
+            lines.append(f"    It wrote nothing into its log{f', {job.log}' if job.log else ''}.")
+        if end.line:
+            lines.append(f"    {'Slurm' if on_cluster else 'Snakemake'} says: {end.line[:_LONGEST_LINE]}")
+        lines.append(f"    Next: {next_step(end, job.rule, on_cluster)}")
         cluster = Path("results", "slurm_logs", f"rule_{job.rule}")
-        if cluster.is_dir():
+        if on_cluster and end.kind != "refused" and cluster.is_dir():
             lines.append(f"    Slurm's messages about it: {cluster}/")
     if len(jobs) > _MOST_FAILURES:
         more = ", ".join(job.log or job.rule for job in jobs[_MOST_FAILURES:][:_LAST_LINES])
         lines.append(f"And {len(jobs) - _MOST_FAILURES} more; their logs: {more}")
     lines.append("Finished files are kept: the same command does only the rest.")
     return lines
-
-
-def _written_since(log: str | None, started: float) -> str | None:
-    try:
-        path = Path(log or "")
-        if path.stat().st_mtime < started - _CLOCKS_DIFFER:
-            return None
-        return path.read_text(encoding="utf-8", errors="replace").strip() or None
-    except OSError:
-        return None
-
-
-def next_step(log: str | None) -> str:
-    """Say what to do about a job that failed, from its log (None: it wrote none)."""
-    if log is None:
-        return (
-            "Next: read Snakemake's message above, which says why the job could not start: often a package is missing "
-            "(make install)."
-        )
-    if "this is a defect of the workflow" in log:
-        return "Next: this error is the workflow's, not yours: report it, with the whole log."
-    if "stopped by SIGTERM" in log:
-        return "Next: run the same command again: the job continues where it was stopped."
-    if any(" ERROR " in line for line in log.splitlines()):
-        return "Next: do what the line with ERROR says, then run the same command again."
-    return (
-        "Next: run the same command again. The job ended without a message, as when memory runs out or somebody "
-        "ends it: if memory ran out, use fewer --cores."
-    )

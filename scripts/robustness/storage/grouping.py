@@ -15,16 +15,13 @@ import numpy as np
 
 from robustness.errors import UserError
 from robustness.storage.atomic import read_json
-from robustness.storage.identity import MADE_FROM, Identity
+from robustness.storage.identity import AGAIN, INPUTS, MADE_FROM, Identity, check_inputs
 from robustness.storage.records import read_columns, read_header, read_records
 from robustness.storage.tensors import read_metadata, read_tensors
 from robustness.text import listed
 
 if TYPE_CHECKING:
     import pandas
-
-_AGAIN = "delete it and run the workflow again"
-_INPUTS = {"weights": "weights", "test": "test images"}
 
 
 def identity_of(path: Path) -> Identity:
@@ -53,19 +50,16 @@ def made_from(path: Path) -> dict[str, str]:
 
     Raises `UserError` when the file is missing or damaged, or does not say.
     """
-    found: dict[str, str] = _header(path).get(MADE_FROM, {})
-    if not found:
-        raise UserError(f"{path} does not say which weights and test images it was made from: {_AGAIN}")
+    header = _header(path)
+    check_inputs(path, header, {})
+    found: dict[str, str] = header[MADE_FROM]
     return found
 
 
 def check_made_from(expected: Mapping[str, str], *paths: Path) -> None:
     """Check that files were made from inputs with the `expected` contents; raise `UserError` naming a file if not."""
     for path in paths:
-        found = made_from(path)
-        for name, digest in expected.items():
-            if found.get(name) != digest:
-                raise UserError(f"{path} was made from other {_INPUTS[name]} than those that are there now: {_AGAIN}")
+        check_inputs(path, _header(path), expected)
 
 
 def check_alike(paths: Iterable[Path]) -> None:
@@ -83,7 +77,7 @@ def check_alike(paths: Iterable[Path]) -> None:
             other, before = first.setdefault((name, owners[name]), (digest, path))
             if other != digest:
                 raise UserError(
-                    f"{before} and {path} were made from different {_INPUTS[name]} of {owners[name]}: delete both and "
+                    f"{before} and {path} were made from different {INPUTS[name]} of {owners[name]}: delete both and "
                     "run the workflow again"
                 )
 
@@ -158,7 +152,7 @@ def _identity(path: Path, header: Mapping[str, Any]) -> Identity:
     try:
         return Identity(**header["identity"])
     except (KeyError, TypeError):
-        raise UserError(f"{path} does not say which dataset and model it belongs to: {_AGAIN}") from None
+        raise UserError(f"{path} does not say which dataset and model it belongs to: {AGAIN}") from None
 
 
 def _header(path: Path) -> dict[str, Any]:

@@ -15,8 +15,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from robustness.errors import UserError
 from robustness.storage.tensors import content_digest
 
+AGAIN = "delete it and run the workflow again"
+INPUTS = {"weights": "weights", "test": "test images"}
 MADE_FROM = "made_from"
 """In a header: the digest of the content of each input, by its name (`weights`, `test`)."""
 
@@ -48,6 +51,19 @@ class Identity:
 def contents(**inputs: Path) -> dict[str, str]:
     """Return the digest of the content of each safetensors file."""
     return {name: content_digest(path) for name, path in inputs.items()}
+
+
+def check_inputs(path: Path, header: Mapping[str, Any], expected: Mapping[str, str]) -> None:
+    """Check that a file, whose header is given, was made from inputs with the `expected` contents.
+
+    Raises `UserError` naming the file, and which input is another one, or that it does not say.
+    """
+    found = header.get(MADE_FROM, {})
+    if not found:
+        raise UserError(f"{path} does not say which weights and test images it was made from: {AGAIN}")
+    for name, digest in expected.items():
+        if found.get(name) != digest:
+            raise UserError(f"{path} was made from other {INPUTS[name]} than those that are there now: {AGAIN}")
 
 
 def add_options(parser: argparse.ArgumentParser, *names: str) -> None:

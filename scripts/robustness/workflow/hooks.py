@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
 from robustness.runtime import run_summary
+from robustness.runtime.job_ends import End
 from robustness.workflow import targets
 from robustness.workflow.dataset import Dataset
 from robustness.workflow.study import Study
@@ -67,9 +68,9 @@ def outcome(study: Study, jobs: Sequence[run_summary.Job]) -> str:
     return _said(lines + [line for dataset in study.studied for line in _not_trustworthy(dataset)])
 
 
-def failure(jobs: Sequence[run_summary.Job], started: float) -> str:
+def failure(jobs: Sequence[run_summary.Job], started: float, ends: Mapping[str, End], on_cluster: bool) -> str:
     """Return what a run prints on failure: the jobs that failed, the end of their logs and the next step."""
-    return _said(run_summary.failures(jobs, started))
+    return _said(run_summary.failures(jobs, started, ends, on_cluster))
 
 
 def _not_trustworthy(dataset: Dataset) -> list[str]:
