@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def one(cluster: Cluster, rule: str, images: str) -> str:
     )[0]
 
 
-def test_a_shard_ended_by_scancel_is_submitted_again_and_goes_on(
+def test_a_shard_ended_by_scancel_is_submitted_again_with_what_it_had_and_goes_on(
     slurm: Cluster, attacking: Copy, undisturbed: Copy
 ) -> None:
     with session(attacking, *SHARDS, overlay=OVERLAY) as run:
@@ -107,9 +108,36 @@ def test_a_shard_ended_by_scancel_is_submitted_again_and_goes_on(
             until("SIGTERM", lambda: told_to_end(script))
         said = run.succeeded()
     assert "CANCELLED" in said
+    jobs = [job for job in slurm.queue("--states=all") if job.comment.endswith("_0_10")]
+    asked = [
+        re.findall(r"MinMemoryNode=\S+|TimeLimit=\S+", slurm.ask("scontrol", "show", "job", job.number)) for job in jobs
+    ]
+    assert len(asked) == 2
+    assert asked[0] == asked[1]
     assert "continuing after" in log(attacking, "0-10")
     assert "continuing after" not in log(attacking, "10-20")
     same(attacking, undisturbed)
+
+
+def test_a_job_that_ends_with_a_sentence_or_is_refused_is_submitted_once_and_the_setting_is_named(
+    slurm: Cluster, fresh: Copy, tmp_path: Path
+) -> None:
+    copy = fresh.duplicate(tmp_path / "workflow")
+    few = OVERLAY["datasets"]["few"]
+    too_many = {**OVERLAY, "datasets": {"few": few | {"split": {"train": 10**6, "validation": 50, "test": 60}}}}
+    with session(copy, PREDICTIONS, overlay=too_many) as run:
+        assert run.ended() == 1
+    assert run.said().count("Error in rule prepare_data") == 1
+    assert "ERROR few asks for 1000000 training and 50 validation images" in run.said()
+    profile = copy.path("slurm/config.yaml")
+    profile.write_text(
+        profile.read_text(encoding="utf-8").replace("  small: cpu ", "  small: nosuch "), encoding="utf-8"
+    )
+    with session(copy, PREDICTIONS, overlay=OVERLAY) as run:
+        assert run.ended() == 1
+    assert run.said().count("Error in rule prepare_data") == 1
+    assert "Slurm says: invalid partition specified: nosuch\n" in run.said()
+    assert "Next: write your cluster's partitions into slurm/config.yaml" in run.said()
 
 
 def test_a_training_over_its_time_goes_on_where_it_was_with_more_time(
