@@ -157,6 +157,15 @@ def test_every_configuration_that_is_shown_is_sound_over_the_default(page: Path)
             assert check(without_removed(merged(CONFIG, overlay)), SCHEMA) == [], block
 
 
+def test_every_test_that_is_said_to_hold_a_promise_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", text_of(ROOT / "docs" / "faults.md")))
+    written = {
+        name for path in (ROOT / "tests").rglob("test_*.py") for name in re.findall(r"^def (\w+)", text_of(path), re.M)
+    }
+    assert len(named) > 25
+    assert named <= written, named - written
+
+
 def test_the_page_of_the_configuration_is_what_make_docs_writes() -> None:
     writer = runpy.run_path(str(ROOT / "docs" / "write_configuration.py"))
     assert text_of(writer["PAGE"]) == writer["page"](SCHEMA, CONFIG), "run `make docs`"
