@@ -1,4 +1,4 @@
-"""Attack a few images of each class toward every other class: the targeted attack of the paper's conclusion.
+"""Attack a few images of each class toward other classes: the targeted attack of the paper's conclusion.
 
 Reads weights, the test images and the model's predictions on them, by which the images are chosen; writes one record
 per image, target and required confidence, with the change that it took. A killed job continues from the state
@@ -56,7 +56,7 @@ def main(options: argparse.Namespace) -> None:
     made_from = contents(weights=options.weights, test=options.test)
     check_inputs(options.predictions, read_header(options.predictions), made_from)
     truth, predictions = read_columns(options.predictions, "label", "prediction")
-    chosen = pairs(truth, predictions, classes, each)
+    chosen = pairs(truth, predictions, classes, each, options.spec.get("targets_per_class"))
     pixels, labels = (array[chosen.images] for array in read_tensors(options.test, "images", "labels"))
     with devices.leased(options.threads) as device, preemption.noticed():
         model = frozen(weights.load(options.weights), device)

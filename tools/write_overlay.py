@@ -85,7 +85,7 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
         lines.append("attacks: # of two classes, the more probable one always has at least 0.5")
         lines += [f"  {attack}: {{ other_confidences: [argmax] }}" for attack in ("original", "strong")]
     if len(classes) > MOST_TARGETED_CLASSES:
-        lines.append("targeted: null # with so many classes, attacks toward each of them would take most of the time")
+        lines.append("targeted: { images_per_class: 1 } # with so many classes; toward 9 others, drawn for each class")
     return "\n".join(lines) + "\n"
 
 

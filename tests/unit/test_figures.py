@@ -787,6 +787,15 @@ def test_a_targeted_heat_map_is_drawn_for_any_number_of_classes(spec, count, tmp
     assert ("with a dot" in words(figure)) == (count > 20)
 
 
+def test_a_targeted_heat_map_of_drawn_targets_says_so(spec):
+    spec["dataset"]["classes"] = [str(place) for place in range(30)]
+    table = made_up_targets(30, ["resnet-noisy"])
+    some = table[(table["target"].astype(int) - table["class"].astype(int)) % 30 <= 9]
+    wanted = "toward 9 others, which were drawn"
+    assert wanted in words(heatmaps.targeted_matrix(rows(some), spec | {"model": "resnet-noisy"}))
+    assert wanted not in words(heatmaps.targeted_matrix(rows(table), spec | {"model": "resnet-noisy"}))
+
+
 def test_a_targeted_heat_map_of_a_model_that_was_always_wrong_is_empty_and_says_so(spec):
     figure = heatmaps.targeted_matrix(rows(made_up_targets(10, NAMES[:1])), spec | {"model": "resnet-noisy"})
     assert "0 of 0 attacks on 0 pairs" in words(figure)

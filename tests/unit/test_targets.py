@@ -22,6 +22,22 @@ def test_the_first_right_images_of_each_class_go_toward_every_other_class(seed: 
     assert list(zip(chosen.images.tolist(), chosen.targets.tolist(), strict=True)) == expected
 
 
+@given(classes=st.integers(2, 40), each=st.integers(1, 3), others=st.integers(1, 12))
+def test_of_many_classes_so_many_as_asked_for_are_drawn_and_the_same_for_all_models(
+    classes: int, each: int, others: int
+) -> None:
+    labels = np.arange(classes).repeat(3)
+    drawn = []
+    for predictions in (labels, np.where(np.arange(len(labels)) % 3 == 0, (labels + 1) % classes, labels)):
+        chosen = pairs(labels, predictions, classes, each, others)
+        toward = {label: set(chosen.targets[labels[chosen.images] == label].tolist()) for label in range(classes)}
+        assert all(label not in targets for label, targets in toward.items())
+        assert {len(targets) for targets in toward.values()} == {min(others, classes - 1)}
+        drawn.append(toward)
+    assert drawn[0] == drawn[1]
+    assert len(set(map(frozenset, drawn[0].values()))) > 1, "not the same classes for each"
+
+
 def test_without_a_right_prediction_there_is_nothing_to_attack() -> None:
     chosen = pairs(np.array([0, 1]), np.array([1, 0]), 3, 5)
     assert chosen.images.tolist() == chosen.targets.tolist() == []

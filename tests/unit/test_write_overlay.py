@@ -71,7 +71,7 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
     (model,) = written["datasets"]["large"]["models"].values()
     assert model["factory"] == "torchvision.models:resnet18"
     assert model["kwargs"] == {"num_classes": 11}
-    assert written["targeted"] is None
+    assert written["targeted"] == {"images_per_class": 1}
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""Chooses the class that an attack aims at: by its spec's rule, or every other class for a few images of each."""
+"""Chooses the class that an attack aims at: by its spec's rule, or other classes for a few images of each."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -46,14 +47,26 @@ class Pairs(NamedTuple):
     targets: NDArray[np.int64]
 
 
-def pairs(labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, each: int) -> Pairs:
+def pairs(
+    labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, each: int, others: int | None = None
+) -> Pairs:
     """Return the first `each` test images of each class that the model gets right, toward every other class.
 
+    With `others`, toward so many other classes, if there are more: drawn for each class, and the same for all models.
     `labels` and `predictions` cover all test images, in order. A class that has fewer images gives those.
     """
     right = np.flatnonzero(labels == predictions)
-    chosen = [right[labels[right] == label][:each] for label in range(classes)]
-    images = np.concatenate([np.zeros(0, np.int64), *chosen]).repeat(classes - 1)
-    others = np.arange(classes - 1)[None, :] + np.zeros((len(images) // (classes - 1), 1), np.int64)
-    own = labels[images].reshape(others.shape)
-    return Pairs(images, (others + (others >= own)).flatten())
+    images, targets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for label in range(classes):
+        chosen = right[labels[right] == label][:each]
+        toward = _others(label, classes, classes - 1 if others is None else others)
+        images.append(chosen.repeat(len(toward)))
+        targets.append(np.tile(toward, len(chosen)))
+    return Pairs(np.concatenate(images), np.concatenate(targets))
+
+
+def _others(label: int, classes: int, count: int) -> NDArray[np.int64]:
+    """Return `count` of the classes other than `label`, or all, in order."""
+    rest = np.delete(np.arange(classes), label)
+    drawn = random_offset(label, torch.from_numpy(rest), 2**31).argsort(stable=True)[:count]
+    return np.sort(rest[drawn.numpy()])

@@ -290,10 +290,14 @@ def _targeted_words(
         if classes <= WRITTEN
         else "with a dot where not all images became the target"
     )
+    toward = int((images > 0).sum(axis=1).max())
+    drawn = f"Each class was attacked toward {toward} others, which were drawn." if 0 < toward < classes - 1 else ""
     return [
         f"Each cell: the median over {'one image' if each == 1 else f'up to {each} images'}, {marked}; hatched where "
-        "half of the images or more did not become the target, gray where the model classifies no image of the class "
-        "correctly. An image that did not become the target counts as needing an infinite change.",
+        "half of the images or more did not become the target, gray where no image was attacked, as where the model "
+        "classifies none of the class correctly. An image that did not become the target counts as needing an infinite "
+        "change.",
+        drawn,
         f"{reached:,} of {attacked:,} attacks on {pairs:,} pairs of classes succeeded "
         f"({counted(seeds, 'seed')}). All models of the dataset share one scale of colours.",
     ]

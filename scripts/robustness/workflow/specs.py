@@ -161,7 +161,9 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
     """Return the settings of the attack that it is based on, with a target for each image, and how many images."""
     dataset, targeted = of(study, wildcards), study.targeted
     own = {"target": "given", "alpha": dataset.alpha, "max_iterations": targeted["max_iterations"]}
-    return {
+    others = targeted["targets_per_class"]
+    sample = {"targets_per_class": others} if others < len(dataset.entry["classes"]) - 1 else {}
+    return sample | {
         "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, toward each class",
         "attack": study.config["attacks"][targeted["attack"]] | own,
         "images_per_class": targeted["images_per_class"],
