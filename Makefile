@@ -87,8 +87,10 @@ docs: $(STAMP) ## write docs/configuration.md, from the schema, and docs/package
 	$(BIN)/python docs/write_configuration.py
 	$(BIN)/python docs/draw_packages.py
 
-overlay: $(STAMP) ## write NAME.yaml, a study of your own IMAGES (FACTORY=, WEIGHTS= for a network of your own)
-	@$(BIN)/python tools/write_overlay.py "$(NAME)" "$(IMAGES)" $(if $(FACTORY),--factory "$(FACTORY)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
+overlay: $(STAMP) ## write NAME.yaml, a study of your own IMAGES, or of a DATASET of torchvision (FACTORY=, WEIGHTS=: your network)
+	@$(BIN)/python tools/write_overlay.py "$(NAME)" "$(IMAGES)" $(if $(DATASET),--dataset "$(DATASET)") \
+	  $(if $(SPLIT),--split "$(SPLIT)") $(if $(SIZE),--size "$(SIZE)") \
+	  $(if $(FACTORY),--factory "$(FACTORY)") $(if $(WEIGHTS),--weights "$(WEIGHTS)")
 
 publish: $(STAMP) ## copy a finished study into docs/results/NAME (RESULTS=its folder, OVERLAYS=its --configfile)
 	$(BIN)/snakemake --cores $(CORES) $(RESULTS)/run_time $(if $(OVERLAYS),--configfile $(OVERLAYS))

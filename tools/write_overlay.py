@@ -1,4 +1,4 @@
-"""Write the overlay of a study of your own images, and of your own network if you have one.
+"""Write the overlay of a study of your own images, or of a data set of torchvision, and of your own network.
 
 `make overlay` runs it. It reads all images, as the study will, fills in what they tell (classes, size, numbers, the
 mean and deviation of their channels), chooses the rest, and says in comments what to look at.
@@ -29,6 +29,10 @@ from robustness.data.splits import SourceImages  # noqa: E402
 from robustness.errors import UserError  # noqa: E402
 from robustness.text import counted  # noqa: E402
 
+sys.path.insert(0, str(ROOT / "tools"))
+
+from export_dataset import export, pretrained  # noqa: E402
+
 RESNET_SIDES = range(25, 33)
 """Sides of the images, in pixels, that the paper's ResNet takes."""
 MOST_TARGETED_CLASSES = 10
@@ -42,6 +46,8 @@ class Network:
 
     factory: str
     weights: Path | None
+    normalisation: str | None = None
+    """As YAML, where it is known with which mean and deviation the weights were trained."""
 
 
 def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages, network: Network | None) -> str:
@@ -112,8 +118,12 @@ def _model(network: Network | None, height: int, width: int, mean: str, deviatio
     lines.append(f"        # kwargs: {{ num_classes: {classes} }} # what the factory is called with")
     if network.weights is None:
         return [*lines, f"        {normalisation} # of the training images", "        data: clean # trained here"]
-    lines.append("        # Of these training images. Put what the network was trained with; null if it needs none.")
-    return [*lines, f"        {normalisation}", f"        weights: {_flow(str(network.weights))}"]
+    if network.normalisation is None:
+        lines.append(
+            "        # Of these training images. Put what the network was trained with; null if it needs none."
+        )
+    known = network.normalisation or normalisation
+    return [*lines, f"        {known}", f"        weights: {_flow(str(network.weights))}"]
 
 
 def _moments(images: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
@@ -139,28 +149,56 @@ def problems(text: str) -> list[str]:
     return check(merged(ROOT, [yaml.safe_load(text)]), read_yaml(ROOT / "schemas" / "config.schema.yaml"))
 
 
+def _images(options: argparse.Namespace) -> tuple[Path, list[str]]:
+    """Return the place of the images, and their classes in the order of the labels."""
+    if not options.dataset:
+        path = Path(options.images)
+        return path, class_names(path)
+    downloads = Path(read_yaml(ROOT / "config.yaml")["downloads"])
+    return export(options.dataset, downloads, options.split, options.size)
+
+
+def _network(options: argparse.Namespace) -> Network | None:
+    """Return the network that the options name, if any, with its weights fetched where they ask for torchvision's."""
+    if options.weights and not options.factory:
+        raise UserError("WEIGHTS needs FACTORY, the function that returns the network")
+    if options.weights == "DEFAULT":
+        path, mean, deviation = pretrained(options.factory, Path(read_yaml(ROOT / "config.yaml")["downloads"]))
+        known = (
+            f"normalisation: {{ mean: {_listed(mean)}, std: {_listed(deviation)} }} # of ImageNet, as it was trained"
+        )
+        return Network(options.factory, path, known)
+    weights = Path(options.weights) if options.weights else None
+    if weights is not None and not weights.is_file():
+        raise UserError(f"WEIGHTS names {weights}, which is no file")
+    return Network(options.factory, weights) if options.factory else None
+
+
 def main() -> None:
     """Read the images, write the overlay, and say what to type next."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="the study's name: the overlay is NAME.yaml, the results are in results/NAME")
-    parser.add_argument("images", help="a folder or archive with train/<class>/ and test/<class>/")
+    parser.add_argument("images", help="a folder or archive with train/<class>/ and test/<class>/, or nothing")
+    parser.add_argument("--dataset", help="a data set of torchvision, in place of images, such as CIFAR100")
+    parser.add_argument("--split", help="which of several data sets of one name, such as EMNIST's letters")
+    parser.add_argument("--size", type=int, help="the side, in pixels, to which the data set's images are brought")
     parser.add_argument("--factory", help="package.module:function, which returns the network")
-    parser.add_argument("--weights", type=Path, help="the network's weights; without them it is trained here")
+    parser.add_argument(
+        "--weights", help="the network's weights, or DEFAULT for torchvision's; without them it is trained here"
+    )
     options = parser.parse_args()
     to = Path(f"{options.name}.yaml")
     try:
-        if not options.name or not options.images:
-            raise UserError("say which images, and how to call their study: make overlay NAME=pets IMAGES=/data/pets")
+        if not options.name or bool(options.images) == bool(options.dataset):
+            raise UserError(
+                "say which images, and how to call their study: make overlay NAME=pets IMAGES=/data/pets, or "
+                "NAME=cifar100 DATASET=CIFAR100"
+            )
         if to.exists():
             raise UserError(f"{to} exists: remove it, or choose another NAME")
-        if options.weights and not options.factory:
-            raise UserError("WEIGHTS needs FACTORY, the function that returns the network")
-        if options.weights and not options.weights.is_file():
-            raise UserError(f"WEIGHTS names {options.weights}, which is no file")
-        path = Path(options.images)
-        classes = class_names(path)
+        network = _network(options)
+        path, classes = _images(options)
         images = read({"path": path}, classes)
-        network = Network(options.factory, options.weights) if options.factory else None
         text = overlay(options.name, path, classes, images, network)
         if found := problems(text):
             raise UserError("\n".join(found))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import runpy
+import struct
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
+
+from robustness.data.image_folder import read
 
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "write_overlay.py"))
 
@@ -80,6 +84,12 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
         (("there", "images"), "there.yaml exists: remove it, or choose another NAME"),
         (("new", ""), "make overlay NAME=pets IMAGES=/data/pets"),
         (("", "images"), "make overlay NAME=pets IMAGES=/data/pets"),
+        (("new", "images", "--dataset", "MNIST"), "or NAME=cifar100 DATASET=CIFAR100"),
+        (
+            ("new", "", "--dataset", "VOCDetection"),
+            "'VOCDetection' is no data set that is known here: choose one of CIFAR1",
+        ),
+        (("new", "images", "--factory", "a:b", "--weights", "DEFAULT"), "WEIGHTS=DEFAULT needs a model of torchvision"),
         (("new", "nowhere"), "nowhere does not exist"),
         (("new", "empty"), "empty holds no images in train/<class>/ and test/<class>/"),
         (("new", "images", "--weights", "w.pt"), "WEIGHTS needs FACTORY"),
@@ -99,3 +109,78 @@ def test_what_cannot_be_is_said_and_nothing_is_written(
         run(monkeypatch, tmp_path, *arguments)
     assert says in str(end.value)
     assert sorted(path.name for path in tmp_path.glob("*.yaml")) == ["there.yaml"]
+
+
+# ---- data sets and weights of torchvision, from files in the real formats -------------------------------------------
+
+
+def idx(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+
+
+def fashion_mnist(downloads: Path) -> None:
+    """FashionMNIST as torchvision leaves it: four unpacked IDX files; 20 images for training, 10 for testing."""
+    rng = np.random.default_rng(0)
+    folder = downloads / "FashionMNIST/FashionMNIST/raw"
+    folder.mkdir(parents=True)
+    for name, count in (("train", 20), ("t10k", 10)):
+        (folder / f"{name}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)))
+        (folder / f"{name}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8) % 10))
+
+
+def test_a_data_set_of_torchvision_is_named_and_its_classes_and_size_are_filled_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fashion_mnist(tmp_path / "results/downloads")
+    written = run(monkeypatch, tmp_path, "fashion", "", "--dataset", "FashionMNIST")
+    dataset = written["datasets"]["fashion"]
+    assert dataset["classes"][:3] == ["T-shirt_top", "Trouser", "Pullover"], "in the order of the labels"
+    assert dataset["image_size"] == [1, 28, 28]
+    assert dataset["split"] == {"train": 18, "validation": 2, "test": 10}
+    assert written["sources"]["fashion"]["path"] == "results/downloads/FashionMNIST.zip"
+    from torchvision.datasets import FashionMNIST
+
+    images = read({"path": tmp_path / "results/downloads/FashionMNIST.zip"}, dataset["classes"])
+    for train, pixels, labels in (
+        (True, images.train_images, images.train_labels),
+        (False, images.test_images, images.test_labels),
+    ):
+        source = FashionMNIST(str(tmp_path / "results/downloads/FashionMNIST"), train=train)
+        wanted = sorted((int(label), np.asarray(image).tobytes()) for image, label in source)
+        assert sorted((int(label), image.tobytes()) for image, label in zip(pixels, labels, strict=True)) == wanted
+
+
+def test_images_of_several_sizes_are_brought_to_one_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Pictures:
+        classes = ("cat", "dog")
+
+        def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
+            assert split in ("train", "test")
+
+        def __iter__(self):
+            yield Image.new("RGB", (40, 30), "red"), 0
+            yield Image.new("RGB", (20, 60), "blue"), 1
+            yield Image.new("RGB", (24, 24), "green"), 1
+
+    monkeypatch.setattr("torchvision.datasets.Food101", Pictures)
+    with pytest.raises(SystemExit, match=r"several sizes, such as 20x60 and 40x30: say to which size, as in SIZE=64"):
+        run(monkeypatch, tmp_path, "food", "", "--dataset", "Food101")
+    written = run(monkeypatch, tmp_path, "food", "", "--dataset", "Food101", "--size", "16")
+    assert written["datasets"]["food"]["image_size"] == [3, 16, 16]
+    assert written["datasets"]["food"]["classes"] == ["cat", "dog"]
+
+
+def test_the_default_weights_of_a_model_of_torchvision_come_with_their_own_normalisation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_folder(tmp_path / "images", ["a", "b"], (64, 64, 3))
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: {"w": torch.ones(2)})
+    written = run(
+        monkeypatch, tmp_path, "own", "images", "--factory", "torchvision.models:resnet18", "--weights", "DEFAULT"
+    )
+    model = written["datasets"]["own"]["models"]["mine"]
+    assert model["weights"] == "results/downloads/resnet18-IMAGENET1K_V1.pt"
+    assert model["normalisation"] == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    assert torch.load(tmp_path / model["weights"], weights_only=True)["w"].tolist() == [1, 1]
