@@ -25,7 +25,7 @@ from robustness.config.overlays import merged  # noqa: E402
 from robustness.config.validate import check, read_yaml  # noqa: E402
 from robustness.data.account import sentence  # noqa: E402
 from robustness.data.image_folder import class_names, read  # noqa: E402
-from robustness.data.splits import SourceImages  # noqa: E402
+from robustness.data.splits import SourceImages, split  # noqa: E402
 from robustness.errors import UserError  # noqa: E402
 from robustness.text import counted  # noqa: E402
 
@@ -55,6 +55,9 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
     count, channels, height, width = images.train_images.shape
     validation = max(1, count // 10)
     mean, deviation = map(_listed, _moments(images.train_images))
+    counts = {"train": count - validation, "validation": validation, "test": len(images.test_labels)}
+    attacked = split(images, counts, classes, dataset=name, source="imagefolder")["test"].labels[:ATTACKED]
+    shown = [class_name for label, class_name in enumerate(classes) if label in attacked]
     gray = channels == 1
     budgets = "0.1, 0.2, 0.3" if gray else "2/255, 4/255, 8/255"
     lines = [
@@ -76,12 +79,12 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
         "    # The order of the labels. A network with weights must have learnt the classes in this order.",
         f"    classes: {_flow(list(classes))}",
         "    # Every image; the validation images are taken from train/.",
-        f"    split: {{ train: {count - validation}, validation: {validation}, test: {len(images.test_labels)} }}",
-        f"    attacked_images: {min(ATTACKED, len(images.test_labels))} # the first test images; more take longer",
+        f"    split: {{ {', '.join(f'{part}: {number}' for part, number in counts.items())} }}",
+        f"    attacked_images: {len(attacked)} # the first test images; more take longer",
         "    # No alpha: a pilot on 20 images chooses the step of the attack.",
         f"    threat_models: {{ linf: [{budgets}] }} # budgets of AutoAttack",
         f"    changed_pixel_threshold: {0.1 if gray else 0.01} # a pixel counts as changed above this",
-        f"    example_classes: {_flow(list(classes[:2]))} # shown in figures",
+        f"    example_classes: {_flow(shown[:2])} # shown in figures; some attacked image must be of each",
         "    models:",
         *_model(network, height, width, mean, deviation, len(classes)),
         "",

@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from robustness.data.image_folder import read
+from robustness.data.splits import split
 
 TOOL = runpy.run_path(str(Path(__file__).parents[2] / "tools" / "write_overlay.py"))
 
@@ -109,6 +110,20 @@ def test_what_cannot_be_is_said_and_nothing_is_written(
         run(monkeypatch, tmp_path, *arguments)
     assert says in str(end.value)
     assert sorted(path.name for path in tmp_path.glob("*.yaml")) == ["there.yaml"]
+
+
+def test_of_many_classes_the_examples_are_of_those_that_are_attacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"kind-{number:03d}" for number in range(120)]
+    folder = made_folder(tmp_path / "many", names, (8, 8), train=2, test=3)
+    dataset = run(monkeypatch, tmp_path, "many", str(folder))["datasets"]["many"]
+    images = read({"path": folder}, names)
+    test = split(images, dataset["split"], names, dataset="many", source="imagefolder")["test"]
+    attacked = {names[label] for label in test.labels[: dataset["attacked_images"]]}
+    assert attacked < set(names)
+    assert len(dataset["example_classes"]) == 2
+    assert set(dataset["example_classes"]) <= attacked
 
 
 # ---- data sets and weights of torchvision, from files in the real formats -------------------------------------------
