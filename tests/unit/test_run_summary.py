@@ -124,6 +124,8 @@ def test_what_to_open_is_the_most_telling_of_what_was_made() -> None:
     made = [
         Job("tabulate_accuracy", output=("results/mnist/tables/accuracy.csv",)),
         Job("plot_bars", output=("results/mnist/figures/mean_change.svg", "results/mnist/figures/mean_change.png")),
+        Job("plot_examples", output=("results/mnist/figures/examples_7.png", "results/mnist/figures/examples_7.svg")),
+        Job("plot_examples", output=("results/mnist/figures/examples_1.svg",)),
         Job("train_model", output=("results/mnist/models/a/weights.safetensors",)),
         Job("write_trust_page", output=("results/mnist/trust.html",)),
         Job("write_claims_page", output=("results/claims.html",)),
@@ -131,6 +133,7 @@ def test_what_to_open_is_the_most_telling_of_what_was_made() -> None:
     assert to_open(made, "results") == [
         "results/claims.html                    which claims hold, and why",
         "results/mnist/trust.html               which models' numbers can be trusted",
+        "results/mnist/figures/examples_7.svg   an image, and what fools each model",
         "results/mnist/figures/mean_change.svg  how much change each model needed",
         "results/mnist/tables/accuracy.csv      how often each model is right",
     ]

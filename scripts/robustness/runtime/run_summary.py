@@ -11,7 +11,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from robustness.runtime.job_ends import End, end_of, next_step, written_since
 from robustness.runtime.status import in_words
@@ -43,13 +43,14 @@ OPEN_FIRST = {
     STUDY_PAGE: "the study as one page",
     "claims.html": "which claims hold, and why",
     "trust.html": "which models' numbers can be trusted",
+    "figures/examples_*.svg": "an image, and what fools each model",
     "figures/robust_accuracy.svg": "how many images withstand every attack within a budget",
     "figures/mean_change.svg": "how much change each model needed",
     "figures/pixels_changed.svg": "how many pixels were changed",
     "tables/accuracy.csv": "how often each model is right",
     "tables/robustness.csv": "every measure of every attack",
 }
-"""Files that a person wants to see first, and what they show."""
+"""Files that a person wants to see first, and what they show; of those that a pattern names, the first."""
 
 _MOST_FAILURES = 3
 _LAST_LINES = 6
@@ -162,7 +163,10 @@ def to_open(jobs: Iterable[Job], results: str) -> list[str]:
     The study's page comes first even if an earlier run wrote it; its line then says so.
     """
     made = [path for job in jobs for path in job.output]
-    found = [(path, words) for name, words in OPEN_FIRST.items() for path in made if path.endswith(f"/{name}")]
+    found = []
+    for name, words in OPEN_FIRST.items():
+        matching = [(path, words) for path in made if PurePath(path).match(name)]
+        found += matching[:1] if "*" in name else matching
     if not found:
         found = [(path, "") for path in made if path.endswith((".svg", ".csv")) and "/models/" not in path][:6]
     page = Path(results, STUDY_PAGE)
