@@ -13,7 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from robustness.data.image_folder import class_names
 from robustness.errors import UserError
+from robustness.storage.atomic import replacing
 from robustness.text import listed
 
 KNOWN = (
@@ -56,12 +58,11 @@ def export(name: str, downloads: Path, split: str | None = None, size: int | Non
     classes = _class_names(parts["train"])
     archive = downloads / ("-".join(str(word) for word in (name, split, size) if word) + ".zip")
     if not archive.exists():
-        partial = archive.with_suffix(".part")
-        with zipfile.ZipFile(partial, "w") as file:
+        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
             for part, images in parts.items():
                 _write(file, part, images, classes, size)
-        partial.rename(archive)
-    return archive, classes
+    there = set(class_names(archive))  # EMNIST's letters have a class without images
+    return archive, [name for name in classes if name in there]
 
 
 def _part(name: str, root: Path, part: str, split: str | None) -> Any:
