@@ -34,9 +34,8 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main(options: argparse.Namespace) -> None:
-    identity = common_identity([*options.records, *options.adversarial])
-    inputs = made_from(options.records[0])
-    check_made_from(inputs | contents(test=options.test), options.records[0])
+    identity, inputs = common_identity(options.records), made_from(options.records[0])
+    check_made_from(contents(test=options.test), options.records[0])
     records = read_records(*options.records)
     shards = []
     with Progress(f"measures of {'/'.join(options.measures.parts[-4:-1])}", len(records), "images") as progress:

@@ -26,7 +26,9 @@ ENDED = "SLURM-job '2' failed, SLURM status is: '{}'. Detailed failure reason un
     ("log", "said", "kind"),
     [
         (None, "", "not_started"),
-        (SENTENCE, "", "sentence"),
+        (SENTENCE, "", "fault"),
+        ("… ERROR Stale file handle while using a", STATUS.format(1), "fault"),
+        (SENTENCE, STATUS.format(SENTENCE_STATUS), "sentence"),
         (None, STATUS.format(SENTENCE_STATUS), "sentence"),
         ("… ERROR this is a defect of the workflow, not of your input\nTraceback", STATUS.format(1), "defect"),
         ("… ERROR x: stopped by SIGTERM, as when a job's time is over", ENDED.format("FAILED"), "stopped"),
@@ -52,6 +54,7 @@ def test_how_a_job_ended_follows_from_its_log_and_what_was_said(log: str | None,
         (End("not_started"), False, "make install"),
         (End("defect"), False, "report it"),
         (End("stopped"), False, "continues where it was stopped"),
+        (End("fault"), False, "do what the line with ERROR says"),
         (End("sentence"), False, "do what the line with ERROR says"),
         (End("unknown"), False, "if memory ran out, use fewer --cores"),
         (
@@ -132,9 +135,10 @@ def attempts(messages: list[str], log: str = "") -> list[int]:
     return tried
 
 
-def test_a_job_that_ended_with_a_sentence_is_not_submitted_again(tmp_path: Path) -> None:
+def test_a_job_that_ended_with_a_sentence_is_not_submitted_again_and_one_that_met_a_fault_is(tmp_path: Path) -> None:
     (tmp_path / "log").write_text(SENTENCE)
-    assert attempts([ENDED.format("FAILED")] * 5, str(tmp_path / "log")) == [1]
+    assert attempts([ENDED.format("FAILED") + STATUS.format(SENTENCE_STATUS)] * 5, str(tmp_path / "log")) == [1]
+    assert attempts([ENDED.format("FAILED") + STATUS.format(1)] * 5, str(tmp_path / "log")) == [1, 1, 1]
 
 
 def test_a_job_that_slurm_refuses_is_not_submitted_again() -> None:

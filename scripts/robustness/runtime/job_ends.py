@@ -38,9 +38,10 @@ _REFUSED = {
 class End:
     """How a job ended: `kind`, and `line`, what Slurm said about it (or nothing).
 
-    Kinds: `sentence` (the job says what to do), `refused` (by sbatch), `memory` and `time` (of either there was too
-    little), `stopped` (by SIGTERM, with its state saved), `cancelled`, `killed` (by SIGKILL), `defect`, `unknown`, and
-    `not_started` (it wrote nothing, and nobody said why).
+    Kinds: `sentence` (of a `UserError`: the job says what to do), `fault` (of the system, as of a disk; it says what),
+    `refused` (by sbatch), `memory` and `time` (of either there was too little), `stopped` (by SIGTERM, with its state
+    saved), `cancelled`, `killed` (by SIGKILL), `defect`, `unknown`, and `not_started` (it wrote nothing, and nobody
+    said why).
     """
 
     kind: str
@@ -83,8 +84,10 @@ def end_of(log: str | None, said: str) -> End:
             return End(kind, _line_with(said, words))
     if "this is a defect of the workflow" in written:
         return End("defect")
-    if f"non-zero exit status {SENTENCE_STATUS}" in said or any(" ERROR " in line for line in written.splitlines()):
+    if f"non-zero exit status {SENTENCE_STATUS}" in said:
         return End("sentence")
+    if any(" ERROR " in line for line in written.splitlines()):
+        return End("fault")
     return End("unknown" if log is not None else "not_started")
 
 
@@ -94,8 +97,10 @@ def next_step(end: End, rule: str, on_cluster: bool) -> str:
         ways = (way for word, way in _REFUSED.items() if word in end.line.lower())
         return next(ways, f"change what Slurm's line says {_SETTINGS}").format(rule=rule)
     more_memory = f"raise mem_mb {_SETTINGS}".format(rule=rule) if on_cluster else "use fewer --cores"
+    as_it_says = "do what the line with ERROR says, then run the same command again."
     steps = {
-        "sentence": "do what the line with ERROR says, then run the same command again.",
+        "sentence": as_it_says,
+        "fault": as_it_says,
         "memory": f"the memory did not suffice: {more_memory}, then run the same command again.",
         "time": f"the time did not suffice: raise runtime {_SETTINGS}, then run the same command again.".format(
             rule=rule
