@@ -54,24 +54,40 @@ def found(run: Path) -> str:
     settings = read_yaml(run / "configuration.yaml")
     datasets = {name: settings["datasets"][name] for name in settings["study"]}
     attacked = {name: _attacked(run / name / "tables" / "robustness.csv") for name in datasets}
-    points = [_fooled([row for rows in attacked.values() for row in rows], datasets)]
+    seeds = len(settings["seeds"])
+    points = [_fooled([row for rows in attacked.values() for row in rows], datasets, seeds)]
     points += [_changes(dataset["title"], attacked[name]) for name, dataset in datasets.items()]
     for name, dataset in datasets.items():
         rows = read_rows(run / name / "tables" / "robust_accuracy.csv", text=("model", "norm"))
         points.append(_withstood(dataset, [row for row in rows if row["norm"] == "linf"]))
-    points.append(_claims(read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))))
+    claims = read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))
+    points.append(_claims(claims, seeds))
     return "".join(f"- {point}\n" for point in points)
 
 
-def by_claim(run: Path) -> str:
-    """Return a Markdown table: the verdict about a run's weights on each of the paper's sentences."""
-    rows = read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict"))
-    titles = {name: dataset["title"] for name, dataset in read_yaml(run / "configuration.yaml")["datasets"].items()}
-    lines = [["", "the paper's sentence", "about", "these weights"], ["---"] * 4]
-    for row in rows:
-        about = listed(titles.get(name, name) for name in str(row["dataset"]).split(", "))
-        lines.append([str(row["claim"]), " ".join(str(row["sentence"]).split()), about, str(row["weights_verdict"])])
-    return _table(lines)
+def by_claim(runs: Sequence[Path]) -> str:
+    """Return a Markdown table: the verdicts of all runs on each of the paper's sentences.
+
+    A run has a column about its weights and, with several seeds, one about the recipes.
+    """
+    head = ["", "the paper's sentence", "about"]
+    lines: dict[str, list[str]] = {}
+    for run in runs:
+        settings = read_yaml(run / "configuration.yaml")
+        titles = {name: dataset["title"] for name, dataset in settings["datasets"].items()}
+        columns = {"weights_verdict": "weights"} | ({"verdict": "recipes"} if len(settings["seeds"]) > 1 else {})
+        head += [f"{run.name}: {word}" for word in columns.values()]
+        for row in read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict", "verdict")):
+            about = listed(titles.get(name, name) for name in str(row["dataset"]).split(", "))
+            line = lines.setdefault(str(row["claim"]), ["", " ".join(str(row["sentence"]).split()), about])
+            line += [str(row[column]) for column in columns]
+    return _table([head, ["---"] * len(head), *([claim, *line[1:]] for claim, line in lines.items())])
+
+
+def published() -> list[Path]:
+    """Return the folders of all published runs, the first published first."""
+    runs = sorted(path.parent for path in RESULTS.glob("*/claims.csv"))
+    return sorted(runs, key=lambda run: run.name != "default")
 
 
 def by_noise(run: Path) -> str:
@@ -96,14 +112,14 @@ def _attacked(path: Path) -> list[Row]:
     return [row for row in rows if row["attack"] == "original" and row["required_confidence"] == CONFIDENCE]
 
 
-def _fooled(rows: Sequence[Row], datasets: Mapping[str, Mapping[str, Any]]) -> str:
+def _fooled(rows: Sequence[Row], datasets: Mapping[str, Mapping[str, Any]], seeds: int) -> str:
     first = listed(sorted({f"{dataset['attacked_images']:,}" for dataset in datasets.values()}), "or")
     success, attacked = (sum(int(row[column]) for row in rows) for column in ("success", "attacked"))
     least = min(rows, key=lambda row: row["success"] / row["attacked"])
     return (
         f"**The paper's attack fooled {success:,} of {attacked:,} images**, and at least "
         f"{percent(least['success'] / least['attacked'])} of each model's images. It attacks those of the first "
-        f"{first} test images that a model classifies correctly."
+        f"{first} test images that a model classifies correctly{f', in {seeds} trainings of it' if seeds > 1 else ''}."
     )
 
 
@@ -139,25 +155,36 @@ def _withstood(dataset: Mapping[str, Any], rows: Sequence[Row]) -> str:
     )
 
 
-def _claims(rows: Sequence[Row]) -> str:
-    verdicts = Counter(row["weights_verdict"] for row in rows)
-    counts = listed(f"*{verdict}* for {verdicts[verdict]}" for verdict in (HOLDS, FAILS, UNDECIDED))
+def _claims(rows: Sequence[Row], seeds: int) -> str:
+    def counts(column: str) -> str:
+        verdicts = Counter(row[column] for row in rows)
+        return listed(f"*{verdict}* for {verdicts[verdict]}" for verdict in (HOLDS, FAILS, UNDECIDED))
+
     undecided = sum(row["verdict"] == UNDECIDED for row in rows)
-    return (
-        f"**The paper's claims:** of {len(rows)}, the verdict about these networks is {counts}. About the recipes, "
-        f"which need several seeds, it is *undecided* for {undecided}."
+    recipes = (
+        f"About the recipes, from {seeds} trainings of each, it is {counts('verdict')}."
+        if seeds > 1
+        else f"About the recipes, which need several seeds, it is *undecided* for {undecided}."
     )
+    weights = counts("weights_verdict")
+    return f"**The paper's claims:** of {len(rows)}, the verdict about these networks is {weights}. {recipes}"
+
+
+def pages_about(run: Path) -> list[Path]:
+    """Return the pages that say what a run found."""
+    return [RESULTS / "README.md", *([README] if run.name == IN_README else [])]
 
 
 def written(page: Path, run: Path) -> str:
     """Return a page's text with what a run found between the marks that name it; raises `UserError` without them."""
     text = page.read_text(encoding="utf-8")
-    for kind, block in (("found", found), ("claims", by_claim), ("noise", by_noise)):
-        start, end = f"<!-- {kind} in {run.name}: written by make publish -->\n", "<!-- end -->\n"
+    blocks = {f"found in {run.name}": lambda: found(run), f"noise in {run.name}": lambda: by_noise(run)}
+    for kind, block in (blocks | {"claims of all": lambda: by_claim(published())}).items():
+        start, end = f"<!-- {kind}: written by make publish -->\n", "<!-- end -->\n"
         if start in text and end in text:
             before, _, after = text.partition(start)
-            text = before + start + block(run) + end + after.partition(end)[2]
-        elif kind == "found":
+            text = before + start + block() + end + after.partition(end)[2]
+        elif kind.startswith("found"):
             raise UserError(f"{page} lacks the lines {start.strip()} and {end.strip()}: put them back")
     return text
 
@@ -272,11 +299,9 @@ def main() -> None:
     run = RESULTS / options.name
     try:
         copied(options.results, run, merged(ROOT, map(read_yaml, options.overlays)))
-        pages = [RESULTS / "README.md"]
         if options.name == IN_README:
             PICTURE.write_bytes(picture(options.results))
-            pages.append(README)
-        for page in pages:
+        for page in pages_about(run):
             page.write_text(written(page, run), encoding="utf-8")
     except UserError as error:
         sys.exit(str(error))
