@@ -23,43 +23,58 @@ from robustness.config.cross_checks import TAKEN
 from robustness.storage.code_digest import NO_RESULT, described
 from robustness.storage.code_digest import imported as imported_by
 
-# Prints what is imported at the start, and the library's files with those that are imported in functions.
+# For each line of modules that it reads: prints what they import at the start, and the library's files with those that
+# are imported in functions. Each line is a fork, so that packages that many scripts import are imported once.
 PROBE = """
-import ast, importlib, json, sys
+import ast, importlib, json, os, sys
 from pathlib import Path
 
 root = Path(sys.argv[1])
 sys.path.insert(0, str(root / "scripts"))
 for name in sys.argv[2:]:
     importlib.import_module(name)
-at_start = sorted({name.partition(".")[0] for name in sys.modules})
 
 def library():
     modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == "robustness"]
     return {Path(module.__file__) for module in modules}
 
-seen, waiting = set(), {root / "scripts" / f"{sys.argv[2]}.py"} | library()
-while waiting:
-    for path in waiting:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
-            for name in names:
-                if name.partition(".")[0] == "robustness":
-                    try:
-                        importlib.import_module(name)
-                    except ModuleNotFoundError as error:
-                        if error.name != name:  # otherwise it is a name in a module
-                            raise
-    seen |= waiting
-    waiting = library() - seen
-print(json.dumps({"at_start": at_start, "files": sorted(str(path.relative_to(root)) for path in seen)}))
+def probe(names):
+    for name in names:
+        importlib.import_module(name)
+    at_start = sorted({name.partition(".")[0] for name in sys.modules})
+    seen, waiting = set(), {root / "scripts" / f"{names[0]}.py"} | library()
+    while waiting:
+        for path in waiting:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+                for name in names:
+                    if name.partition(".")[0] == "robustness":
+                        try:
+                            importlib.import_module(name)
+                        except ModuleNotFoundError as error:
+                            if error.name != name:  # otherwise it is a name in a module
+                                raise
+        seen |= waiting
+        waiting = library() - seen
+    print(json.dumps({"at_start": at_start, "files": sorted(str(path.relative_to(root)) for path in seen)}), flush=True)
+
+for line in sys.stdin:
+    child = os.fork()
+    if not child:
+        probe(line.split())
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        sys.exit(f"{line.strip()} cannot be imported")
 """
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 STARTERS = ["serve_jobs", "start_job"]
 """Scripts that start the scripts of rules."""
+DRAWN = ("plot", "write_table")
+"""How the scripts of figures and tables begin, which import no PyTorch."""
+ATTACKS = ("attack_shard", "check_trust")
 
 
 Names = tuple[str, ...]
@@ -76,13 +91,23 @@ def names_of(rule: Rule) -> Names:
 def probed() -> dict[Names, dict[str, Any]]:
     """What is imported by each script with the modules that a rule names beside it."""
 
-    def probe(names: Names) -> dict[str, Any]:
-        command = [sys.executable, "-c", PROBE, str(ROOT), *names]
-        return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
-
     wanted = sorted({*map(names_of, running().values()), *((name,) for name in STARTERS)})
+    drawn = [names for names in wanted if names[0].startswith(DRAWN)]
+    alone = [names for names in wanted if names[0] in ATTACKS]
+    others = [names for names in wanted if names not in [*drawn, *alone]]
     with ThreadPoolExecutor(2) as pool:
-        return dict(zip(wanted, pool.map(probe, wanted), strict=True))
+        parts = pool.map(
+            probe, [others, drawn, *([names] for names in alone)], [("torch", "pandas"), ("pandas",), (), ()]
+        )
+    return {names: found for part in parts for names, found in part.items()}
+
+
+def probe(wanted: list[Names], before: Names) -> dict[Names, dict[str, Any]]:
+    """What each of `wanted` imports, in forks of a process that has imported `before`."""
+    lines = "".join(f"{' '.join(names)}\n" for names in wanted)
+    command = [sys.executable, "-c", PROBE, str(ROOT), *before]
+    said = subprocess.run(command, input=lines, capture_output=True, text=True, check=True).stdout
+    return dict(zip(wanted, map(json.loads, said.splitlines()), strict=True))
 
 
 def of_script(script: str) -> dict[Names, dict[str, Any]]:
@@ -145,13 +170,13 @@ def test_snakemake_recorded_the_code_of_a_finished_job(finished: Copy) -> None:
     assert not any(str(finished.folder) in each or "scripts/" in each for each in recorded)
 
 
-@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(("plot", "write_table"))])
+@pytest.mark.parametrize("script", [name for name in SCRIPTS if name.startswith(DRAWN)])
 def test_a_script_of_figures_or_tables_does_not_import_torch(script: str) -> None:
     for imported in of_script(script).values():
         assert not {"torch", "torchvision"} & set(imported["at_start"])
 
 
-@pytest.mark.parametrize("script", ["attack_shard", "check_trust"])
+@pytest.mark.parametrize("script", ATTACKS)
 def test_an_attack_job_imports_nothing_that_is_slow_and_unneeded(script: str) -> None:
     slow = {"torchvision", "pandas", "seaborn", "matplotlib", "scipy", "sklearn", "torchmetrics"}
     for imported in of_script(script).values():
