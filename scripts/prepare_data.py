@@ -10,10 +10,14 @@ files were passed over or changed, by reason.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from robustness.data.account import sentence
 from robustness.data.source import read
@@ -60,12 +64,29 @@ def main(options: argparse.Namespace) -> None:
     if found != size:
         raise UserError(f"the images of {dataset} are {found}: set datasets.{dataset}.image_size (now {size}) to that")
     splits = split(images, counts, classes, dataset=dataset, source=source["kind"])
+    _check_examples(dataset, classes, splits["test"].labels)
     metadata = Identity(dataset).header(stamp(options.spec)) | {"classes": classes}
     for name, part in splits.items():
         path = getattr(options, name)
         write_tensors(path, {"images": part.images, "labels": part.labels, "index": part.index}, metadata)
         logging.info("%s: %d images of %s", path, len(part.labels), "x".join(map(str, part.images.shape[1:])))
     write_json(options.counts, asdict(images.account) | metadata)
+
+
+def _check_examples(dataset: str, classes: list[str], labels: NDArray[np.int64]) -> None:
+    """Raise `UserError` where none of the images that are attacked, the first of `labels`, is of an example's class.
+
+    Which these are comes through the environment, since they change nothing of what is written here.
+    """
+    shown, attacked = json.loads(os.environ.get("ROBUSTNESS_EXAMPLES", "{}")).get(dataset, ([], 0))
+    for name in shown:
+        (places,) = np.nonzero(labels == classes.index(name))
+        if not len(places) or places[0] >= attacked:
+            least = f"raise attacked_images to at least {places[0] + 1}, or " if len(places) else ""
+            raise UserError(
+                f"datasets.{dataset}.example_classes names '{name}', but none of the first {attacked} test images is of"
+                f" this class: {least}choose another class"
+            )
 
 
 def _downloaded(manifest: Path | None, downloads: Path | None, source: dict[str, object]) -> dict[str, VerifiedFile]:

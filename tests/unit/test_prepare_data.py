@@ -118,6 +118,25 @@ def test_images_of_another_size_than_configured_are_refused_with_their_size(
         prepare(tmp_path, spec | {"image_size": [3, 8, 6]})
 
 
+def test_a_class_of_which_no_example_can_be_shown_is_named_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tree(tmp_path / "pets", image_tree())
+    monkeypatch.chdir(tmp_path)
+    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
+    (labels,) = read_tensors(prepare(tmp_path, spec)["test"], "labels")
+    later = int(labels[0] == 0)  # the class that is not that of the first test image
+    name, needed = ["cat", "dog"][later], int(np.flatnonzero(labels == later)[0]) + 1
+    monkeypatch.setenv("ROBUSTNESS_EXAMPLES", json.dumps({"made": [[name], needed - 1]}))
+    said = (
+        f"names '{name}', but none of the first {needed - 1} test images is of this class: raise attacked_images to at "
+    )
+    with pytest.raises(UserError, match=f"{said}least {needed}, or choose another class"):
+        prepare(tmp_path, spec)
+    monkeypatch.setenv("ROBUSTNESS_EXAMPLES", json.dumps({"made": [[name], needed], "another": [["fish"], 1]}))
+    prepare(tmp_path, spec)
+
+
 def test_a_manifest_with_its_format_is_read_and_one_of_a_newer_format_is_named(tmp_path: Path) -> None:
     files, flags = downloaded(tmp_path, idx_files())
     manifest = tmp_path / "manifest.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,7 +97,9 @@ def test_success_names_models_that_cannot_be_trusted_and_a_damaged_table_does_no
 
 
 def test_failure_names_the_job_that_failed() -> None:
-    assert "Failed: train_model (model=basic)" in hooks.failure([Job("train_model", "model=basic")], 0.0)
+    assert "Failed: train_model (model=basic)" in hooks.failure(
+        [Job("train_model", "model=basic")], 0.0, {}, on_cluster=False
+    )
 
 
 def snakemakes_job(rule: str, *params: object, is_norun: bool = False) -> Any:
@@ -139,6 +142,13 @@ def test_jobs_are_told_where_things_are_and_which_factories_they_may_run() -> No
     assert Path(found["ROBUSTNESS_PYTHON_PATH"]).is_absolute()
     assert "my_networks:small" in found["ROBUSTNESS_NETWORKS"]
     assert start.environment(made_study())["ROBUSTNESS_NETWORKS"] == "[]"
+
+
+def test_jobs_know_of_which_classes_examples_are_shown_and_of_how_many_images() -> None:
+    study = made_study()
+    entry = study.studied[0].entry
+    found = json.loads(start.environment(study)["ROBUSTNESS_EXAMPLES"])
+    assert found[study.studied[0].name] == [entry["example_classes"], entry["attacked_images"]]
 
 
 def test_a_folder_that_can_be_made_can_be_written_to(tmp_path: Path) -> None:

@@ -51,6 +51,10 @@ def environment(study: Study) -> dict[str, str]:
         "ROBUSTNESS_MIRROR": study.config["mirror"] or "",
         "ROBUSTNESS_PROGRESS": "",  # jobs draw no bars of their own
         "ROBUSTNESS_PYTHON_PATH": str(Path(study.config["python_path"]).absolute()),
+        # So that a class without an attacked image is known before anything is trained, and not when it is drawn.
+        "ROBUSTNESS_EXAMPLES": json.dumps(
+            {each.name: [each.entry["example_classes"], each.entry["attacked_images"]] for each in study.studied}
+        ),
         # What builds the configuration's own networks: jobs run no factory that is not listed here.
         "ROBUSTNESS_NETWORKS": json.dumps(model_entry.networks(study.config)),
         **planned.environment(study.root, study.config),
