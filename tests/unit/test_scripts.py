@@ -50,7 +50,7 @@ from robustness.products.tables import (
 )
 from robustness.runtime import preemption
 from robustness.runtime.job_ends import SENTENCE_STATUS
-from robustness.storage.records import read_records, write_records
+from robustness.storage.records import read_header, read_records, write_records
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 CLASSES = ["left", "right"]
@@ -794,6 +794,17 @@ def test_without_a_fooled_image_there_is_nothing_to_judge_or_to_transfer(study: 
     assert pandas.read_csv(tmp_path / "b.csv")["images"].tolist() == [0, 0]
 
 
+def test_images_that_fooled_another_training_of_a_network_are_not_shown_to_others(study: Path, tmp_path: Path) -> None:
+    network = weights.load(study / "basic-clean" / "w")
+    with torch.no_grad():
+        next(network.parameters()).mul_(1.01)
+    weights.save(tmp_path / "w", network, read_metadata(study / "basic-clean" / "w"))
+    spec = {"models": ["basic-clean"], "source": "basic-clean", "required_confidence": 0.7, "seed": 1}
+    flags = [*measured(study, "basic-clean"), "--weights", tmp_path / "w", "--transferred", tmp_path / "transferred"]
+    with pytest.raises(UserError, match=r"12\.safetensors was made from other weights than those that are there now"):
+        call(transfer_attack, spec, *flags)
+
+
 def test_a_network_that_answers_with_nan_is_named_with_its_images_by_every_job(study: Path, tmp_path: Path) -> None:
     network = weights.load(study / "basic-noisy" / "w")
     with torch.no_grad():
@@ -809,8 +820,9 @@ def test_a_network_that_answers_with_nan_is_named_with_its_images_by_every_job(s
     spec = {"judges": [["basic-noisy", 1]], "required_confidence": 0.7, "seed": 1}
     with pytest.raises(UserError, match=r"basic-noisy, seed 1, as a judge: the network answers original .* with NaN"):
         call(judge_attack, spec, *measured(study, "basic-clean"), *given, "--judged", tmp_path / "judged")
-    spec = {"models": ["basic-noisy"], "source": "basic-noisy", "required_confidence": 0.7, "seed": 1}
-    flags = [*measured(study, "basic-noisy"), *given]
+    spec = {"models": MODELS, "source": "basic-clean", "required_confidence": 0.7, "seed": 1}
+    measures = ["--measures", *(study / model / "measures" for model in MODELS)]
+    flags = [*images_of(study, "basic-clean"), *measures, *given, study / "basic-clean" / "w"]
     with pytest.raises(UserError, match=r"basic-noisy, seed 1: the network answers original .* with NaN"):
         call(transfer_attack, spec, *flags, "--transferred", tmp_path / "transferred")
 
@@ -847,7 +859,7 @@ def test_of_two_classes_each_image_is_led_toward_the_other_whatever_the_batches(
 def test_a_model_that_gets_every_image_wrong_leaves_empty_records_and_tables(study: Path, tmp_path: Path) -> None:
     labels = np.arange(40) % 2
     columns = {"image": np.arange(40), "label": labels, "prediction": 1 - labels}
-    write_records(tmp_path / "wrong", columns, {})
+    write_records(tmp_path / "wrong", columns, read_header(study / "basic-clean" / "predictions"))
     assert len(targeted(study, tmp_path, predictions=tmp_path / "wrong")) == 0
     spec = {"models": ["basic-clean"], "classes": CLASSES}
     make(targets, spec, "--records", tmp_path / "records", "--table", tmp_path / "targeted.csv")
