@@ -36,14 +36,16 @@ from robustness.figures import images, style  # noqa: E402
 from robustness.storage.tables import Row, read_rows  # noqa: E402
 from robustness.text import counted, listed, number, percent  # noqa: E402
 
-IN_README = "default"
-"""The run whose findings the README shows."""
+IN_PICTURE = "default"
+"""The run that the README's picture is of."""
 SHOWN = ("mnist", "7", "resnet-noisy")
 """Dataset, class and model of the image in the README's picture."""
 NOISE_CLAIMS = (1, 2, 3, 4, 5)
 """The claims about noisy training on MNIST, which the noise level may decide."""
 
 CONFIDENCE = 0.9
+
+_END = "<!-- end -->\n"
 
 
 # ---- what was found -------------------------------------------------------------------------------------------------
@@ -60,8 +62,7 @@ def found(run: Path) -> str:
     for name, dataset in datasets.items():
         rows = read_rows(run / name / "tables" / "robust_accuracy.csv", text=("model", "norm"))
         points.append(_withstood(dataset, [row for row in rows if row["norm"] == "linf"]))
-    claims = read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))
-    points.append(_claims(claims, seeds))
+    points.append(claims_of(run))
     return "".join(f"- {point}\n" for point in points)
 
 
@@ -155,7 +156,11 @@ def _withstood(dataset: Mapping[str, Any], rows: Sequence[Row]) -> str:
     )
 
 
-def _claims(rows: Sequence[Row], seeds: int) -> str:
+def claims_of(run: Path) -> str:
+    """Return the sentence that counts a run's verdicts on the paper's claims."""
+    rows = read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))
+    seeds = len(read_yaml(run / "configuration.yaml")["seeds"])
+
     def counts(column: str) -> str:
         verdicts = Counter(row[column] for row in rows)
         return listed(f"*{verdict}* for {verdicts[verdict]}" for verdict in (HOLDS, FAILS, UNDECIDED))
@@ -171,22 +176,33 @@ def _claims(rows: Sequence[Row], seeds: int) -> str:
 
 
 def pages_about(run: Path) -> list[Path]:
-    """Return the pages that say what a run found."""
-    return [RESULTS / "README.md", *([README] if run.name == IN_README else [])]
+    """Return the pages that say what a run found: that of all results, and the README where it has a mark of the run."""
+    marked = f" in {run.name}: written by make publish -->" in README.read_text(encoding="utf-8")
+    return [RESULTS / "README.md", *([README] if marked else [])]
 
 
 def written(page: Path, run: Path) -> str:
-    """Return a page's text with what a run found between the marks that name it; raises `UserError` without them."""
+    """Return a page's text with what a run found between the marks that name it; raises `UserError` without one."""
     text = page.read_text(encoding="utf-8")
-    blocks = {f"found in {run.name}": lambda: found(run), f"noise in {run.name}": lambda: by_noise(run)}
-    for kind, block in (blocks | {"claims of all": lambda: by_claim(published())}).items():
-        start, end = f"<!-- {kind}: written by make publish -->\n", "<!-- end -->\n"
-        if start in text and end in text:
-            before, _, after = text.partition(start)
-            text = before + start + block() + end + after.partition(end)[2]
-        elif kind.startswith("found"):
-            raise UserError(f"{page} lacks the lines {start.strip()} and {end.strip()}: put them back")
+    blocks = {
+        f"found in {run.name}": lambda: found(run),
+        f"claims in {run.name}": lambda: f"{claims_of(run)}\n",
+        f"noise in {run.name}": lambda: by_noise(run),
+        "claims of all": lambda: by_claim(published()),
+    }
+    if not any(_mark(kind) in text for kind in blocks if kind.endswith(run.name)):
+        raise UserError(
+            f"{page} lacks the lines {_mark(f'found in {run.name}').strip()} and {_END.strip()}: put them back"
+        )
+    for kind, block in blocks.items():
+        if _mark(kind) in text:
+            before, _, after = text.partition(_mark(kind))
+            text = before + _mark(kind) + block() + _END + after.partition(_END)[2]
     return text
+
+
+def _mark(kind: str) -> str:
+    return f"<!-- {kind}: written by make publish -->\n"
 
 
 # ---- the page -------------------------------------------------------------------------------------------------------
@@ -299,7 +315,7 @@ def main() -> None:
     run = RESULTS / options.name
     try:
         copied(options.results, run, merged(ROOT, map(read_yaml, options.overlays)))
-        if options.name == IN_README:
+        if options.name == IN_PICTURE:
             PICTURE.write_bytes(picture(options.results))
         for page in pages_about(run):
             page.write_text(written(page, run), encoding="utf-8")

@@ -195,7 +195,7 @@ def test_the_pages_are_in_the_repository() -> None:
 def test_the_numbers_that_a_page_says_were_found_are_the_published_tables() -> None:
     publish = runpy.run_path(str(ROOT / "docs" / "publish.py"))
     runs = publish["published"]()
-    assert publish["IN_README"] in {run.name for run in runs}
+    assert publish["IN_PICTURE"] in {run.name for run in runs}
     for run in runs:
         for page in publish["pages_about"](run):
             assert publish["written"](page, run) == page.read_text(encoding="utf-8"), "run make publish"
