@@ -1,8 +1,8 @@
 """Copy a finished study into docs/results/NAME/, with what it takes to know how it was made, and say what it found.
 
 `make publish` runs it. It writes the page, tables, figures (SVG), the merged configuration and the times by rule. From
-the tables it writes what was found, between two marks: in docs/results/README.md and, for the run that the README
-shows, there too, with the picture. The tests compare these lines with the tables.
+the tables it writes what was found, between marks in docs/results/README.md and, where it has some, in the README,
+whose picture is of one run. The tests compare these lines with the tables.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def claims_of(run: Path) -> str:
 
 
 def pages_about(run: Path) -> list[Path]:
-    """Return the pages that say what a run found: that of all results, and the README where it has a mark of the run."""
+    """Return the pages that say what a run found: that of all results, and the README if it has a mark of the run."""
     marked = f" in {run.name}: written by make publish -->" in README.read_text(encoding="utf-8")
     return [RESULTS / "README.md", *([README] if marked else [])]
 
