@@ -116,7 +116,7 @@ def test_every_table_and_figure_is_made_of_own_images(tmp_path: Path, kind: Kind
     ends = tables["robustness"][["success", "default_state", "cap", "skipped"]].sum(axis=1)
     assert (ends == 2 * len(kind.classes)).all()
     pairs = tables["targeted"].groupby(["model", "required_confidence", "class"]).size()
-    assert (pairs == len(kind.classes) - 1).all()
+    assert (pairs == min(9, len(kind.classes) - 1)).all()
     figures = copy.path("results/tiny/own/figures")
     names = ["architecture", "believability", "mean_change", "pixels_changed", "targeted_own-clean", "transfer"]
     names += [f"robustness_curves_{curves}" for curves in ("confidence", "l2", "linf", "mean_change")]
