@@ -81,7 +81,7 @@ def by_claim(runs: Sequence[Path]) -> str:
         for row in read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict", "verdict")):
             about = listed(titles.get(name, name) for name in str(row["dataset"]).split(", "))
             line = lines.setdefault(str(row["claim"]), ["", " ".join(str(row["sentence"]).split()), about])
-            line += [str(row[column]) for column in columns]
+            line += [str(row[column]) if row["images"] else "not in this run" for column in columns]
     return _table([head, ["---"] * len(head), *([claim, *line[1:]] for claim, line in lines.items())])
 
 
@@ -161,18 +161,25 @@ def claims_of(run: Path) -> str:
     rows = read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))
     seeds = len(read_yaml(run / "configuration.yaml")["seeds"])
 
+    tested = [row for row in rows if row["images"]]
+    of = (
+        f"{len(rows)}"
+        if len(tested) == len(rows)
+        else f"{len(rows)}, of which {len(tested)} are about this run's images"
+    )
+
     def counts(column: str) -> str:
-        verdicts = Counter(row[column] for row in rows)
+        verdicts = Counter(row[column] for row in tested)
         return listed(f"*{verdict}* for {verdicts[verdict]}" for verdict in (HOLDS, FAILS, UNDECIDED))
 
-    undecided = sum(row["verdict"] == UNDECIDED for row in rows)
+    undecided = sum(row["verdict"] == UNDECIDED for row in tested)
     recipes = (
         f"About the recipes, from {seeds} trainings of each, it is {counts('verdict')}."
         if seeds > 1
         else f"About the recipes, which need several seeds, it is *undecided* for {undecided}."
     )
     weights = counts("weights_verdict")
-    return f"**The paper's claims:** of {len(rows)}, the verdict about these networks is {weights}. {recipes}"
+    return f"**The paper's claims:** of {of}, the verdict about these networks is {weights}. {recipes}"
 
 
 def pages_about(run: Path) -> list[Path]:
