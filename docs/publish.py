@@ -80,13 +80,14 @@ def by_claim(runs: Sequence[Path]) -> str:
         head += [f"{run.name}: {word}" for word in columns.values()]
         for row in read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict", "verdict")):
             about = listed(titles.get(name, name) for name in str(row["dataset"]).split(", "))
-            line = lines.setdefault(str(row["claim"]), ["", " ".join(str(row["sentence"]).split()), about])
+            claim = str(row["claim"])
+            line = lines.setdefault(claim, [claim, " ".join(str(row["sentence"]).split()), about])
             line += [str(row[column]) if row["images"] else "not in this run" for column in columns]
-    return _table([head, ["---"] * len(head), *([claim, *line[1:]] for claim, line in lines.items())])
+    return _table([head, ["---"] * len(head), *lines.values()])
 
 
 def published() -> list[Path]:
-    """Return the folders of all published runs, the first published first."""
+    """Return the folders of all published runs, that of the default scale first."""
     runs = sorted(path.parent for path in RESULTS.glob("*/claims.csv"))
     return sorted(runs, key=lambda run: run.name != "default")
 
@@ -160,13 +161,8 @@ def claims_of(run: Path) -> str:
     """Return the sentence that counts a run's verdicts on the paper's claims."""
     rows = read_rows(run / "claims.csv", text=("claim", "sentence", "verdict", "weights_verdict"))
     seeds = len(read_yaml(run / "configuration.yaml")["seeds"])
-
     tested = [row for row in rows if row["images"]]
-    of = (
-        f"{len(rows)}"
-        if len(tested) == len(rows)
-        else f"{len(rows)}, of which {len(tested)} are about this run's images"
-    )
+    about = f", of which {len(tested)} are about this run's images" if len(tested) < len(rows) else ""
 
     def counts(column: str) -> str:
         verdicts = Counter(row[column] for row in tested)
@@ -179,7 +175,7 @@ def claims_of(run: Path) -> str:
         else f"About the recipes, which need several seeds, it is *undecided* for {undecided}."
     )
     weights = counts("weights_verdict")
-    return f"**The paper's claims:** of {of}, the verdict about these networks is {weights}. {recipes}"
+    return f"**The paper's claims:** of {len(rows)}{about}, the verdict about these networks is {weights}. {recipes}"
 
 
 def pages_about(run: Path) -> list[Path]:

@@ -123,9 +123,9 @@ def pretrained(factory: str, downloads: Path) -> tuple[Path, list[float], list[f
     from torchvision import models
 
     module, _, name = factory.partition(":")
-    if module != "torchvision.models" or name not in models.list_models():
+    if module != "torchvision.models" or name not in models.list_models(module=models):
         raise UserError(
-            f"WEIGHTS=DEFAULT needs a model of torchvision, as FACTORY=torchvision.models:resnet18: {factory}"
+            f"WEIGHTS=DEFAULT needs a classifier of torchvision, as FACTORY=torchvision.models:resnet18: {factory}"
         )
     weights = models.get_model_weights(name).DEFAULT
     transforms = weights.transforms()

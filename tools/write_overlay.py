@@ -36,7 +36,7 @@ from export_dataset import export, pretrained  # noqa: E402
 RESNET_SIDES = range(25, 33)
 """Sides of the images, in pixels, that the paper's ResNet takes."""
 MOST_TARGETED_CLASSES = 10
-"""With more classes, attacks toward each of them take most of the time."""
+"""With more classes, one image of each is attacked toward others: more would take most of the time."""
 ATTACKED = 100
 
 

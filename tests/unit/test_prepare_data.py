@@ -83,24 +83,24 @@ def test_a_file_that_changed_after_its_download_is_not_read(tmp_path: Path) -> N
     assert not (tmp_path / "data").exists()
 
 
-def test_a_folder_of_images_is_found_from_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def pets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The spec of ten images of cats and dogs, which lie in the working directory."""
     write_tree(tmp_path / "pets", image_tree())
     monkeypatch.chdir(tmp_path)
-    counts = {"train": 5, "validation": 1, "test": 4}
-    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], counts)
-    (images,) = read_tensors(prepare(tmp_path, spec)["train"], "images")
+    return spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
+
+
+def test_a_folder_of_images_is_found_from_the_working_directory(tmp_path: Path, pets: dict[str, Any]) -> None:
+    (images,) = read_tensors(prepare(tmp_path, pets)["train"], "images")
     assert images.shape == (5, 3, 6, 8)
 
 
 def test_what_was_read_and_passed_over_is_counted_in_the_log_and_in_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, pets: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_tree(tmp_path / "pets", {**image_tree(), "train/cat/a.heic": b"", "train/cat/b.HEIC": b"", ".git/x": b""})
-    monkeypatch.chdir(tmp_path)
-    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
-    prepare(tmp_path, spec)
+    write_tree(tmp_path / "pets", {"train/cat/a.heic": b"", "train/cat/b.HEIC": b"", ".git/x": b""})
+    prepare(tmp_path, pets)
     said = "made: 10 images read; passed over: files ending in .heic: 2, hidden files and folders: 1"
     assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [said]
     counts = json.loads((tmp_path / "data" / "counts.json").read_text(encoding="utf-8"))
@@ -109,22 +109,16 @@ def test_what_was_read_and_passed_over_is_counted_in_the_log_and_in_a_file(
 
 
 def test_images_of_another_size_than_configured_are_refused_with_their_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pets: dict[str, Any]
 ) -> None:
-    write_tree(tmp_path / "pets", image_tree())
-    monkeypatch.chdir(tmp_path)
-    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
     with pytest.raises(UserError, match=r"made are \[3, 6, 8\]: set datasets.made.image_size \(now \[3, 8, 6\]\)"):
-        prepare(tmp_path, spec | {"image_size": [3, 8, 6]})
+        prepare(tmp_path, pets | {"image_size": [3, 8, 6]})
 
 
 def test_a_class_of_which_no_example_can_be_shown_is_named_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, pets: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_tree(tmp_path / "pets", image_tree())
-    monkeypatch.chdir(tmp_path)
-    spec = spec_of({"kind": "imagefolder", "path": "pets"}, ["cat", "dog"], {"train": 5, "validation": 1, "test": 4})
-    (labels,) = read_tensors(prepare(tmp_path, spec)["test"], "labels")
+    (labels,) = read_tensors(prepare(tmp_path, pets)["test"], "labels")
     later = int(labels[0] == 0)  # the class that is not that of the first test image
     name, needed = ["cat", "dog"][later], int(np.flatnonzero(labels == later)[0]) + 1
     monkeypatch.setenv("ROBUSTNESS_EXAMPLES", json.dumps({"made": [[name], needed - 1]}))
@@ -132,9 +126,9 @@ def test_a_class_of_which_no_example_can_be_shown_is_named_before_anything_is_tr
         f"names '{name}', but none of the first {needed - 1} test images is of this class: raise attacked_images to at "
     )
     with pytest.raises(UserError, match=f"{said}least {needed}, or choose another class"):
-        prepare(tmp_path, spec)
+        prepare(tmp_path, pets)
     monkeypatch.setenv("ROBUSTNESS_EXAMPLES", json.dumps({"made": [[name], needed], "another": [["fish"], 1]}))
-    prepare(tmp_path, spec)
+    prepare(tmp_path, pets)
 
 
 def test_a_manifest_with_its_format_is_read_and_one_of_a_newer_format_is_named(tmp_path: Path) -> None:

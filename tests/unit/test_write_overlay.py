@@ -90,7 +90,10 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
             ("new", "", "--dataset", "VOCDetection"),
             "'VOCDetection' is no data set that is known here: choose one of CIFAR1",
         ),
-        (("new", "images", "--factory", "a:b", "--weights", "DEFAULT"), "WEIGHTS=DEFAULT needs a model of torchvision"),
+        (
+            ("new", "images", "--factory", "a:b", "--weights", "DEFAULT"),
+            "WEIGHTS=DEFAULT needs a classifier of torchvision",
+        ),
         (("new", "nowhere"), "nowhere does not exist"),
         (("new", "empty"), "empty holds no images in train/<class>/ and test/<class>/"),
         (("new", "images", "--weights", "w.pt"), "WEIGHTS needs FACTORY"),

@@ -79,9 +79,10 @@ def end_of(log: str | None, said: str) -> End:
             return End(kind, _line_with(said, words))
     if "stopped by SIGTERM" in written:
         return End("stopped")
-    for kind, words in (("cancelled", _CANCELLED), ("killed", _KILLED)):
-        if any(word in said for word in words):
-            return End(kind, _line_with(said, words))
+    if line := _line_with(said, _CANCELLED):
+        return End("cancelled", line)
+    if _line_with(said, _KILLED):  # a line that begins with the job's whole command, and says no more
+        return End("killed")
     if "this is a defect of the workflow" in written:
         return End("defect")
     if f"non-zero exit status {SENTENCE_STATUS}" in said:

@@ -39,6 +39,7 @@ def damaged_member(archive: Path) -> str | None:
     try:
         with zipfile.ZipFile(archive) as members:
             return members.testzip()
+    # A flipped bit may also name an unknown compression (NotImplementedError) or ask for a password (RuntimeError).
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(str(error)) from None
 

@@ -37,11 +37,12 @@ def common_identity(paths: Sequence[Path]) -> Identity:
 
     Raises `UserError` naming the first file with another one, or the first that was made from other inputs.
     """
-    first = identity_of(paths[0])
-    for path in paths[1:]:
-        if (found := identity_of(path)) != first:
+    headers = {path: _header(path) for path in paths}
+    first = _identity(paths[0], headers[paths[0]])
+    for path, header in headers.items():
+        if (found := _identity(path, header)) != first:
             raise UserError(f"{path} holds {found}, but {paths[0]} holds {first}: give files of only one of them")
-    check_alike(paths)
+    _check_alike(headers)
     return first
 
 
@@ -68,9 +69,12 @@ def check_alike(paths: Iterable[Path]) -> None:
     Files that are made from neither (weights, examples) are passed over. Raises `UserError` naming two files that were
     made from different ones.
     """
+    _check_alike({path: _header(path) for path in paths})
+
+
+def _check_alike(headers: Mapping[Path, Mapping[str, Any]]) -> None:
     first: dict[tuple[str, Identity], tuple[str, Path]] = {}
-    for path in paths:
-        header = _header(path)
+    for path, header in headers.items():
         identity = _identity(path, header)
         owners = {"test": Identity(identity.dataset), "weights": replace(identity, attack=None)}
         for name, digest in header.get(MADE_FROM, {}).items():
@@ -96,8 +100,9 @@ def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards:
     wanted = list(expected)
     found: dict[Any, dict[str, Path]] = {_plain(key): {} for key in wanted}
     order: dict[str, None] = {}
+    headers = {path: _header(path) for path in paths}
     for path in paths:
-        identity = identity_of(path)
+        identity = _identity(path, headers[path])
         values = asdict(identity)
         key = _plain([values.pop(name) for name in names])
         if key not in found:
@@ -110,7 +115,7 @@ def grouped(paths: Sequence[Path], *names: str, expected: Iterable[Any], shards:
             raise UserError(f"{path} holds {identity}, as {found[key][other]} does: give each file once")
         found[key][other] = path
         order[other] = None
-    check_alike(paths)
+    _check_alike(headers)
     for key, files in found.items():
         lacking = [other for other in order if other not in files]
         if lacking or not files:
