@@ -35,3 +35,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave a file out, before it is imported, when only fast ones are wanted and it is none."""
     is_left_out = config.getoption("fast") and collection_path.suffix == ".py" and not is_fast(collection_path)
     return True if is_left_out else None
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case after its argument where its value is bytes: these may differ in each process, as a gzip date does.
+
+    Processes side by side must collect the same names: pytest-xdist runs nothing otherwise.
+    """
+    return argname if isinstance(val, bytes) else None

@@ -89,7 +89,11 @@ def test_idx_files_give_their_images_and_labels() -> None:
         ),
         ("test_labels", idx(np.zeros(19, np.uint8)), "20 images, but test_labels.gz has 19 labels"),
         # Multiplied in 64 bits, these lengths are 0.
-        ("test_images", gzip.compress(bytes([0, 0, 8, 3]) + bytes([128, 0, 0, 0]) * 3), "has 0 values, but its header"),
+        (
+            "test_images",
+            gzip.compress(bytes([0, 0, 8, 3]) + bytes([128, 0, 0, 0]) * 3, mtime=0),
+            "has 0 values, but its header",
+        ),
         ("test_images", idx(random_images(20, 8, 9)), "28x28 pixels, but test_images.gz of 9x8"),
     ],
 )
