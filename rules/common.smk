@@ -27,6 +27,7 @@ from robustness.workflow import (
 from robustness.workflow.dataset import StepNotChosen
 from robustness.workflow.figures import BARS, FIGURES, ROBUSTNESS_CURVES
 from robustness.workflow.params import Untracked, as_param
+from robustness.workflow.planning import Planning
 from robustness.workflow.study import Study, in_order, one_of
 from robustness.workflow.tables import TABLES
 from snakemake.exceptions import WorkflowError
@@ -58,12 +59,14 @@ with plain_errors():
     STUDY = checked_study()
     os.environ.update(start.environment(STUDY))
 RESULTS = STUDY.results
+PLANNING = Planning(STUDY, sys.stderr)
 
 
 def ask(function):
     """Turn a function of the study and of wildcards into a function of wildcards."""
 
     def asked(wildcards):
+        PLANNING.goes_on()
         with plain_errors(), known_steps():
             return function(STUDY, wildcards)
 

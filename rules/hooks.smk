@@ -25,6 +25,7 @@ def say_at_the_end(text):
 
 
 onstart:
+    PLANNING.ends()
     with plain_errors():
         start.check_writable(RESULTS)
     to_do = list(workflow.dag.needrun_jobs())
