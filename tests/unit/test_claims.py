@@ -25,7 +25,7 @@ from robustness.claims.comparisons import (
 )
 from robustness.claims.stated import claims_of
 from robustness.claims.study import Study
-from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED, answer, verdicts
+from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, NOT_STUDIED, UNDECIDED, answer, verdicts
 from robustness.config import claim_entry
 from robustness.config.validate import read_yaml
 from robustness.errors import UserError
@@ -215,15 +215,17 @@ def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:
 # --- what is missing -------------------------------------------------------------------------------------------------
 
 
-def test_without_a_dataset_its_claims_are_there_undecided_and_say_so() -> None:
+def test_without_a_dataset_its_claims_are_there_as_not_studied_and_say_so() -> None:
     made = study(1)
     alone = Study({key: value for key, value in made.measures.items() if key[0] == MNIST}, made.predictions)
     table = claims(alone).set_index("claim")
     for claim in (7, 8, 9, 10):
-        assert table.loc[claim, ["verdict", "weights_verdict"]].tolist() == [UNDECIDED] * 2
+        assert table.loc[claim, ["verdict", "weights_verdict"]].tolist() == [NOT_STUDIED] * 2
         assert table.loc[claim, "why"] == "The dataset cifar is not studied in this configuration."
         assert math.isnan(table.loc[claim, "estimate"])
     assert table.loc[1, "weights_verdict"] == HOLDS
+    said = claims_page.tallies(table)
+    assert all(each.endswith(" undecided and 4 are not studied") for each in said.values())
 
 
 def test_what_is_left_of_a_claim_can_refute_it_but_not_bear_it_out() -> None:
@@ -235,9 +237,9 @@ def test_what_is_left_of_a_claim_can_refute_it_but_not_bear_it_out() -> None:
     assert table.loc[5, "weights_verdict"] == FAILS
 
 
-def test_a_study_of_nothing_has_eleven_undecided_claims() -> None:
+def test_a_study_of_nothing_has_eleven_claims_that_it_does_not_study() -> None:
     table = claims(Study({}, {}))
-    assert set(table["verdict"]) == set(table["weights_verdict"]) == {UNDECIDED}
+    assert set(table["verdict"]) == set(table["weights_verdict"]) == {NOT_STUDIED}
     assert table["weights_p"].isna().all()
 
 
@@ -537,7 +539,7 @@ def test_the_order_of_the_files_changes_no_claim(written: Path) -> None:
 def test_the_script_has_an_answer_where_nothing_is_studied(tmp_path: Path) -> None:
     spec = {"claims": PAPER, "attacks": [["original", 0.9]], "datasets": [], "judged": []}
     call(assess_claims, spec, "--measures", "--predictions", "--table", tmp_path / "c.csv")
-    assert set(pandas.read_csv(tmp_path / "c.csv")["verdict"]) == {UNDECIDED}
+    assert set(pandas.read_csv(tmp_path / "c.csv")["verdict"]) == {NOT_STUDIED}
 
 
 def test_the_page_is_one_file_that_is_whole_and_needs_nothing_else(written: Path) -> None:
@@ -585,7 +587,7 @@ def test_the_page_says_all_that_the_table_says(written: Path) -> None:
     table = pandas.read_csv(written / "c.csv")
     for name in ("sentence", "why", "test", "unit"):
         assert all(text in page for text in table[name].dropna())
-    assert "0 hold, 0 do not hold, 11 are undecided" in page
+    assert "0 hold, 0 do not hold, 7 are undecided and 4 are not studied" in page
     assert "1 seed" in page
     assert "&lt;few&gt; images" in (written / "c.html").read_text(encoding="utf-8")
 

@@ -37,7 +37,7 @@ def test_a_long_plan_says_what_it_does_and_how_large_the_study_is() -> None:
     (line,) = lines_of([5, 21], seeds=list(range(3000)), shard_images=100)
     assert "Still planning after 21 s" in line
     assert "24,000 networks, attacked in 96,000 shards" in line  # eight networks, 400 images of each
-    assert "'seeds'" in line and "'shard_images'" in line
+    assert "Fewer 'seeds', or more images in a shard ('shard_images')" in line
 
 
 def test_a_line_is_printed_again_when_twice_the_time_has_passed() -> None:

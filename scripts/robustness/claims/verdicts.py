@@ -2,8 +2,8 @@
 
 Pure functions on pandas tables. A claim is a conjunction of comparisons. It holds when each comparison holds
 (intersection-union: the largest p-value counts), and does not hold when one comparison is reversed (the smallest
-p-value, times the number of comparisons, counts); in all other cases it is undecided. `docs/claims.md` says why each
-claim is read as it is.
+p-value, times the number of comparisons, counts); in all other cases it is undecided, or `not studied` where the study
+lacks models of each comparison. `docs/claims.md` says why each claim is read as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from robustness.stats import tests
 LEVEL = 0.05
 """The accepted probability of a false verdict, over all claims of the table together."""
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+HOLDS, FAILS, UNDECIDED, NOT_STUDIED = "holds", "does not hold", "undecided", "not studied"
 
 COLUMNS = (
     "claim",
@@ -140,6 +140,8 @@ def table(stated: Sequence[Claim], study: Study, others: Mapping[str, Study] | N
         both = [recipe[index], weights[index]]
         if distrusted and each.claim.void_where_distrusted:
             both = [(p, p_holm, UNDECIDED) for p, p_holm, _ in both]
+        if all(_not_studied(comparison.models, study) for comparison in each.claim.comparisons):
+            both = [(p, p_holm, NOT_STUDIED) for p, p_holm, _ in both]
         (p, p_holm, verdict), (weights_p, weights_p_holm, weights_verdict) = both
         others_say = {name: said[index] for name, said in elsewhere.items() if attacked and said[index]}
         decisive = each.decisive

@@ -6,19 +6,18 @@ The study's page (`robustness.pages.page`) shows the same rows and counts.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, UNDECIDED
+from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, NOT_STUDIED, UNDECIDED
 from robustness.errors import UserError
 from robustness.pages.templates import rendered
-from robustness.text import counted, number
+from robustness.text import counted, listed, number
 
 if TYPE_CHECKING:
     import pandas
-
-VERDICTS = (HOLDS, FAILS, UNDECIDED)
 
 
 def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path, guide: str) -> str:
@@ -28,7 +27,7 @@ def page(table: pandas.DataFrame, spec: Mapping[str, Any], template: Path, guide
     is the address of `docs/claims.md`. Raises `UserError` for a table without its columns.
     """
     filters: dict[str, Callable[..., str]] = {"number": number, "counted": counted, "p": p_value}
-    return rendered(template, filters, claims=rows(table), counts=counts(table), guide=guide, **spec)
+    return rendered(template, filters, claims=rows(table), tallies=tallies(table), guide=guide, **spec)
 
 
 def guide(template: Path, page: Path) -> str:
@@ -51,12 +50,19 @@ def rows(table: pandas.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def counts(table: pandas.DataFrame) -> dict[str, dict[str, int]]:
-    """Count the claims with each verdict, about the recipes (`verdict`) and about the weights (`weights_verdict`)."""
-    return {
-        about: {verdict: int((table[about] == verdict).sum()) for verdict in VERDICTS}
-        for about in ("verdict", "weights_verdict")
-    }
+def tallies(table: pandas.DataFrame) -> dict[str, str]:
+    """Count the claims of each verdict in words, about the recipes (`verdict`) and the weights (`weights_verdict`)."""
+    return {about: _tally(Counter(table[about])) for about in ("verdict", "weights_verdict")}
+
+
+def _tally(count: Mapping[str, int]) -> str:
+    holds, fails, undecided, absent = (count[each] for each in (HOLDS, FAILS, UNDECIDED, NOT_STUDIED))
+    told = [
+        f"{holds} {'holds' if holds == 1 else 'hold'}",
+        f"{fails} {'does' if fails == 1 else 'do'} not hold",
+        f"{undecided} {'is' if undecided == 1 else 'are'} undecided",
+    ]
+    return listed([*told, f"{absent} {'is' if absent == 1 else 'are'} not studied"] if absent else told)
 
 
 def p_value(value: float) -> str:

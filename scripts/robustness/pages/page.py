@@ -118,7 +118,7 @@ def page(material: Material, spec: Mapping[str, Any], template: Path, guide: str
         attacks=attack_settings(spec["config"]["attacks"]),
         claims=claims_page.rows(material.claims),
         guide=guide,
-        counts=claims_page.counts(material.claims),
+        tallies=claims_page.tallies(material.claims),
         claims_caption=caption(material.captions["claims"], spec["config"]),
         captions={
             (entry["name"], name): caption(text, spec["config"], dataset=entry["name"])

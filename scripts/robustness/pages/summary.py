@@ -39,7 +39,7 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
             found[-1] += Markup(" ") + accuracy_range(entry, dataset)
     found += [_fooled(material, spec), *_out_of_reach(material, spec), _trusted(material, spec)]
     if len(material.claims) and not spec["scale"]["demonstration"]:
-        told = {about: _tally(count) for about, count in claims_page.counts(material.claims).items()}
+        told = claims_page.tallies(material.claims)
         found.append(
             Markup("Of {}{} claims, about these weights {}; about the recipes {}.").format(
                 "the paper’s " if spec["papers_claims"] else "",
@@ -213,11 +213,3 @@ def _trusted(material: Material, spec: Mapping[str, Any]) -> Markup:
         "{} of {} trust checks failed: the numbers of {} may belong to the attack, not to the model. These models are "
         "marked with a dagger (†)."
     ).format(failed, len(rows), "; ".join(names))
-
-
-def _tally(count: Mapping[str, int]) -> str:
-    holds, fails, undecided = (count[verdict] for verdict in claims_page.VERDICTS)
-    return (
-        f"{holds} {'holds' if holds == 1 else 'hold'}, {fails} {'does' if fails == 1 else 'do'} not hold and "
-        f"{undecided} {'is' if undecided == 1 else 'are'} undecided"
-    )
