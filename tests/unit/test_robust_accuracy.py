@@ -96,9 +96,12 @@ def test_rows_are_of_each_norm_and_an_attack_that_stood_in_for_another_is_counte
 
 def test_budgets_are_numbers_or_fractions_and_rise() -> None:
     assert value_of("8/255") == 8 / 255
+    assert value_of("0.5/255") == 0.5 / 255
     assert budgets_of({"linf": ["8/255", 0.01, "2/255"]}) == {"linf": [2 / 255, 0.01, 8 / 255]}
     assert budgets_of(None) == {}
-    assert [in_words(each) for each in (8 / 255, 0.1, 0.2, 1.0, 1 / 7)] == ["8/255", "0.1", "0.2", "1", "0.143"]
+    assert [in_words(each) for each in (8 / 255, 0.5 / 255, 0.1, 0.2, 1.0, 1 / 7)] == [
+        *("8/255", "0.5/255", "0.1", "0.2", "1", "0.143")
+    ]
 
 
 def test_the_standard_version_has_its_own_attacks_and_targets() -> None:

@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from robustness.config.removals import without_removed
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, checked, read_yaml
 from robustness.errors import UserError
@@ -42,6 +43,11 @@ def problems(**overlay: Any) -> list[str]:
     return check(merged(DEFAULT, overlay), SCHEMA)
 
 
+def laid_over_default(overlay: dict[str, Any]) -> list[str]:
+    """What is wrong with the default configuration and this overlay, whose nulls remove what it inherits."""
+    return check(without_removed(merged(DEFAULT, overlay)), SCHEMA)
+
+
 def mnist(**overlay: Any) -> list[str]:
     return problems(datasets={"mnist": overlay})
 
@@ -67,7 +73,7 @@ def test_the_default_configuration_is_valid() -> None:
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
 def test_each_scale_is_valid_over_the_default_configuration(path: Path) -> None:
     overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert problems(**overlay) == []
+    assert laid_over_default(overlay) == []
     assert overlay["scale"]["name"] == path.stem
 
 
@@ -98,11 +104,11 @@ def test_each_scale_says_only_what_differs(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
 def test_comparators_can_be_added_to_each_scale(path: Path) -> None:
-    assert problems(**merged(yaml.safe_load(path.read_text(encoding="utf-8")), COMPARATORS)) == []
+    assert laid_over_default(merged(yaml.safe_load(path.read_text(encoding="utf-8")), COMPARATORS)) == []
     assert list(COMPARATORS) == ["attacks"]
 
 
-@pytest.mark.parametrize("budget", ["8/0", "0/255", "8 / 255", "-1/255", 0, -0.1, None])
+@pytest.mark.parametrize("budget", ["8/0", "0/255", "0.0/255", ".5/255", "1/0.5", "8 / 255", "-1/255", 0, -0.1, None])
 def test_a_budget_that_is_no_number_above_0_and_no_fraction_is_refused(budget: Any) -> None:
     said = only(mnist(threat_models={"linf": [budget]}))
     assert said.startswith("datasets.mnist.threat_models.linf[0] is ")
@@ -110,7 +116,7 @@ def test_a_budget_that_is_no_number_above_0_and_no_fraction_is_refused(budget: A
 
 
 def test_threat_models_are_of_norms_that_autoattack_knows_and_not_empty() -> None:
-    assert mnist(threat_models={"linf": ["8/255", 0.2], "l2": [1]}) == []
+    assert mnist(threat_models={"linf": ["8/255", "0.5/255", 0.2], "l2": [1]}) == []
     assert mnist(threat_models={"l2": None}) == []
     assert "unknown key 'l0' in datasets.mnist.threat_models" in only(mnist(threat_models={"l0": [3]}))
     assert "has no entries" in only(mnist(threat_models={"linf": []}))
@@ -741,7 +747,7 @@ def test_two_trainings_of_one_architecture_are_told_apart_by_a_title() -> None:
 @pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
 def test_adversarial_training_can_be_added_to_each_scale(path: Path) -> None:
     adversarial = yaml.safe_load((ROOT / "scales" / "adversarial.yaml").read_text(encoding="utf-8"))
-    assert problems(**merged(yaml.safe_load(path.read_text(encoding="utf-8")), adversarial)) == []
+    assert laid_over_default(merged(yaml.safe_load(path.read_text(encoding="utf-8")), adversarial)) == []
 
 
 @pytest.mark.parametrize(

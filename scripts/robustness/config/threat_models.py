@@ -25,8 +25,11 @@ _SLACK = 1e-6
 
 
 def value_of(budget: float | str) -> float:
-    """Return a budget as a number; the configuration may write `8/255`."""
-    return float(Fraction(budget)) if isinstance(budget, str) else float(budget)
+    """Return a budget as a number; the configuration may write `8/255` or `0.5/255`."""
+    if not isinstance(budget, str):
+        return float(budget)
+    numerator, denominator = map(Fraction, budget.split("/"))
+    return float(numerator / denominator)
 
 
 def budgets_of(threat_models: Mapping[str, Any] | None) -> dict[str, list[float]]:
@@ -48,7 +51,7 @@ def is_within(distance: Any, budget: float) -> Any:
 
 
 def in_words(budget: float) -> str:
-    """Return a budget as people write it: `8/255` where it is that, otherwise a decimal."""
-    of_255 = budget * 255
+    """Return a budget as people write it: `8/255` or `0.5/255` where it is that, otherwise a decimal."""
+    halves = budget * 255 * 2
     is_decimal = float(f"{budget:.3g}") == budget  # 0.2 is 51/255, too
-    return f"{budget:.3g}" if is_decimal or abs(of_255 - round(of_255)) > 1e-6 else f"{round(of_255)}/255"
+    return f"{budget:.3g}" if is_decimal or abs(halves - round(halves)) > 1e-6 else f"{round(halves) / 2:g}/255"

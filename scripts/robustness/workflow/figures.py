@@ -127,7 +127,7 @@ FIGURES = (
         caption="training_noise",
         label="training noise",
         shows="noisy training data (paper, Fig. 1)",
-        values=where(lambda dataset: "augmentation" in dataset.entry),
+        values=where(lambda dataset: "noisy" in dataset.kinds_of_data),
     ),
     Figure(
         "robustness_curves",
