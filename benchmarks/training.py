@@ -101,16 +101,17 @@ def network(
     flop = counted_flop(model, shape, device)
     mode = compilation.mode_for(options.compile, device, flop * images * recipe.epochs)
     passes: Callable[[torch.Tensor], torch.Tensor] = model
+    pixels, _ = made.batch(torch.arange(batch, device=device))
+    passing = loop.passes_in(device, loop.bearable(model, pixels, loop.precision(device)))
     if mode is not None:
-        pixels, _ = made.batch(torch.arange(batch, device=device))
-        passes = compilation.compiled(model, pixels, loop.precision(device), mode)
+        passes = compilation.compiled(model, pixels, passing, mode)
     optimiser = loop.optimiser_of(model, recipe)
 
     def run(steps: int) -> checkpoint.Begun:
         rows = slice(0, batch * steps)
         part = loop.Images(made.pixels[rows], made.labels[rows])
         with Progress(name, steps, "steps", interval=float("inf")) as progress:
-            return loop.train_epoch(model, passes, optimiser, part, recipe, 0, 0, progress)
+            return loop.train_epoch(model, passes, passing, optimiser, part, recipe, 0, 0, progress)
 
     run(min(3, options.steps))
     compiled = "no" if passes is model else str(mode)

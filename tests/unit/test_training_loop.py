@@ -306,7 +306,7 @@ def test_a_resumed_training_repeats_no_epoch(tmp_path: Path, monkeypatch: pytest
     original = loop.train_epoch
 
     def noting(*arguments: Any) -> tuple[float, float]:
-        epochs.append(arguments[6])
+        epochs.append(arguments[7])
         return original(*arguments)
 
     monkeypatch.setattr(loop, "train_epoch", noting)
@@ -447,6 +447,72 @@ def test_a_step_that_made_a_gpu_wait_would_be_found(
     monkeypatch.setattr(loop, "augment", lambda pixels, *_: waiting(pixels))
     few, many = (waits(tmp_path, size, PERCEPTRON, {"augmentation": NOISE}) for size in (20, 4))
     assert sum((many - few).values()) == 8  # 10 steps and 2
+
+
+# --- precision -------------------------------------------------------------------------------------------------------
+
+
+class Complex(nn.Module):
+    """A network that computes with complex numbers on its way, of which there are none in bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 4, 3)
+        self.norm = nn.BatchNorm2d(4)
+        self.last = nn.Linear(4, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        real, imaginary = self.norm(self.first(x)).mean((2, 3)), self.first(x).mean((2, 3))
+        logits: torch.Tensor = self.last(torch.complex(real, imaginary).abs())
+        return logits
+
+
+@pytest.fixture
+def _bfloat16_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for bfloat16 on the CPU, too."""
+    monkeypatch.setattr(loop, "precision", lambda device: torch.bfloat16)
+
+
+@pytest.mark.usefixtures("_bfloat16_wanted")
+def test_a_network_that_fails_in_bfloat16_is_trained_in_float32_and_the_log_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    network = Complex()
+    with caplog.at_level(logging.WARNING):
+        history = trained(network, tmp_path / "a")
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("the network fails in bfloat16 (")
+    assert said.endswith("): it is trained in float32")
+    assert len(history) == RECIPE.epochs
+
+
+@pytest.mark.usefixtures("_bfloat16_wanted")
+def test_the_trial_of_a_precision_changes_nothing_of_what_is_trained(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    tried = Complex()
+    before = {name: value.clone() for name, value in tried.state_dict().items()}
+    assert loop.bearable(tried, torch.rand(4, 1, 12, 12), torch.bfloat16) == torch.float32
+    assert all(torch.equal(value, before[name]) for name, value in tried.state_dict().items())
+    assert all(parameter.grad is None for parameter in tried.parameters())
+
+
+@pytest.mark.usefixtures("_bfloat16_wanted")
+def test_a_network_that_can_is_trained_in_bfloat16(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    seen: set[torch.dtype] = set()
+    network = model_of()
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            layer.register_forward_hook(lambda layer, given, out: seen.add(out.dtype) if layer.training else None)
+    with caplog.at_level(logging.WARNING):
+        trained(network, tmp_path / "a")
+    assert torch.bfloat16 in seen
+    assert not caplog.records
+
+
+def test_on_a_cpu_training_is_in_float32() -> None:
+    assert loop.precision(CPU) == torch.float32
+    assert loop.precision(GPU) == torch.bfloat16
 
 
 # --- compiled --------------------------------------------------------------------------------------------------------

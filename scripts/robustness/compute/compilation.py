@@ -12,6 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from robustness.compute.trial import why_not
 from robustness.errors import UserError
 
 _LOG = logging.getLogger(__name__)
@@ -42,24 +43,11 @@ def mode_for(choice: str, device: torch.device, flop: float) -> str | None:
 def compiled(model: nn.Module, pixels: Tensor, precision: torch.autocast, mode: str) -> Callable[[Tensor], Tensor]:
     """Compile `model` for batches like `pixels` under `precision`, in training mode; return it as it is if that fails.
 
-    Tries a forward and a backward pass. Afterwards the model's buffers (batch norm's averages) are as before, and its
-    parameters have no gradients.
+    Afterwards the model is as before (`trial.why_not`).
     """
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    model.train()
     result: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False, mode=mode)
-    try:
-        with precision:
-            logits = result(pixels)
-        logits.float().sum().backward()
-    except Exception as error:  # a missing compiler, a driver, an operation: each backend has errors of its own
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+    if reason := why_not(model, result, pixels, precision):
         _LOG.warning("torch.compile fails here (%s): the network is trained uncompiled", reason)
-        result = model
-    else:
-        _LOG.info("the network is compiled (mode %s)", mode)
-    with torch.no_grad():
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
-    model.zero_grad(set_to_none=True)
+        return model
+    _LOG.info("the network is compiled (mode %s)", mode)
     return result

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from robustness.compute import compilation
 from robustness.compute.finite import check_finite, naming
+from robustness.compute.trial import why_not
 from robustness.errors import UserError
 from robustness.runtime import preemption
 from robustness.runtime.progress import Progress
@@ -104,10 +105,15 @@ def train(
     count = len(train_images.labels)
     batches = max(1, count // recipe.batch_size)
     passes: Callable[[Tensor], Tensor] = model
-    if compile_mode is not None and len(history) < recipe.epochs:
-        rows = torch.arange(min(count, recipe.batch_size), device=train_images.labels.device)
-        pixels, _ = _batch(train_images, rows, recipe, torch.Generator(rows.device).manual_seed(seed))
-        passes = compilation.compiled(model, pixels, precision(pixels.device), compile_mode)
+    device = train_images.labels.device
+    dtype = precision(device)
+    if len(history) < recipe.epochs and (compile_mode is not None or dtype != torch.float32):
+        rows = torch.arange(min(count, recipe.batch_size), device=device)
+        pixels, _ = _batch(train_images, rows, recipe, torch.Generator(device).manual_seed(seed))
+        dtype = bearable(model, pixels, dtype)
+        if compile_mode is not None:
+            passes = compilation.compiled(model, pixels, passes_in(device, dtype), compile_mode)
+    passing = passes_in(device, dtype)
     saved_until = time.monotonic()
     if history or begun:
         within = f" and {begun.steps} of {batches} steps" if begun else ""
@@ -116,7 +122,7 @@ def train(
         progress.resume(len(history) * batches + (begun.steps if begun else 0))
         for epoch in range(len(history), recipe.epochs):
             started = time.monotonic() - (begun.seconds if begun else 0)
-            done = train_epoch(model, passes, optimiser, train_images, recipe, seed, epoch, progress, begun)
+            done = train_epoch(model, passes, passing, optimiser, train_images, recipe, seed, epoch, progress, begun)
             begun = None
             if done.steps < batches:
                 done.seconds = time.monotonic() - started
@@ -153,17 +159,37 @@ def train(
     return history
 
 
-def precision(device: torch.device) -> torch.autocast:
+def precision(device: torch.device) -> torch.dtype:
     """Return the precision of passes through a network in training: bfloat16 on a GPU, where it halves their time.
 
     On a CPU without matrix instructions for bfloat16, it is ten times slower.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def bearable(model: nn.Module, pixels: Tensor, wanted: torch.dtype) -> torch.dtype:
+    """Return the precision in which a network can be trained: the one that is wanted, or float32 if a step fails in it.
+
+    Some operations have no bfloat16, as complex numbers, and a network may use any. The network and the device decide,
+    so that a resumed training computes as it began.
+    """
+    if wanted != torch.float32 and (reason := why_not(model, model, pixels, passes_in(pixels.device, wanted))):
+        _LOG.warning(
+            "the network fails in %s (%s): it is trained in float32", str(wanted).removeprefix("torch."), reason
+        )
+        return torch.float32
+    return wanted
+
+
+def passes_in(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Return the context of passes in a precision."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 def train_epoch(
     model: nn.Module,
     passes: Callable[[Tensor], Tensor],
+    passing: torch.autocast,
     optimiser: torch.optim.Optimizer,
     images: Images,
     recipe: Recipe,
@@ -174,7 +200,7 @@ def train_epoch(
 ) -> Begun:
     """Take an epoch's steps, or the rest of a `begun` epoch; fewer if the script is asked to end.
 
-    `passes` is the model or its compiled form.
+    `passes` is the model or its compiled form, `passing` the context of its passes.
     """
     device = images.labels.device
     generator = torch.Generator(device).manual_seed(1_000_003 * seed + epoch)
@@ -189,11 +215,11 @@ def train_epoch(
         rows = order[index * recipe.batch_size : (index + 1) * recipe.batch_size]
         pixels, labels = _batch(images, rows, recipe, generator)
         if recipe.adversarial is not None:
-            pixels = _attacked(model, pixels, labels, recipe.adversarial, generator)
+            pixels = _attacked(model, passing, pixels, labels, recipe.adversarial, generator)
         rate = learning_rate(epoch * batches + index, recipe.epochs * batches, recipe.learning_rate)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with precision(device):
+        with passing:
             logits = passes(pixels)
         loss = functional.cross_entropy(logits.float(), labels)
         optimiser.zero_grad(set_to_none=True)
@@ -224,7 +250,12 @@ def _batch(images: Images, rows: Tensor, recipe: Recipe, generator: torch.Genera
 
 
 def _attacked(
-    model: nn.Module, pixels: Tensor, labels: Tensor, adversarial: dict[str, Any], generator: torch.Generator
+    model: nn.Module,
+    passing: torch.autocast,
+    pixels: Tensor,
+    labels: Tensor,
+    adversarial: dict[str, Any],
+    generator: torch.Generator,
 ) -> Tensor:
     """Return pixels that the model in training finds harder (`training.adversarial.perturb`).
 
@@ -232,7 +263,7 @@ def _attacked(
     """
 
     def logits_of(images: Tensor) -> Tensor:
-        with precision(images.device):
+        with passing:
             logits: Tensor = model(images)
         return logits.float()
 
