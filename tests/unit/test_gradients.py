@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from robustness.attacks import gradients
 from robustness.attacks.gradients import log_probabilities, reward_gradient
 from robustness.attacks.spec import AttackSpec
+from robustness.errors import UserError
 from robustness.models.architectures import build
 from robustness.models.frozen import _rows_agree, frozen
 from robustness.models.image_shape import ImageShape
@@ -174,3 +176,23 @@ def test_a_gradient_is_computed_in_one_precision_there_and_back(
 def test_what_decides_is_computed_in_float32(settings_of_a_gpu: None) -> None:
     log_probabilities(Noted(), torch.rand(2, 1, 2, 2))
     assert Noting.seen == [("forward", False, False)]
+
+
+class Complex(nn.Module):
+    """A network that computes with complex numbers on its way, of which there are none in bfloat16."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.layer(x.flatten(1))
+        return torch.complex(features, features).abs()
+
+
+def test_a_network_that_fails_in_bfloat16_is_told_what_to_set() -> None:
+    spec = AttackSpec("probability", "sign", alpha=0.01, confidence=0.9, max_iterations=10, gradients="bfloat16")
+    x, aimed = torch.rand(2, 1, 2, 2), np.array([0, 1])
+    with pytest.raises(UserError, match=r"fails in bfloat16 \(.*\): set 'gradients' of the attacks to float32 or tf32"):
+        reward_gradient(Complex(), x, aimed, spec)
+    reward_gradient(Complex(), x, aimed, replace(spec, gradients="float32"))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.finite import check_finite
+from robustness.errors import UserError
 from robustness.models.placement import memory_format
 from robustness.models.wrapper import OwnModel
 
@@ -53,6 +54,22 @@ def _cast(device: torch.device, precision: str) -> AbstractContextManager[object
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
+@contextmanager
+def _naming(precision: str) -> Iterator[None]:
+    """Raise `UserError` for a network that cannot be computed in bfloat16, as one with complex numbers."""
+    try:
+        yield
+    except torch.OutOfMemoryError:  # answered by a smaller batch
+        raise
+    except (RuntimeError, TypeError) as error:
+        if precision != "bfloat16":
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(
+            f"the network fails in bfloat16 ({reason}): set 'gradients' of the attacks to float32 or tf32"
+        ) from error
+
+
 def reward_gradient(
     model: nn.Module, x: Tensor, aimed: NDArray[np.int64], spec: AttackSpec
 ) -> tuple[NDArray[np.floating], Tensor]:
@@ -72,12 +89,13 @@ def log_gradient(
 
     The gradient by the logits is written down rather than derived, which saves the passes through the softmax: for
     −log p_y it is p_k for the other classes and −Σ p_k for y. The sum over the other classes does not cancel, where
-    1 − p_y would. Raises `NotFiniteError` for images that the model answers with NaN or infinity.
+    1 − p_y would. Raises `NotFiniteError` for images that the model answers with NaN or infinity, and `UserError`
+    for a network that fails in bfloat16 where the spec asks for it.
     """
     count = len(x)
     x = _filled(model, x).detach().requires_grad_()
     with _float32_products(x.device, spec.gradients):
-        with _cast(x.device, spec.gradients):
+        with _naming(spec.gradients), _cast(x.device, spec.gradients):
             logits = model(x)
         log_p = _log_softmax(logits[:count])
         seed = torch.from_numpy(_by_logits(log_p, aimed, spec)).to(logits)
