@@ -146,9 +146,14 @@ def dataset_of(trained):
 
 
 def source_files(wildcards):
-    """Return what `prepare_data` reads. A folder's own time says nothing about the images in it; the spec does."""
+    """Return what `prepare_data` reads. The time of the user's own images says nothing about them; the spec does."""
     paths = ask(inputs.source)(wildcards)
-    return ancient(paths) if STUDY.datasets[wildcards.dataset].is_folder else paths
+    return paths if STUDY.datasets[wildcards.dataset].is_downloaded else ancient(paths)
+
+
+def given_weights(wildcards):
+    """Return the file of weights of a model that comes with them; whether it has changed, the spec says."""
+    return ancient(ask(inputs.given_weights)(wildcards))
 
 
 def every_core(wildcards):

@@ -64,7 +64,7 @@ rule train_model:
 rule import_model:
     """Check that a pretrained model can be attacked, and store it like a trained one; the same for each seed."""
     input:
-        given=ask(inputs.given_weights),
+        given=given_weights,
         validation=rules.prepare_data.output.validation,
     output:
         weights=f"{RESULTS}/{{dataset}}/models/{{model}}/seed{{seed}}/weights.safetensors",

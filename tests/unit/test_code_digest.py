@@ -13,6 +13,7 @@ import pytest
 from robustness.errors import UserError
 from robustness.storage import code_digest
 from robustness.storage.code_digest import described, digest, imported
+from robustness.storage.kept import SETTLED, Kept
 
 CODE = '''"""Add numbers."""
 
@@ -124,7 +125,10 @@ def test_what_shapes_no_result_and_what_only_that_imports_is_left_out(tmp_path: 
     script.write_text("from robustness.errors import UserError\nfrom robustness.runtime import cli, forkserver\n")
     assert names(described(script)) == ["script.py", "robustness/__init__.py"]
     script.write_text("from robustness.runtime import cli\nfrom robustness.storage import code_digest\n")
-    found = ["robustness/__init__.py", "robustness/storage/__init__.py", "robustness/storage/code_digest.py"]
+    found = [
+        "robustness/__init__.py",
+        *(f"robustness/storage/{name}.py" for name in ("__init__", "code_digest", "kept")),
+    ]
     assert names(described(script)) == ["script.py", *found]
 
 
@@ -160,7 +164,7 @@ def test_what_is_known_of_a_file_is_kept_until_it_changes(tmp_path: Path, monkey
         command = [sys.executable, "-c", program, str(code_digest.LIBRARY.parent), how]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    time.sleep(code_digest._SETTLED + 0.1)
+    time.sleep(SETTLED + 0.1)
     first = described_anew("read").stdout
     assert first
     assert described_anew("kept").stdout == first
@@ -191,11 +195,7 @@ def test_a_damaged_file_of_what_is_known_is_passed_over(
     (tmp_path / ".snakemake").mkdir()
     (tmp_path / ".snakemake" / "digests.json").write_text(content, encoding="latin-1")
     monkeypatch.chdir(tmp_path)
-    code_digest._kept.cache_clear()
-    try:
-        assert code_digest._kept() == {}
-    finally:
-        code_digest._kept.cache_clear()
+    assert Kept("digests.json", Path(__file__)).facts == {}
 
 
 def test_what_only_a_type_checker_imports_is_no_import(tmp_path: Path) -> None:

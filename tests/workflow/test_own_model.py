@@ -176,9 +176,18 @@ def test_a_network_that_does_something_else_is_taken_over_and_attacked_again(wor
 def test_other_weights_are_taken_over_and_attacked(worked: Copy) -> None:
     weights = worked.path("results/my-weights.pt")
     with changed(weights, "x"):
+        os.utime(weights, (0, 0))  # an old file in place of a newer one
         jobs = worked.plan("results/shapes/shapes", config=SHAPES)
     assert {job.wildcards["model"] for job in jobs if job.rule in IMPORTED} == {"small-cnn"}
     assert "import_model" in counts(jobs)
+
+
+def test_a_copy_of_the_weights_changes_nothing(worked: Copy) -> None:
+    weights = worked.path("results/my-weights.pt")
+    content = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(content)
+    assert plan(worked) == {}
 
 
 def test_other_arguments_train_the_models_that_have_them_again(worked: Copy) -> None:

@@ -14,16 +14,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
-import os
-import time
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from robustness.errors import UserError
+from robustness.storage.kept import Kept
 
 LIBRARY = Path(__file__).parents[1]
 
@@ -33,10 +30,7 @@ NO_RESULT = (LIBRARY / "runtime", LIBRARY / "errors.py")
 Facts = tuple[str, frozenset[tuple[int, str]]]
 """The digest of a file, and its `imports`."""
 
-_KEPT = Path(".snakemake", "digests.json")
-"""Where facts are kept: in the folder that Snakemake and its jobs run in; without that folder nothing is kept."""
-_SETTLED = 2.0
-"""Seconds after a change for which a file is read again: its times may not tell two changes apart."""
+_FACTS = Kept("digests.json", Path(__file__))
 
 
 def described(*sources: Path) -> list[str]:
@@ -51,7 +45,7 @@ def described(*sources: Path) -> list[str]:
     names = [(path.name, path) for path in programs]
     names += [(str(path.relative_to(LIBRARY.parent)), path) for path in sorted(modules)]
     lines = [f"{name} {digest(path)}" for name, path in names]
-    _keep()
+    _FACTS.save()
     return lines
 
 
@@ -118,51 +112,14 @@ def _library_files(names: frozenset[str]) -> frozenset[Path]:
 
 
 def _facts_of(path: Path) -> Facts:
-    """Return the facts of a file: the kept ones if its size and times have not changed, else read again."""
-    found = path.stat()
-    key = json.dumps([str(path.absolute()), found.st_size, found.st_mtime_ns, found.st_ctime_ns])
-    kept = _kept()
-    if key in kept:
-        digits, names = kept[key]
-        return digits, frozenset((dots, name) for dots, name in names)
-    facts = _read(path.name, path.read_bytes())
-    if time.time() - max(found.st_mtime, found.st_ctime) > _SETTLED:
-        kept[key] = [facts[0], sorted(facts[1])]
-        _unsaved.append(key)
-    return facts
+    """Return the facts of a file: the kept ones if it has not changed, else read again."""
 
+    def read() -> list[Any]:
+        digits, names = _read(path.name, path.read_bytes())
+        return [digits, sorted(names)]
 
-_unsaved: list[str] = []
-"""Keys of facts that are not in the file yet."""
-
-
-@cache
-def _kept() -> dict[str, Any]:
-    """Return all kept facts, by path, size and times; none where other code than this found them."""
-    try:
-        content = json.loads(_KEPT.read_text(encoding="utf-8"))
-        return dict(content["facts"]) if content["code"] == _own_digest() else {}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-
-
-def _keep() -> None:
-    """Write new facts into the file, whole; they only save time, so a failure is ignored."""
-    if not _unsaved or not _KEPT.parent.is_dir():
-        return
-    kept = _kept()
-    latest = {json.loads(key)[0]: key for key in kept}  # of a file that changed, the facts found last
-    written = _KEPT.with_name(f"{_KEPT.name}.{os.getpid()}")
-    with suppress(OSError):
-        content = {"code": _own_digest(), "facts": {key: kept[key] for key in latest.values()}}
-        written.write_text(json.dumps(content), encoding="utf-8")
-        written.replace(_KEPT)
-        _unsaved.clear()
-
-
-@cache
-def _own_digest() -> str:
-    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    digits, names = _FACTS.of(path, read)
+    return digits, frozenset((dots, name) for dots, name in names)
 
 
 @cache

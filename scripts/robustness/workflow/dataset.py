@@ -193,11 +193,6 @@ class Dataset:
         """Whether its source has files to fetch."""
         return "files" in self.source
 
-    @property
-    def is_folder(self) -> bool:
-        """Whether its source is a folder of images, not an archive."""
-        return Path(self.source["path"]).is_dir() if "path" in self.source else False
-
     # ---- attacks ----------------------------------------------------------------------------------------------------
 
     @property

@@ -7,14 +7,11 @@ tables, figures and pages.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from robustness.config.threat_models import attacks_of, value_of
-from robustness.data.folder_digest import digest
-from robustness.errors import UserError
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
+from robustness.workflow.given_files import digest_of
 from robustness.workflow.inputs import judges, measured_for_trust, of, swept_models
 from robustness.workflow.params import Wildcards
 from robustness.workflow.study import Study
@@ -39,22 +36,13 @@ def download(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def data(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the source (without addresses, which do not change its files), classes, split, and a folder's digest."""
+    """Return the source (without addresses, which do not change its files), classes, split, and own images' digest."""
     dataset = of(study, wildcards)
     source = {key: value for key, value in dataset.source.items() if key != "addresses"}
     settings = {name: dataset.entry[name] for name in ("classes", "split", "image_size")}
-    if dataset.is_folder:
-        settings["images"] = images_digest(source["path"])
+    if "path" in source:
+        settings["images"] = digest_of(source["path"])
     return {"dataset": dataset.name, "source": source, **settings}
-
-
-@cache
-def images_digest(folder: str) -> str:
-    """Return what changes when an image in a folder does; once for each start, since it may look at many files."""
-    try:
-        return digest(Path(folder))
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read ({error.strerror}): make it readable") from None
 
 
 def augmentation(study: Study, wildcards: Wildcards) -> Spec:
@@ -63,9 +51,10 @@ def augmentation(study: Study, wildcards: Wildcards) -> Spec:
 
 
 def given_model(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the architecture of a pretrained model."""
+    """Return the architecture of a pretrained model, and the digest of its file of weights."""
     dataset = of(study, wildcards)
-    return {"title": f"{dataset.name}/{wildcards.model}", **_network(dataset, wildcards.model)}
+    given = digest_of(dataset.entries[wildcards.model]["weights"])
+    return {"title": f"{dataset.name}/{wildcards.model}", **_network(dataset, wildcards.model), "weights": given}
 
 
 def training(study: Study, wildcards: Wildcards) -> Spec:
