@@ -38,6 +38,8 @@ RESNET_SIDES = range(25, 33)
 MOST_TARGETED_CLASSES = 10
 """With more classes, one image of each is attacked toward others: more would take most of the time."""
 ATTACKED = 100
+LEAST_STEPS, MOST_EPOCHS = 300, 100
+"""Of training: after a few dozen steps, a network has hardly learnt anything."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
         f"results: results/{name}",
         f"study: [{name}]",
         *(["python_path: . # the folder in which the factory's module is looked for first"] if network else []),
-        *_training(count - validation),
+        *([] if network and network.weights else _training(count - validation)),
         "",
         "sources:",
         f"  {name}: {_flow({'kind': 'imagefolder', 'path': str(path)})}",
@@ -99,9 +101,15 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
 
 
 def _training(images: int) -> list[str]:
-    """Return the batch size, where there are fewer images than config.yaml's."""
-    usual = read_yaml(ROOT / "config.yaml")["training"]["batch_size"]
-    return [f"training: {{ batch_size: {images} }}"] if images < usual else []
+    """Return batch size and epochs, where there are too few images for config.yaml's."""
+    usual = read_yaml(ROOT / "config.yaml")["training"]
+    batch = min(images, usual["batch_size"])
+    epochs = min(MOST_EPOCHS, -(-LEAST_STEPS // max(1, images // batch)))
+    settings = {"batch_size": batch} if batch < usual["batch_size"] else {}
+    if epochs <= usual["epochs"]:
+        return [f"training: {_flow(settings)}"] if settings else []
+    comment = f"# {usual['epochs']}, as in config.yaml, would be too few for so few images"
+    return [f"training: {_flow(settings | {'epochs': epochs})} {comment}"]
 
 
 def _model(network: Network | None, height: int, width: int, mean: str, deviation: str, classes: int) -> list[str]:

@@ -49,6 +49,7 @@ def test_what_the_images_tell_is_filled_in(
     assert pets["image_size"] == [3, 28, 28]
     assert pets["classes"] == ["no", "yes"]  # not false and true, as YAML 1.1 reads them
     assert pets["split"] == {"train": 18, "validation": 2, "test": 4}
+    assert written["training"] == {"batch_size": 18, "epochs": 100}  # one step in each epoch
     assert pets["attacked_images"] == 4
     assert pets["models"] == {"resnet-clean": {"architecture": "resnet", "data": "clean"}}
     said = capsys.readouterr().out
@@ -60,7 +61,9 @@ def test_a_network_of_ones_own_is_attacked_as_it_is(tmp_path: Path, monkeypatch:
     folder = made_folder(tmp_path / "images", ["a", "b"], (50, 40))
     (tmp_path / "mine.pt").touch()
     options = ("--factory", "my_networks:small", "--weights", str(tmp_path / "mine.pt"))
-    mine = run(monkeypatch, tmp_path, "own", str(folder), *options)["datasets"]["own"]["models"]["mine"]
+    written = run(monkeypatch, tmp_path, "own", str(folder), *options)
+    assert "training" not in written
+    mine = written["datasets"]["own"]["models"]["mine"]
     assert mine["factory"] == "my_networks:small"
     assert mine["weights"] == str(tmp_path / "mine.pt")
     assert "data" not in mine
