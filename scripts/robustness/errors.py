@@ -1,4 +1,4 @@
-"""Defines the one exception that means "the user can fix this": only its message is printed.
+"""Defines the one exception that means "the user can fix this", of which only the message is printed.
 
 Scripts catch it at the top (`robustness.runtime.cli`) and print the sentence without a traceback.
 """
@@ -6,3 +6,8 @@ Scripts catch it at the top (`robustness.runtime.cli`) and print the sentence wi
 
 class UserError(Exception):
     """Something that a user can fix; the message names the file, key or value and says what to do."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an exception says, or its name where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

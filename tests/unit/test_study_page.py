@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from made_results import HOSTILE, ROOT, SVG, TEMPLATE, write_study
 
 import write_page
+from robustness.claims.verdicts import FAILS, HOLDS, NOT_STUDIED, UNDECIDED
 from robustness.errors import UserError
 from robustness.figures import style
 from robustness.pages import claims_page, files, pictures, shown_figures, summary
@@ -473,3 +474,10 @@ def test_every_caption_that_a_figure_or_table_names_is_there() -> None:
     texts = {path.stem for path in (ROOT / "report").glob("*.rst")}
     assert {kind.caption for kind in shown_figures.KINDS.values()} <= texts
     assert set(study_page.OTHERS) | {"models", "robustness", "trust", "claims"} <= texts
+
+
+@pytest.mark.parametrize("verdict", [HOLDS, FAILS, UNDECIDED, NOT_STUDIED])
+def test_each_verdict_has_its_colour_on_both_pages_and_its_sign(verdict: str) -> None:
+    for styles in (CLAIMS, ROOT / "report" / "study.css"):
+        assert re.search(rf"\.{verdict.replace(' ', '-')}[ ,]", styles.read_text(encoding="utf-8")), styles
+    assert f'"{verdict}": "' in (ROOT / "report" / "parts.html.j2").read_text(encoding="utf-8")

@@ -487,8 +487,7 @@ def test_a_network_that_fails_in_bfloat16_is_trained_in_float32_and_the_log_says
     assert len(history) == RECIPE.epochs
 
 
-@pytest.mark.usefixtures("_bfloat16_wanted")
-def test_the_trial_of_a_precision_changes_nothing_of_what_is_trained(tmp_path: Path) -> None:
+def test_the_trial_of_a_precision_changes_nothing_of_what_is_trained() -> None:
     torch.manual_seed(0)
     tried = Complex()
     before = {name: value.clone() for name, value in tried.state_dict().items()}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from robustness.attacks.spec import AttackSpec
 from robustness.compute.finite import check_finite
-from robustness.errors import UserError
+from robustness.errors import UserError, first_line
 from robustness.models.placement import memory_format
 from robustness.models.wrapper import OwnModel
 
@@ -64,9 +64,8 @@ def _naming(precision: str) -> Iterator[None]:
     except (RuntimeError, TypeError) as error:
         if precision != "bfloat16":
             raise
-        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"the network fails in bfloat16 ({reason}): set 'gradients' of the attacks to float32 or tf32"
+            f"the network fails in bfloat16 ({first_line(error)}): set 'gradients' of the attacks to float32 or tf32"
         ) from error
 
 

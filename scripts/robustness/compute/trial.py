@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from robustness.errors import first_line
+
 
 def why_not(model: nn.Module, passes: Callable[[Tensor], Tensor], pixels: Tensor, precision: torch.autocast) -> str:
     """Return why a forward and a backward pass fail in training mode, in a line; nothing if they work.
@@ -22,7 +24,7 @@ def why_not(model: nn.Module, passes: Callable[[Tensor], Tensor], pixels: Tensor
             logits = passes(pixels)
         logits.float().sum().backward()
     except Exception as error:  # a missing compiler, a driver, an operation: each backend has errors of its own
-        reason = (str(error) or type(error).__name__).strip().splitlines()[0]
+        reason = first_line(error)
     with torch.no_grad():
         for name, buffer in model.named_buffers():
             buffer.copy_(buffers[name])

@@ -20,7 +20,7 @@ _KNOWN = kept.Kept("given_files.json", Path(provenance.__file__))
 def digest_of(path: str) -> str:
     """Return 16 hexadecimal digits that change when a file, or an image in a folder, does.
 
-    A large file is read once, and again when its size or times change; a folder is looked at in each start of
+    A file is read once, and again when its size or times change; a folder is looked at in each start of
     Snakemake. Empty where there is nothing, which Snakemake names; raises `UserError` for what cannot be read.
     """
     if not Path(path).exists():
