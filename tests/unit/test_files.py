@@ -121,6 +121,18 @@ def test_a_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to see that a process has ended")
+def test_a_killed_writer_is_gone_although_nobody_asked_for_its_exit_status(tmp_path: Path) -> None:
+    killed = subprocess.Popen(["sleep", "60"])
+    path = tmp_path / "file.txt"
+    left_behind(path, process=killed.pid)
+    killed.kill()
+    os.waitid(os.P_PID, killed.pid, os.WEXITED | os.WNOWAIT)
+    write_text(path, "content")
+    assert list(tmp_path.iterdir()) == [path]
+    killed.wait()
+
+
 def test_what_belongs_to_another_file_or_to_a_writer_at_work_stays(tmp_path: Path) -> None:
     path = tmp_path / "file"
     others = {

@@ -93,6 +93,9 @@ def _is_gone(machine: str, process: int) -> bool:
         return True
     except OSError:  # it is there, and somebody else's
         return False
+    # A killed process stays in the list until its parent asks for its exit status, which some parents never do.
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] in "ZX"
     return False
 
 
