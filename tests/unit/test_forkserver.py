@@ -335,9 +335,16 @@ def test_a_server_imports_what_the_module_names_that_a_program_imports_by_name(t
 
 def test_few_jobs_and_a_switched_off_server_start_jobs_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.delenv(ADDRESS, raising=False)
     assert not is_wanted(forkserver.FEW)
     assert is_wanted(forkserver.FEW + 1)
     monkeypatch.setenv(SWITCH, "no")
+    assert not is_wanted(100)
+
+
+def test_a_run_that_was_started_with_the_address_of_a_server_starts_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    monkeypatch.setenv(ADDRESS, "image-robustness-of-another")
     assert not is_wanted(100)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
@@ -20,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from robustness.runtime.forkserver import ADDRESS, FEW, SWITCH, ForkServer, modules_for
 
 ROOT = Path(__file__).parents[2]
 PARTS = (
@@ -45,6 +48,24 @@ def server() -> subprocess.Popen[str]:
     """The process whose forks run Snakemake; it ends with this one."""
     command = [sys.executable, Path(__file__).with_name("snakemake_server.py")]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@cache
+def fork_server() -> dict[str, str]:
+    """The environment variable with the address of the fork server of all runs that this process of the tests makes.
+
+    Each run starts its own for many jobs and none for few; here all share one, which imports what jobs do only once.
+    It imports nothing of this project, so that each job takes the modules of its own folder.
+    """
+    if sys.platform != "linux":
+        return {}
+    programs = sorted((ROOT / "scripts").glob("*.py"))
+    optional = "adv_lib"  # starts slowly, and is not always installed
+    named = modules_for([(program,) for program in programs for _ in range(FEW + 1)])
+    shared = ForkServer()
+    shared.start([name for name in named if name.split(".")[0] != optional])
+    atexit.register(shared.stop)
+    return {ADDRESS: os.environ.pop(ADDRESS)}
 
 
 def restore_interrupt() -> None:
@@ -93,11 +114,12 @@ class Copy:
         """Run Snakemake to its end, in a fork of `server`; after ten minutes it is ended."""
         _python, _module, _snakemake, *words = self.command(*arguments, overlay=overlay, config=config)
         with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as said:
+            environment = os.environ | ({} if os.environ.get(SWITCH) == "no" else fork_server())
             request = {"arguments": words, "folder": str(self.folder), "said": said.name, "seconds": 600}
             requests, answers = server().stdin, server().stdout
             assert requests is not None
             assert answers is not None
-            print(json.dumps(request | {"environment": dict(os.environ)}), file=requests, flush=True)
+            print(json.dumps(request | {"environment": environment}), file=requests, flush=True)
             return Answer(int(answers.readline()), said.read())
 
     def start(self, *arguments: str, overlay: dict[str, Any] | None = None) -> subprocess.Popen[str]:

@@ -6,9 +6,12 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from data_server import DataServer, closed_address, serving
 from made_data import idx_files, sha256
@@ -93,6 +96,21 @@ def test_on_a_terminal_the_bars_leave_every_line_whole(
     assert len([line for line in text if re.fullmatch(r"Finished jobid: \d+ \(Rule: train_model\)", line)]) == 2
     log = working.path(f"{DIGITS}/logs/train_model/small-clean-seed1.log").read_text(encoding="utf-8")
     assert re.search(r"INFO digits/small-clean, seed 1: 1,?\d+ steps in", log)
+
+
+def test_a_run_holds_no_more_threads_the_longer_it_lasts(finished: Copy, tmp_path: Path) -> None:
+    copy = finished.duplicate(tmp_path / "workflow")
+    figures = list(copy.path(f"{DIGITS}/figures").glob("*.svg"))
+    for path in figures:
+        path.unlink()
+    process = copy.start(f"{DIGITS}/figures")
+    most = 0
+    while process.poll() is None:
+        with suppress(psutil.Error):  # it ended just now
+            most = max(most, psutil.Process(process.pid).num_threads())
+        time.sleep(0.05)
+    assert process.returncode == 0
+    assert 0 < most < len(figures)
 
 
 # ---- without a network ----------------------------------------------------------------------------------------------

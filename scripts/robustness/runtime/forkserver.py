@@ -81,8 +81,12 @@ def modules_for(jobs: Iterable[tuple[Path, ...]]) -> list[str]:
 
 
 def is_wanted(jobs: int) -> bool:
-    """Return whether a server pays for this number of local jobs, can run here (Linux), and is not switched off."""
-    return sys.platform == "linux" and jobs > FEW and os.environ.get(SWITCH) != "no"
+    """Return whether to start a server: it can run here (Linux), is not switched off, and pays for so many local jobs.
+
+    A Snakemake that was itself started with the address of a server uses that one.
+    """
+    is_possible = sys.platform == "linux" and os.environ.get(SWITCH) != "no"
+    return is_possible and ADDRESS not in os.environ and jobs > FEW
 
 
 class ForkServer:
