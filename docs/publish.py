@@ -46,6 +46,7 @@ NOISE_CLAIMS = (1, 2, 3, 4, 5)
 CONFIDENCE = 0.9
 
 _END = "<!-- end -->\n"
+_IN_UNITS = ", with pixels in [0, 1]."
 
 
 # ---- what was found -------------------------------------------------------------------------------------------------
@@ -62,23 +63,27 @@ def found(run: Path) -> str:
     for name, dataset in datasets.items():
         rows = read_rows(run / name / "tables" / "robust_accuracy.csv", text=("model", "norm"))
         points.append(_withstood(dataset, [row for row in rows if row["norm"] == "linf"]))
-    points.append(claims_of(run))
+    if read_rows(run / "claims.csv", text=()):
+        points.append(claims_of(run))
     return "".join(f"- {point}\n" for point in points)
 
 
 def by_claim(runs: Sequence[Path]) -> str:
     """Return a Markdown table: the verdicts of all runs on each of the paper's sentences.
 
-    A run has a column about its weights and, with several seeds, one about the recipes.
+    A run has a column about its weights and, with several seeds, one about the recipes; a run without claims has none.
     """
     head = ["", "the paper's sentence", "about"]
     lines: dict[str, list[str]] = {}
     for run in runs:
+        rows = read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict", "verdict"))
+        if not rows:
+            continue
         settings = read_yaml(run / "configuration.yaml")
         titles = {name: dataset["title"] for name, dataset in settings["datasets"].items()}
         columns = {"weights_verdict": "weights"} | ({"verdict": "recipes"} if len(settings["seeds"]) > 1 else {})
         head += [f"{run.name}: {word}" for word in columns.values()]
-        for row in read_rows(run / "claims.csv", text=("claim", "dataset", "sentence", "weights_verdict", "verdict")):
+        for row in rows:
             about = listed(titles.get(name, name) for name in str(row["dataset"]).split(", "))
             claim = str(row["claim"])
             line = lines.setdefault(claim, [claim, " ".join(str(row["sentence"]).split()), about])
@@ -126,10 +131,14 @@ def _fooled(rows: Sequence[Row], datasets: Mapping[str, Mapping[str, Any]], seed
 
 
 def _changes(title: str, rows: Sequence[Row]) -> str:
+    if len(rows) == 1:
+        return (
+            f"**{title}:** `{rows[0]['model']}` needed a mean change per pixel of {_with_interval(rows[0])}{_IN_UNITS}"
+        )
     least, most = (choose(rows, key=lambda row: row["mean_change"]) for choose in (min, max))
     return (
         f"**{title}:** `{least['model']}` needed the smallest mean change per pixel, {_with_interval(least)}, and "
-        f"`{most['model']}` the largest, {_with_interval(most)}, with pixels in [0, 1]."
+        f"`{most['model']}` the largest, {_with_interval(most)}{_IN_UNITS}"
     )
 
 
@@ -148,11 +157,11 @@ def _withstood(dataset: Mapping[str, Any], rows: Sequence[Row]) -> str:
         best = [f"`{row['model']}`" for row in at if row["robust_accuracy"] == most["robust_accuracy"]]
         ends = " to ".join(percent(most[f"robust_{end}"]) for end in ("low", "high"))
         share = percent(most["robust_accuracy"])
-        parts.append(
-            f"{share} ({ends}) at L∞ ≤ {stated[place]} ({listed(best) if len(best) < len(at) else 'every model'})"
-        )
+        which = "" if len(at) == 1 else f" ({listed(best) if len(best) < len(at) else 'every model'})"
+        parts.append(f"{share} ({ends}) at L∞ ≤ {stated[place]}{which}")
+    of = ", of the best model at each budget" if len({row["model"] for row in rows}) > 1 else ""
     return (
-        f"**Robust accuracy on {dataset['title']}, of the best model at each budget:** {listed(parts)}, of "
+        f"**Robust accuracy on {dataset['title']}{of}:** {listed(parts)}, of "
         f"{counted(rows[0]['images'], 'image')}, under AutoAttack and our attacks."
     )
 
