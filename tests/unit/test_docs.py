@@ -16,11 +16,14 @@ import pytest
 import yaml
 from snakemake_rules import rules
 
+from robustness.claims.verdicts import FAILS, UNDECIDED
 from robustness.config import overlays
 from robustness.config.removals import without_removed
 from robustness.config.schema_problems import places
 from robustness.config.validate import check, read_yaml
 from robustness.errors import UserError
+from robustness.storage.tables import read_rows
+from robustness.text import listed
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -199,6 +202,21 @@ def test_the_numbers_that_a_page_says_were_found_are_the_published_tables() -> N
     for run in runs:
         for page in publish["pages_about"](run):
             assert publish["written"](page, run) == page.read_text(encoding="utf-8"), "run make publish"
+
+
+def test_what_five_trainings_add_is_what_their_claims_say() -> None:
+    results = ROOT / "docs" / "results"
+    text = " ".join(text_of(results / "README.md").split())
+    claims = read_rows(results / "five-seeds" / "claims.csv", text=("weights_verdict", "verdict", "why"))
+    rows = {int(row["claim"]): row for row in claims}
+    lost = [n for n, row in rows.items() if row["verdict"] == UNDECIDED != row["weights_verdict"]]
+    failed = [n for n, row in rows.items() if row["verdict"] == FAILS]
+    assert f"undecided about the recipes: {listed(map(str, lost))}." in text
+    assert f"Sentences {listed(map(str, failed))} do not hold of the recipes either." in text
+    assert f"its p is {rows[5]['p']:.3f}, and {rows[5]['p_holm']:.3f} after the correction" in text
+    assert f"by a factor of {rows[4]['low']:.1f} to {rows[4]['high']:.1f}," in text
+    (low, high) = re.findall(r"resnet-noisy needs [\d.]+ \(([\d.]+) to ([\d.]+)\)", rows[8]["why"])[0]
+    assert f"it needs {float(low):.2f} to {float(high):.2f} times as much" in text
 
 
 def test_the_default_noise_is_the_level_that_was_found_for_it() -> None:
