@@ -65,13 +65,13 @@ begun=$SECONDS
 
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
-"$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
 # Ignores the machine's files and variables for pip: vendors' containers pin versions for every call (PIP_CONSTRAINT).
 pip() {
   PIP_CONFIG_FILE=/dev/null "$PYTHON" -m pip --isolated "$@"
 }
 if [ ! -e "$VENV/installed" ]; then
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
+  "$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
   pip --version >/dev/null || stop "'$PYTHON' has no pip"
   rm -rf "$VENV"
   "$PYTHON" -m venv --without-pip "$VENV"
@@ -92,15 +92,19 @@ PY
   touch "$VENV/installed"
 fi
 python=$VENV/bin/python
-"$python" - <<'PY'
+gpus=$(
+  "$python" - <<'PY'
 import os, platform, sys
 import torch
 
 gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-print(f"Python {platform.python_version()}, PyTorch {torch.__version__}, {os.cpu_count()} cores, GPU: {gpus or 'none'}")
+machine = f"{os.cpu_count()} cores, GPU: {gpus or 'none'}"
+print(f"Python {platform.python_version()}, PyTorch {torch.__version__}, {machine}", file=sys.stderr)
 if not gpus:
     print("Without a GPU this takes weeks.", file=sys.stderr)
+print(len(gpus))
 PY
+)
 
 # ---- stages ---------------------------------------------------------------------------------------------------------
 
@@ -120,7 +124,7 @@ read -r -a more <<<"${MORE:-}"
 read -r -a seeds < <("$python" -c 'import json, sys; print(*json.loads(sys.argv[1]))' "$SEEDS")
 # One more job that uses a GPU than there are GPUs: while one computes, the next one starts up and waits.
 on_gpu=(train_model import_model evaluate_model attack_shard bound_shard judge_attack transfer_attack attack_targets check_trust)
-gpu_jobs=$(("$("$python" -c 'import torch; print(max(1, torch.cuda.device_count()))')" + 1))
+gpu_jobs=$(((gpus > 0 ? gpus : 1) + 1))
 run() {
   "$python" -m snakemake --cores "${CORES:-all}" --keep-going --quiet "${QUIET[@]}" "${PLAN[@]}" \
     --set-resources "${on_gpu[@]/%/:gpu=1}" --resources "gpu=$gpu_jobs" \

@@ -18,6 +18,10 @@ OWN_EACH_TIME = ("benchmarks", "logs")
 """Folders whose files hold times."""
 
 
+DRAWN = ("architecture", "examples_7", "mean_change", "targeted_small-clean", "transfer")
+"""Figures that stand for all, which one program draws; more than run without a process that forks."""
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """What every file below a folder of results holds, less the times in it."""
     return {
@@ -64,19 +68,20 @@ def test_forked_jobs_write_the_same_bytes_as_jobs_that_are_not(
     finished: Copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(SWITCH, "no")
-    plain = copied(tmp_path)
-    plain.run(DIGITS).succeeded()
-    there, here = contents(finished.path(DIGITS)), contents(plain.path(DIGITS))
-    assert there.keys() == here.keys()
-    assert [name for name in there if there[name] != here[name]] == []
+    plain, there = copied(tmp_path), contents(finished.path(DIGITS))
+    left_out = {name for name in there if name.startswith("figures/") and Path(name).stem not in DRAWN}
+    plain.run(*(f"{DIGITS}/{name}" for name in there if name not in left_out)).succeeded()
+    here = contents(plain.path(DIGITS))
+    assert here.keys() == there.keys() - left_out
+    assert [name for name in here if there[name] != here[name]] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_run_goes_on_when_the_process_that_forks_dies(finished: Copy, tmp_path: Path, number: signal.Signals) -> None:
     copy = finished.duplicate(tmp_path)
     figures = f"{DIGITS}/figures"
-    for path in copy.path(figures).iterdir():
-        path.unlink()
+    for name in DRAWN:
+        copy.path(f"{figures}/{name}.svg").unlink()
     process = copy.start(figures)
     os.kill(server_of(process.pid).pid, number)
     said, _ = process.communicate(timeout=300)

@@ -16,14 +16,35 @@ from running import ROOT, Copy, copied
 TINY = {"MORE": "tests/configs/paper-tiny.yaml", "RESULTS": "results/paper-tiny", "PYTHON": sys.executable}
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Copy:
-    made = copied(tmp_path / "copy")
+def prepared(folder: Path) -> Copy:
+    """A copy of the workflow with the script and what it asks for."""
+    made = copied(folder)
     shutil.copytree(ROOT / "tools", made.path("tools"))
-    for folder in ("wheels", "mirror"):
-        made.path(folder).mkdir()
+    for name in ("wheels", "mirror"):
+        made.path(name).mkdir()
     made.path("cifar.tar.xz").touch()
     return made
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Copy:
+    return prepared(tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the environment that the script's first call makes."""
+    made = prepared(tmp_path_factory.mktemp("installed"))
+    ended = paper_scale(made, "--plan", "--last", "1")
+    assert ended.returncode == 0, ended.stdout
+    return made.path("results/paper-venv")
+
+
+@pytest.fixture
+def installed(copy: Copy, environment: Path) -> Copy:
+    """A copy in which the script was called before."""
+    shutil.copytree(environment, copy.path("results/paper-venv"), symlinks=True)
+    return copy
 
 
 def paper_scale(
@@ -90,8 +111,8 @@ def test_what_the_machine_tells_pip_does_not_count(copy: Copy, tmp_path: Path) -
     assert copy.path("results/paper-venv/installed").exists()
 
 
-def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) -> None:
-    ended = paper_scale(copy, "--plan")
+def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(installed: Copy) -> None:
+    ended = paper_scale(installed, "--plan")
     assert ended.returncode == 0, ended.stdout
     stages = [
         "1-mnist",
@@ -102,14 +123,14 @@ def test_the_plan_has_mnist_first_then_the_resnet_then_the_deep_one(copy: Copy) 
         "6-run-time-of-all",
     ]
     assert re.findall(r"^== (\S+)$", ended.stdout, re.MULTILINE) == stages
-    python = copy.path("results/paper-venv/bin/python")
+    python = installed.path("results/paper-venv/bin/python")
     seen = subprocess.run([python, "-c", "import torch; print(torch.__file__)"], capture_output=True, text=True)
     assert "paper-venv" not in seen.stdout  # the machine's own PyTorch, untouched
     assert seen.stdout.strip()
 
 
-def test_each_stage_has_all_seeds_that_are_asked_for(copy: Copy) -> None:
-    ended = paper_scale(copy, "--plan", "--last", "3", SEEDS="[2, 5]")
+def test_each_stage_has_all_seeds_that_are_asked_for(installed: Copy) -> None:
+    ended = paper_scale(installed, "--plan", "--last", "3", SEEDS="[2, 5]")
     assert ended.returncode == 0, ended.stdout
     stages = re.findall(r"^== (\S+)\n(.*?)(?=^== )", ended.stdout, re.MULTILINE | re.DOTALL)
     jobs = {name: re.findall(r"^(train_model|attack_shard) +(\d+)$", said, re.MULTILINE) for name, said in stages}
@@ -121,43 +142,44 @@ def test_each_stage_has_all_seeds_that_are_asked_for(copy: Copy) -> None:
     }
 
 
-def test_an_archive_holds_pages_and_what_is_small(copy: Copy) -> None:
-    results = copy.path("results/paper-tiny")
+def test_an_archive_holds_pages_and_what_is_small(installed: Copy) -> None:
+    results = installed.path("results/paper-tiny")
     results.mkdir(parents=True)
     sizes = {"study.html": 9 << 20, "a.csv": 100, "b.csv": (3 << 20) // 2, "c.csv": 3 << 20, "d.html": 21 << 20}
     for name, size in (sizes | {"weights.safetensors": 100}).items():
         results.joinpath(name).write_bytes(bytes(size))
-    paper_scale(copy, "--output", "out", "--last", "1", MORE="missing.yaml")
-    with tarfile.open(copy.path("out/1-mnist.tar.gz")) as archive:
+    paper_scale(installed, "--output", "out", "--last", "1", MORE="missing.yaml")
+    with tarfile.open(installed.path("out/1-mnist.tar.gz")) as archive:
         names = sorted(Path(name).name for name in archive.getnames())
     assert names == ["a.csv", "b.csv", "study.html"]
 
 
-def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(copy: Copy) -> None:
-    ended = paper_scale(copy, "--output", "out", "--last", "1", CORES="2")
+def test_a_stage_ends_with_an_archive_of_what_is_small_and_nothing_of_it_is_computed_again(installed: Copy) -> None:
+    ended = paper_scale(installed, "--output", "out", "--last", "1", CORES="2")
     assert ended.returncode == 0, ended.stdout
     assert re.search(r"^== 1-mnist: done in \d+ s, \d+ s since the start$", ended.stdout, re.MULTILINE)
-    with tarfile.open(copy.path("out/1-mnist.tar.gz")) as archive:
+    with tarfile.open(installed.path("out/1-mnist.tar.gz")) as archive:
         names = archive.getnames()
     assert "results/paper-tiny/mnist/tables/robustness.csv" in names
     assert not [name for name in names if name.endswith(".safetensors")]
-    made = {path: path.stat().st_mtime_ns for path in copy.path("results/paper-tiny").rglob("*.safetensors")}
+    results = installed.path("results/paper-tiny")
+    made = {path: path.stat().st_mtime_ns for path in results.rglob("*.safetensors")}
     assert len(made) == 3 + 4 + 8  # data, weights and attacked images
-    again = paper_scale(copy, "--last", "1", CORES="2")
+    again = paper_scale(installed, "--last", "1", CORES="2")
     assert again.returncode == 0, again.stdout
-    assert made == {path: path.stat().st_mtime_ns for path in copy.path("results/paper-tiny").rglob("*.safetensors")}
+    assert made == {path: path.stat().st_mtime_ns for path in results.rglob("*.safetensors")}
 
 
-def test_a_stage_that_fails_before_there_are_results_stops_no_other(copy: Copy) -> None:
-    ended = paper_scale(copy, "--output", "out", "--last", "2", MORE="missing.yaml")
+def test_a_stage_that_fails_before_there_are_results_stops_no_other(installed: Copy) -> None:
+    ended = paper_scale(installed, "--output", "out", "--last", "2", MORE="missing.yaml")
     assert ended.returncode == 1
     assert re.findall(r"^== (\S+): FAILED after", ended.stdout, re.MULTILINE) == ["1-mnist", "2-cifar-resnet"]
     assert "paper_scale: not everything could be made (1-mnist 2-cifar-resnet): the same command" in ended.stdout
 
 
-def test_an_archive_that_cannot_be_written_is_named_and_stops_no_stage(copy: Copy) -> None:
-    copy.path("results/paper-tiny").mkdir(parents=True)
-    ended = paper_scale(copy, "--output", "cifar.tar.xz/out", "--last", "2", MORE="missing.yaml")
+def test_an_archive_that_cannot_be_written_is_named_and_stops_no_stage(installed: Copy) -> None:
+    installed.path("results/paper-tiny").mkdir(parents=True)
+    ended = paper_scale(installed, "--output", "cifar.tar.xz/out", "--last", "2", MORE="missing.yaml")
     assert ended.returncode == 1
     assert "(1-mnist 1-mnist-archive 2-cifar-resnet 2-cifar-resnet-archive): the same command" in ended.stdout
 
