@@ -37,8 +37,8 @@ onstart:
     running = hooks.sources_of(to_do)
     if workflow.local_exec and not workflow.deployment_settings.deployment_method and is_wanted(len(running)):
         SERVER.start(modules_for(running))
-    # Snakemake's limit of 100 new jobs a second looks around once a second for each job that has started so far, all
-    # at once, and holds a thread for each; nothing here starts jobs that fast.
+    # Snakemake's limit of 100 new jobs a second holds a thread for each job that was started so far, and each thread
+    # makes Snakemake look for new jobs once a second. Nothing here starts jobs that fast, so there is no limit.
     workflow.scheduler.job_rate_limiter = None
     BARS.start()
 
