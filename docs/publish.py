@@ -122,10 +122,10 @@ def _attacked(path: Path) -> list[Row]:
 def _fooled(rows: Sequence[Row], datasets: Mapping[str, Mapping[str, Any]], seeds: int) -> str:
     first = listed(sorted({f"{dataset['attacked_images']:,}" for dataset in datasets.values()}), "or")
     success, attacked = (sum(int(row[column]) for row in rows) for column in ("success", "attacked"))
-    least = min(rows, key=lambda row: row["success"] / row["attacked"])
+    least = min(row["success"] / row["attacked"] for row in rows)
+    of_each = f", and at least {percent(least)} of each model's images" if len(rows) > 1 else ""
     return (
-        f"**The paper's attack fooled {success:,} of {attacked:,} images**, and at least "
-        f"{percent(least['success'] / least['attacked'])} of each model's images. It attacks those of the first "
+        f"**The paper's attack fooled {success:,} of {attacked:,} images**{of_each}. It attacks those of the first "
         f"{first} test images that a model classifies correctly{f', in {seeds} trainings of it' if seeds > 1 else ''}."
     )
 

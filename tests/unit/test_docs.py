@@ -219,6 +219,27 @@ def test_what_five_trainings_add_is_what_their_claims_say() -> None:
     assert f"it needs {float(low):.2f} to {float(high):.2f} times as much" in text
 
 
+def test_what_a_published_network_shows_is_what_its_tables_say() -> None:
+    results = ROOT / "docs" / "results"
+    text = " ".join(text_of(results / "README.md").split())
+    tables = results / "published-resnet18" / "cifar" / "tables"
+    rows = [
+        row
+        for row in read_rows(tables / "robust_accuracy.csv", text=("model", "norm"))
+        if row["norm"] == "linf" and row["images"] == 100
+    ]
+    ours, all_attacks = ([round(100 * row[f"{who}_accuracy"]) for row in rows] for who in ("ours", "robust"))
+    assert f"{ours[0]} withstand our attacks at L∞ ≤ 0.5/255, and {all_attacks[0]} AutoAttack, too;" in text
+    assert f"at 1/255 these are {ours[1]} and {all_attacks[1]}, at 2/255 {ours[2]} and {all_attacks[2]}." in text
+    checks = {row["check"]: row for row in read_rows(tables / "trust.csv", text=("model", "check", "why"))}
+    bound, saved = checks["as_strong_as_autoattack"], checks["eight_bits"]
+    assert bound["value"] == bound["limit"]
+    alone = round(bound["value"] * bound["images"])
+    assert f"AutoAttack alone fooled {alone} of the {bound['images']} images that are classified correctly." in text
+    assert [name for name, row in checks.items() if row["passed"] == "false"] == ["eight_bits"]
+    assert f"of {saved['images']} adversarial images, {round(saved['value'] * saved['images'])} are no longer" in text
+
+
 def test_the_default_noise_is_the_level_that_was_found_for_it() -> None:
     path = ROOT / "docs" / "results" / "default" / "mnist" / "calibration" / "basic-noisy.json"
     found = json.loads(path.read_text(encoding="utf-8"))
