@@ -693,7 +693,7 @@ def test_robust_accuracy_falls_from_the_clean_accuracy_in_each_models_own_colour
         assert all(line.get_ydata()[-1] > lines[place].get_ydata()[-1] for place, line in enumerate(dotted))
         assert len(dotted) == len(NAMES)
     said = words(figure)
-    for expected in ("8/255", "0.25", "L∞ norm of the change allowed", "L2 norm", "over images", *TITLES):
+    for expected in ("in 1/255", "0.25", "L∞ norm of the change allowed", "L2 norm", "over images", *TITLES):
         assert expected in said
     alone = robust_accuracy.robust_accuracy(rows(bounded.assign(seeds=2)), spec | {"norms": ["l2"]})
     assert len(alone.axes) == 1
@@ -707,6 +707,20 @@ def test_labels_of_robust_accuracies_that_end_together_do_not_overlap(bounded, s
     boxes = sorted((text.get_window_extent() for text in axes.texts), key=lambda box: box.y0)
     assert len(boxes) == len(NAMES)
     assert all(below.y1 <= above.y0 for below, above in pairwise(boxes))
+
+
+def test_budgets_close_to_each_other_or_to_0_are_not_written_over_each_other(bounded, spec):
+    some = bounded[bounded["norm"] == "linf"].groupby("model").head(1)
+    budgets = [each / 255 for each in (0.5, 1, 2, 4, 8)]
+    close = pd.concat([some.assign(budget=budget) for budget in budgets])
+    for both in (close, pd.concat([close, close.assign(norm="l2")])):
+        figure = robust_accuracy.robust_accuracy(rows(both), spec | {"norms": list(dict.fromkeys(both["norm"]))})
+        figure.canvas.draw()
+        for axes in figure.axes:
+            labels = [label for label in axes.get_xticklabels() if label.get_text()]
+            assert [label.get_text() for label in labels] == ["0", "1", "2", "4", "8"]
+            boxes = [label.get_window_extent() for label in labels]
+            assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_a_model_without_robust_accuracies_is_named(bounded, spec):

@@ -21,6 +21,8 @@ DODGE = 0.013
 """How far a model's points are from the next one's, as a share of the axis, so that intervals can be told apart."""
 LINE_HEIGHT = 0.08
 """Room for a line of a label, in shares."""
+LETTER, GAP = 0.031, 0.02
+"""Room for a letter under the axis, and between two budgets, as shares of the axis."""
 
 
 def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
@@ -38,9 +40,10 @@ def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         for axes, norm in zip(panels, spec["norms"], strict=True):
             rows = {model["name"]: _rows(table, model["name"], norm) for model in spec["models"]}
             _draw(axes, rows, spec["models"], looks)
-            axes.set_xlabel(
-                style.wrap(f"{NORMS[norm]} norm of the change allowed (pixels in [0, 1])", 3.4 if alone else 2.2, 8)
-            )
+            unit = _unit([row["budget"] for each in rows.values() for row in each])
+            scaled = f"in 1{unit}, " if unit else ""
+            label = f"{NORMS[norm]} norm of the change allowed ({scaled}pixels in [0, 1])"
+            axes.set_xlabel(style.wrap(label, 3.4 if alone else 2.2, 8))
         panels[0].set_ylabel("share of test images classified correctly")
         panels[0].set_ylim(-0.02, 1.02)
         style.caption(figure, f"{spec['dataset']['title']}: robust accuracy", [_how(table)], spec["footnote"])
@@ -91,10 +94,31 @@ def _draw(
             line.set_dashes(look.dashes)
         ends[entry["name"]] = heights[-1]
     _label(axes, entries, ends, looks, reach)
-    axes.set_xticks([0, *budgets], ["0", *map(in_words, budgets)])
+    words = [in_words(budget).removesuffix(_unit(budgets)) for budget in budgets]
+    axes.set_xticks([0, *budgets], _in_room(["0", *words], [0, *budgets]))
     axes.set_xlim(-0.04 * reach, 1.04 * reach)
     axes.grid(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _unit(budgets: Sequence[float]) -> str:
+    """What all budgets in words end with, if they are all fractions with one denominator: `/255`."""
+    denominators = {in_words(budget).partition("/")[2] for budget in budgets}
+    return f"/{denominators.pop()}" if len(denominators) == 1 and "" not in denominators else ""
+
+
+def _in_room(words: Sequence[str], where: Sequence[float]) -> list[str]:
+    """The words under an axis, from left to right; those too close to the first or to the next ones are left out."""
+
+    def fit(left: int, right: int) -> bool:
+        room = (len(words[left]) + len(words[right])) / 2 * LETTER + GAP
+        return where[right] - where[left] >= room * where[-1]
+
+    kept = {len(words) - 1}
+    for place in range(len(words) - 2, 0, -1):
+        if fit(0, place) and fit(place, min(kept)):
+            kept.add(place)
+    return [word if place in kept | {0} else "" for place, word in enumerate(words)]
 
 
 def _falling(rows: Sequence[Row], name: str) -> list[tuple[float, float, float]]:
