@@ -100,7 +100,13 @@ def chosen_steps(datasets):
 
 
 def step_of(name):
-    """Return the file of the step of a dataset's attacks; makes Snakemake ask again later where it is not chosen yet."""
+    """Return the file of the step of a dataset's attacks; makes Snakemake ask again later where it is not chosen yet.
+
+    Until a checkpoint has run, Snakemake compares nothing of the jobs behind it, and so would not run it where the
+    results of a step that was configured before are there.
+    """
+    if not Path(step := STUDY.datasets[name].chosen_step).exists():
+        workflow.dag.forcefiles.add(step)
     return checkpoints.choose_step.get(dataset=name).output[0]
 
 

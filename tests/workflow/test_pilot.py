@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -54,6 +55,19 @@ def test_another_step_repeats_every_attack_and_no_training(piloted: Copy) -> Non
         assert piloted.plan(*TARGETS, overlay=OVERLAY) == []
         write_json(path, step | {"alpha": step["alpha"] / 2})
         assert counts(piloted.plan(*TARGETS, overlay=OVERLAY)) == {"attack_shard": 4, "measure_attack": 2}
+
+
+def test_a_pilot_in_place_of_a_configured_step_is_run_over_finished_results(finished: Copy, tmp_path: Path) -> None:
+    copy = finished.duplicate(tmp_path)
+    auto = {"datasets": {"digits": {"alpha": "auto"}}}
+    measures = f"{DIGITS}/attacks/original/small-clean/seed0/measures.parquet"
+    assert copy.plan(measures) == []
+    assert counts(copy.plan(measures, overlay=auto))["choose_step"] == 1
+    copy.run(measures, overlay=auto).succeeded()
+    step = read_json(copy.path(STEP))["alpha"]
+    shards = sorted(copy.folder.glob(f"{DIGITS}/attacks/original/small-clean/seed0/*-*.parquet"))
+    assert {read_header(path)["provenance"]["spec"]["attack"]["alpha"] for path in shards} == {step}
+    assert copy.plan(measures, overlay=auto) == []
 
 
 def test_a_pilot_that_chooses_the_same_step_again_repeats_no_attack(piloted: Copy) -> None:
