@@ -911,6 +911,13 @@ def test_a_step_that_moves_no_pixel_is_refused() -> None:
     assert only(problems(sensitivity=swept)).startswith("sensitivity.mnist.alpha[1] is 1e-10, but")
 
 
+@pytest.mark.parametrize("budget", [8, "300/255", 1])
+def test_a_budget_by_the_largest_change_that_allows_any_image_is_refused(budget: float | str) -> None:
+    assert only(mnist(threat_models={"linf": [0.1, budget], "l2": [8]})).startswith(
+        f"datasets.mnist.threat_models.linf[1] is {budget}, but pixels are numbers from 0 to 1"
+    )
+
+
 def test_noise_of_level_zero_is_refused_where_a_model_is_trained_on_it() -> None:
     sentence = only(mnist(augmentation={"sigma": 0}))
     assert sentence.startswith(

@@ -12,6 +12,7 @@ from typing import Any
 
 from robustness.config.cross_checks import Sound
 from robustness.config.schema_problems import Key, Problem, dotted
+from robustness.config.threat_models import value_of
 
 _SMALLEST_STEP = 2.0**-24
 """The distance between float32 numbers just below 1: a pixel of that value does not move by less than half of it."""
@@ -39,6 +40,8 @@ def no_effect_problems(sound: Sound) -> Iterator[Problem]:
         yield from _step_problems((*here, "alpha"), sound.get(*here, "alpha"))
         for index, step in enumerate(sound.get("sensitivity", dataset, "alpha") or []):
             yield from _step_problems(("sensitivity", dataset, "alpha", index), step)
+        for index, budget in enumerate(sound.get(*here, "threat_models", "linf") or []):
+            yield from _budget_problems((*here, "threat_models", "linf", index), budget)
         yield from _noise_problems(sound, dataset)
         yield from _batch_problems(sound, dataset)
 
@@ -64,6 +67,15 @@ def _step_problems(key: Key, step: Any) -> Iterator[Problem]:
             key,
             f"{dotted(key)} is {step}, but pixels are float32 numbers from 0 to 1, and no step below "
             f"{_SMALLEST_STEP:.0e} moves a bright one: set a larger step, such as 0.001",
+        )
+
+
+def _budget_problems(key: Key, budget: float | str) -> Iterator[Problem]:
+    if value_of(budget) >= 1:
+        yield Problem(
+            key,
+            f"{dotted(key)} is {budget}, but pixels are numbers from 0 to 1, so that it would allow any other image: "
+            "write 8/255 for 8 levels of 255",
         )
 
 
