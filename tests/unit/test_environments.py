@@ -45,7 +45,7 @@ BESIDE = {
 NOT_ON_CONDA = {"adv-lib", "pyautoattack"}
 """What a post-deploy script installs."""
 
-STARTERS = {ROOT / "scripts" / name for name in ("start_job.py", "serve_jobs.py")}
+STARTERS = {ROOT / "scripts" / "start_job.py"}
 """What starts the programs of rules, in whatever environment they run."""
 
 OF_SNAKEMAKE = {"jsonschema", "pyyaml", "snakemake", "snakemake-executor-plugin-slurm"}

@@ -70,8 +70,8 @@ for line in sys.stdin:
 """
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
-STARTERS = ["serve_jobs", "start_job"]
-"""Scripts that start the scripts of rules."""
+STARTERS = ["start_job"]
+"""The script that starts the scripts of rules."""
 DRAWN = ("plot", "write_table")
 """How the scripts of figures and tables begin, which import no PyTorch."""
 ATTACKS = ("attack_shard", "check_trust")

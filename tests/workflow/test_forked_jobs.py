@@ -21,6 +21,9 @@ OWN_EACH_TIME = ("benchmarks", "logs")
 DRAWN = ("architecture", "examples_7", "mean_change", "targeted_small-clean", "transfer")
 """Figures that stand for all, which one program draws; more than run without a process that forks."""
 
+SERVER = "runtime.forkserver"
+"""What the command of the process that forks jobs names."""
+
 
 def contents(folder: Path) -> dict[str, bytes]:
     """What every file below a folder of results holds, less the times in it."""
@@ -40,11 +43,11 @@ def without_seconds(history: Path) -> bytes:
 
 def server_of(snakemake: int) -> psutil.Process:
     """The process that jobs of this Snakemake are forked from, waited for."""
-    return child_that_runs(snakemake, "serve_jobs.py")
+    return child_that_runs(snakemake, SERVER)
 
 
 def child_that_runs(snakemake: int, script: str) -> psutil.Process:
-    """A process below this Snakemake that runs a script, waited for."""
+    """A process below this Snakemake whose command names a script or module, waited for."""
     deadline = time.monotonic() + 120
     while not (found := children_that_run(snakemake, script)):
         assert time.monotonic() < deadline, f"no process runs {script}"
@@ -53,14 +56,14 @@ def child_that_runs(snakemake: int, script: str) -> psutil.Process:
 
 
 def children_that_run(snakemake: int, script: str) -> list[psutil.Process]:
-    """The processes below this Snakemake that run a script."""
+    """The processes below this Snakemake whose commands name a script or module."""
     return [process for process in psutil.Process(snakemake).children(recursive=True) if runs(process, script)]
 
 
 def runs(process: psutil.Process, script: str) -> bool:
-    """Whether a process runs a script; one that has just ended runs none."""
+    """Whether a process's command names a script or module; one that has just ended names none."""
     with suppress(psutil.NoSuchProcess):
-        return any(part.endswith(script) for part in process.cmdline())
+        return any(script in part for part in process.cmdline())
     return False
 
 
@@ -112,7 +115,7 @@ def test_a_run_of_few_jobs_forks_none(finished: Copy, tmp_path: Path) -> None:
     process = copy.start(f"{DIGITS}/figures")
     while process.poll() is None:
         try:
-            assert children_that_run(process.pid, "serve_jobs.py") == []
+            assert children_that_run(process.pid, SERVER) == []
         except psutil.NoSuchProcess:
             break
         time.sleep(0.05)

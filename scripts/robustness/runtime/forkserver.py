@@ -60,6 +60,9 @@ _SINGLE_THREADED = {
 A fork has none of the server's threads. So a job that asks for more than one thread is not forked.
 """
 
+_SERVER = f"import sys; sys.path[0] = sys.argv[1]; import {__name__} as f; f.serve(int(sys.argv[2]), sys.argv[3:])"
+"""What the server's Python runs: `serve`, found in the folder of scripts."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -101,12 +104,11 @@ class ForkServer:
     def start(self, modules: Sequence[str]) -> None:
         """Start the server, which imports `modules`; jobs that ask for a fork meanwhile wait for it."""
         address = f"image-robustness-{uuid.uuid4().hex}"
-        program = Path(__file__).parents[2] / "serve_jobs.py"
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(f"\0{address}")
             listening.listen(1024)  # from now on, processes that ask wait
             self._process = subprocess.Popen(
-                [sys.executable, str(program), str(listening.fileno()), *modules],
+                [sys.executable, "-c", _SERVER, str(LIBRARY.parent), str(listening.fileno()), *modules],
                 env=os.environ | _SINGLE_THREADED,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
