@@ -148,11 +148,13 @@ def test_the_summary_names_the_most_and_the_least_robust_model_with_intervals(
 ) -> None:
     results, spec = study
     dataset = replace(files.read(results, spec, TEMPLATE.parent, results).datasets[0], trust=[])
-    said = words(summary.most_and_least_robust(spec["datasets"][0], dataset, 0.9))
+    sentences, otherwise = summary.most_and_least_robust(spec["datasets"][0], dataset, 0.9)
+    said = words(sentences)
     assert "On MNIST , by the median change until a wrong class has a probability of 0.9, the most robust is" in said
     assert f"is {HOSTILE} , which needed a median change of 0.235 per pixel (95 % interval 0.211 to 0.258)" in said
     assert "and the least robust is Plain net , with 0.0123 per pixel (95 % interval 0.0111 to 0.0136)." in said
-    assert "depends on the criterion" not in said
+    assert otherwise == []
+    assert "by other criteria" not in said
     assert "overlaps" not in said
     assert "Not ranked" not in said
 
@@ -172,13 +174,13 @@ def with_values(
     [
         (
             ("robustness", "median_mean_change", "required_confidence", 0.0, {"plain": 0.3, "wild": 0.1}),
-            "the order depends on the criterion: by the median change until any wrong class is predicted the most "
-            f"robust is Plain net (0.300) and the least robust {HOSTILE} (0.100)",
+            "By the median change until any wrong class is predicted, the most robust is Plain net (0.300, 95 % "
+            f"interval 0.00556 to 0.00679), and the least robust is {HOSTILE} (0.100, 95 % interval 0.106 to 0.129).",
         ),
         (
             ("robust_accuracy", "robust_accuracy", "budget", 8 / 255, {"plain": 0.4, "wild": 0.3}),
-            "the order depends on the criterion: by robust accuracy under AutoAttack within L∞ 8/255 the most robust "
-            f"is Plain net (40.0 %) and the least robust {HOSTILE} (30.0 %)",
+            "By robust accuracy under AutoAttack within L∞ 8/255, the most robust is Plain net (40.0 %, 95 % interval "
+            f"20.0 % to 40.0 %), and the least robust is {HOSTILE} (30.0 %, 95 % interval 20.0 % to 40.0 %).",
         ),
         (("robust_accuracy", "robust_accuracy", "budget", 8 / 255, {"plain": 0.3, "wild": 0.4}), ""),
     ],
@@ -189,9 +191,10 @@ def test_the_sentence_on_the_most_robust_model_says_where_another_criterion_turn
     results, spec = study
     dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     *where, values = change
-    said = words(summary.most_and_least_robust(spec["datasets"][0], with_values(dataset, *where, **values), 0.9))
-    sentence = said.split(" The intervals")[0]
-    assert (told in sentence) if told else ("depends on the criterion" not in sentence)
+    changed = with_values(dataset, *where, **values)
+    sentences, otherwise = summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
+    assert otherwise == ([told] if told else [])
+    assert ("by other criteria the order is another" in words(sentences).split(". ")[0]) == bool(told)
 
 
 def test_where_numbers_mean_little_a_banner_says_so_and_no_verdict_is_a_badge(tmp_path: Path) -> None:
@@ -227,7 +230,7 @@ def test_the_summary_ranks_no_model_that_failed_a_trust_check(study: tuple[Path,
     results, spec = study
     dataset = files.read(results, spec, TEMPLATE.parent, results).datasets[0]
     checks = [replace(row, passed=False) for row in dataset.trust]
-    none = summary.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
+    none, _ = summary.most_and_least_robust(spec["datasets"][0], replace(dataset, trust=checks), 0.9)
     assert "no model passed every trust check" in none
 
 
@@ -311,7 +314,7 @@ def test_the_summary_knows_overlaps_ties_infinite_medians_and_models_that_are_al
         for name, factor in (("", 1), ("_low", 0.9), ("_high", 1.1)):
             table.loc[table["model"] == model, f"median_mean_change{name}"] = value * factor
     changed = files.Dataset("mnist", {"robustness": table}, {}, [], {}, dataset.images)
-    assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)
+    assert told in summary.most_and_least_robust(spec["datasets"][0], changed, 0.9)[0]
 
 
 def test_a_study_without_the_papers_datasets_or_failures_says_so(tmp_path: Path) -> None:

@@ -5,14 +5,13 @@ No model is the most robust without a criterion.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from robustness.config.threat_models import NORMS, in_words
-from robustness.pages.tables import at_goal
+from robustness.pages.tables import at_goal, interval
 from robustness.storage.levels import ARGMAX
 from robustness.text import listed, number, percent
 
@@ -22,10 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Order:
-    """A criterion in words, each model's value by it (a larger one is more robust), and how values are written."""
+    """A criterion in words, each model's value by it (a larger one is more robust) with its 95 % interval.
+
+    `write` writes values and bounds.
+    """
 
     criterion: str
     values: Mapping[str, float]
+    bounds: Mapping[str, tuple[float, float]]
     write: Callable[[float], str]
 
     def most(self) -> list[str]:
@@ -48,9 +51,9 @@ class Order:
 
 def by_change(table: pandas.DataFrame, confidence: float, models: Iterable[str]) -> Order:
     """Order models by the median change that the paper's attack needed until a wrong class had a confidence."""
-    rows = at_goal(table, confidence).set_index("model")["median_mean_change"]
-    values = {model: float(rows[model]) for model in models if model in rows and not math.isnan(rows[model])}
-    return Order(f"the median change until {reached(confidence)}", values, number)
+    rows = at_goal(table, confidence).set_index("model")
+    rows = rows[rows["median_mean_change"].notna()]
+    return _order(f"the median change until {reached(confidence)}", rows, models, "median_mean_change", number)
 
 
 def by_robust_accuracy(table: pandas.DataFrame, models: Sequence[str]) -> list[Order]:
@@ -62,10 +65,27 @@ def by_robust_accuracy(table: pandas.DataFrame, models: Sequence[str]) -> list[O
         spread = of_norm.groupby("budget")["robust_accuracy"].agg(lambda values: values.max() - values.min())
         if not spread.empty and spread.max() > 0:
             budget = spread.idxmax()
-            rows = of_norm[of_norm["budget"] == budget].set_index("model")["robust_accuracy"]
+            rows = of_norm[of_norm["budget"] == budget].set_index("model")
             words = f"robust accuracy under AutoAttack within {NORMS.get(norm, norm)} {in_words(budget)}"
-            orders.append(Order(words, {model: float(rows[model]) for model in models if model in rows}, percent))
+            orders.append(_order(words, rows.rename(columns=_ROBUST), models, "robust_accuracy", percent))
     return orders
+
+
+_ROBUST = {"robust_low": "robust_accuracy_low", "robust_high": "robust_accuracy_high"}
+
+
+def _order(
+    criterion: str, rows: pandas.DataFrame, models: Iterable[str], column: str, write: Callable[[float], str]
+) -> Order:
+    """Return the order of the models that have a row (by their names), by a column that has `_low` and `_high`, too."""
+    value, low, high = (rows[name].to_dict() for name in (column, f"{column}_low", f"{column}_high"))
+    known = [model for model in models if model in value]
+    return Order(
+        criterion,
+        {model: float(value[model]) for model in known},
+        {model: (float(low[model]), float(high[model])) for model in known},
+        write,
+    )
 
 
 def others(tables: Mapping[str, pandas.DataFrame], confidence: float, models: Sequence[str]) -> list[Order]:
@@ -74,15 +94,14 @@ def others(tables: Mapping[str, pandas.DataFrame], confidence: float, models: Se
     return found + (by_robust_accuracy(tables["robust_accuracy"], models) if "robust_accuracy" in tables else [])
 
 
-def disagreement(main: Order, rest: Iterable[Order], titles: Mapping[str, str]) -> str:
-    """Say which orders contradict `main`, each with its most and its least robust model; empty where none does."""
-    told = [
-        f"by {order.criterion} the most robust is {_named(order.most(), order, titles)} and the least robust "
-        f"{_named(order.least(), order, titles)}"
+def disagreements(main: Order, rest: Iterable[Order], titles: Mapping[str, str]) -> list[str]:
+    """Say of each order that contradicts `main` which model is its most robust and which its least, with intervals."""
+    return [
+        f"By {order.criterion}, the most robust is {_named(order.most(), order, titles)}, and the least robust is "
+        f"{_named(order.least(), order, titles)}."
         for order in rest
         if order.contradicts(main)
     ]
-    return f"the order depends on the criterion: {'; '.join(told)}" if told else ""
 
 
 def reached(confidence: float) -> str:
@@ -93,4 +112,7 @@ def reached(confidence: float) -> str:
 
 
 def _named(models: Sequence[str], order: Order, titles: Mapping[str, str]) -> str:
-    return f"{listed(titles[model] for model in models)} ({order.write(order.values[models[0]])})"
+    """Name models with the same value, and the value; the interval where they have the same."""
+    value, bounds = order.write(order.values[models[0]]), {order.bounds[model] for model in models}
+    between = interval(*bounds.pop(), order.write) if len(bounds) == 1 else ""
+    return f"{listed(titles[model] for model in models)} ({value}{f', 95 % interval {between}' if between else ''})"

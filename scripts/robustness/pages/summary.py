@@ -34,9 +34,9 @@ def summary(material: Material, spec: Mapping[str, Any]) -> list[Markup]:
     found: list[Markup] = []
     confidence = goal(spec)
     for entry, dataset in zip(spec["datasets"], material.datasets, strict=True):
-        found.append(most_and_least_robust(entry, dataset, confidence))
-        if "accuracy" in dataset.tables:
-            found[-1] += Markup(" ") + accuracy_range(entry, dataset)
+        accuracy = Markup(" ") + accuracy_range(entry, dataset) if "accuracy" in dataset.tables else Markup("")
+        sentences, otherwise = most_and_least_robust(entry, dataset, confidence)
+        found.append(sentences + accuracy + _list(otherwise))
     found += [_fooled(material, spec), *_out_of_reach(material, spec), _trusted(material, spec)]
     if len(material.claims) and not spec["scale"]["demonstration"]:
         told = claims_page.tallies(material.claims)
@@ -76,12 +76,21 @@ def _trained(spec: Mapping[str, Any]) -> Markup:
     return came + f": {unknown} would differ. Each other network was trained {often}."
 
 
-def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence: float) -> Markup:
+def _list(sentences: Sequence[str]) -> Markup:
+    from markupsafe import Markup
+
+    if not sentences:
+        return Markup("")
+    return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(each) for each in sentences))
+
+
+def most_and_least_robust(
+    entry: Mapping[str, Any], dataset: Dataset, confidence: float
+) -> tuple[Markup, Sequence[str]]:
     """Say which model needed the largest median change and which the smallest, with intervals; ties are named together.
 
-    The same sentence says where other criteria order the models otherwise.
-
-    Models that failed a trust check are named, and left out: their numbers may belong to the attack.
+    Models that failed a trust check are named, and left out: their numbers may belong to the attack. Also returned is a
+    sentence for each other criterion that orders the models otherwise; the first sentence says that there are some.
     """
     from markupsafe import Markup
 
@@ -89,13 +98,14 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
     rows = [row for row in rows if row["attacked"] and not math.isnan(row["median_mean_change"])]
     on = Markup("On <b>{}</b>").format(entry["title"])
     if not rows:
-        return Markup("{}, no image could be attacked: the models get all of them wrong without an attack.").format(on)
+        said = "{}, no image could be attacked: the models get all of them wrong without an attack."
+        return Markup(said).format(on), []
     names = titles(entry, dataset)
     failed = questions.failures(dataset.trust)
     doubtful = Markup(" and ").join(Markup("<b>{}</b>").format(names[r["model"]]) for r in rows if r["model"] in failed)
     rows = [row for row in rows if row["model"] not in failed]
     if not rows:
-        return Markup("{}, no model passed every trust check, so none is called the most robust.").format(on)
+        return Markup("{}, no model passed every trust check, so none is called the most robust.").format(on), []
     left_out = Markup(" Not ranked, because of a failed trust check: {}.").format(doubtful) if doubtful else Markup("")
     ordered = sorted(rows, key=lambda row: -row["median_mean_change"])
     most, least = ordered[0]["median_mean_change"], ordered[-1]["median_mean_change"]
@@ -114,12 +124,10 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
         )
 
     if len(rows) == 1 or most == least:
-        return (
-            Markup("{}, {} needed {} until {}.").format(on, named(first), needed(first[0]), reached(confidence))
-            + left_out
-        )
+        text = Markup("{}, {} needed {} until {}.").format(on, named(first), needed(first[0]), reached(confidence))
+        return text + left_out, []
     order = orders.by_change(dataset.tables["robustness"], confidence, [row["model"] for row in ordered])
-    differs = orders.disagreement(order, orders.others(dataset.tables, confidence, list(order.values)), names)
+    otherwise = orders.disagreements(order, orders.others(dataset.tables, confidence, list(order.values)), names)
     text = Markup("{}, by {}, the most robust {} {}, which needed {}, and the least robust {} {}, with {}{}.").format(
         on,
         order.criterion,
@@ -129,14 +137,14 @@ def most_and_least_robust(entry: Mapping[str, Any], dataset: Dataset, confidence
         "is" if len(last) == 1 else "are",
         named(last),
         needed(last[0]).removeprefix("a median change of "),
-        Markup("; <b>{}</b>").format(differs) if differs else "",
+        Markup("; <b>by other criteria the order is another</b>") if otherwise else "",
     )
     following = ordered[len(first)]
     if len(first) == 1 and first[0]["median_mean_change_low"] <= following["median_mean_change_high"]:
         text += Markup(" The intervals of {} and {} overlap, so it stays open which of them is ahead.").format(
             names[first[0]["model"]], names[following["model"]]
         )
-    return text + left_out
+    return text + left_out, otherwise
 
 
 def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
