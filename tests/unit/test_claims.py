@@ -180,14 +180,70 @@ def test_recipes_that_vary_as_much_as_they_differ_are_undecided_though_the_weigh
     assert (table.loc[[1, 2, 3, 4, 8, 9], "weights_verdict"] != UNDECIDED).sum() >= 4
 
 
-def test_a_difference_that_is_significant_and_small_counts_as_equal() -> None:
-    typical = AS_IN_THE_REPORT | {
-        (MNIST, "resnet-noisy"): {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 0.053}
-    }
-    made = study(1, between=0.0, typical=typical)
-    support = Alike(MNIST, "mean_change", "resnet-noisy", "resnet-clean", 1.25).evidence(made).weights
-    assert max(support) < 0.01
-    assert verdicts([support])[0][2] == HOLDS
+def test_a_difference_within_the_margin_refutes_no_equality() -> None:
+    for factor, verdict in ((1.2, HOLDS), (1.35, FAILS)):
+        changed = {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 0.05 * factor}
+        made = study(5, between=0.01, typical=AS_IN_THE_REPORT | {(MNIST, "resnet-noisy"): changed})
+        found = Alike(MNIST, "mean_change", "resnet-noisy", "resnet-clean", 1.25).evidence(made)
+        assert [verdicts([support])[0][2] for support in (found.weights, found.recipe)] == [verdict] * 2
+
+
+def test_images_that_neither_model_was_fooled_by_speak_against_no_equality_of_recipes() -> None:
+    made = study(
+        5,
+        between=0.01,
+        typical=AS_IN_THE_REPORT
+        | {(MNIST, "resnet-noisy"): {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 0.1}},
+    )
+    alike = Alike(MNIST, "mean_change", "resnet-noisy", "resnet-clean", 1.25)
+    assert verdicts([alike.evidence(made).recipe])[0][2] == FAILS
+    for model in ("resnet-clean", "resnet-noisy"):
+        for table in made.measures[MNIST, model]:
+            table.loc[table["image"] < 50, "ended"] = "cap"
+    assert verdicts([alike.evidence(made).recipe])[0][2] == UNDECIDED
+
+
+def same_weights(made: Study, *models: tuple[str, str]) -> Study:
+    """The study with the first seed's tables for all seeds of these models, as for pretrained weights."""
+    first = {model: [made.measures[model][0]] * made.seeds for model in models}
+    return Study(made.measures | first, made.predictions, made.judged, made.alphas)
+
+
+def test_seeds_of_pretrained_weights_say_nothing_about_a_recipe() -> None:
+    pair = (MNIST, "resnet-noisy"), (MNIST, "resnet-clean")
+    made = same_weights(study(5), *pair)
+    for comparison in (
+        More(MNIST, "mean_change", "resnet-noisy", "resnet-clean"),
+        Alike(MNIST, "mean_change", "resnet-noisy", "resnet-clean", 1.25),
+        EndsMostly(MNIST, "resnet-noisy", "success", 0.5),
+    ):
+        assert all(math.isnan(p) for p in comparison.evidence(made).recipe)
+    table = claims(made).set_index("claim")
+    assert table.loc[4, "verdict"] == UNDECIDED
+    assert "Fewer than two trainings differ and have values" in table.loc[4, "why"]
+
+
+def test_trainings_whose_images_are_all_fooled_are_several() -> None:
+    support = EndsMostly(MNIST, "resnet-noisy", "success", 0.5).evidence(study(5)).recipe
+    assert support.holds < 0.05
+
+
+def test_a_seed_without_attacked_images_is_no_evidence() -> None:
+    wrong = EndsMostly(MNIST, "resnet-noisy", "success", 0.95)
+    assert all(math.isnan(p) for p in wrong.evidence(study(5, ended={(MNIST, "resnet-noisy"): "skipped"})).recipe)
+    four, five = study(4), study(4)
+    nothing = five.measures[MNIST, "resnet-noisy"][0].assign(ended="skipped")
+    for key, tables in five.measures.items():
+        tables.append(nothing if key == (MNIST, "resnet-noisy") else tables[0])
+    more = More(MNIST, "mean_change", "basic-noisy", "resnet-noisy")
+    assert more.evidence(five).recipe == pytest.approx(more.evidence(four).recipe)
+    assert wrong.evidence(five).recipe == pytest.approx(wrong.evidence(four).recipe)
+
+
+def test_what_is_not_known_is_not_called_infinite() -> None:
+    made = study(1, ended={(MNIST, "resnet-noisy"): "skipped"})
+    words = EndsMostly(MNIST, "resnet-noisy", "success", 0.95).evidence(made).words
+    assert words == "on mnist/resnet-noisy unknown of the attacks end in success"
 
 
 def test_too_few_images_bear_out_no_equality() -> None:

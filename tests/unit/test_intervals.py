@@ -39,9 +39,12 @@ def test_a_higher_level_gives_a_wider_interval():
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
-@pytest.mark.parametrize("values", [[0.25], [0.25, 0.25, 0.25]])
-def test_one_value_or_equal_values_collapse_the_interval(values):
-    assert bootstrap_mean(values) == Interval(0.25, 0.25, 0.25)
+def test_equal_values_collapse_the_interval_and_one_value_has_no_bounds():
+    assert bootstrap_mean([0.25, 0.25, 0.25]) == Interval(0.25, 0.25, 0.25)
+    for estimate, low, high in (bootstrap_mean([0.25]), bootstrap_median([0.25])):
+        assert estimate == 0.25
+        assert math.isnan(low)
+        assert math.isnan(high)
 
 
 @pytest.mark.parametrize("values", [[0.0, 1.0], [0.0] * 30 + [1.0], [1.0] * 30 + [0.0]])
@@ -72,9 +75,8 @@ def test_a_median_is_not_moved_by_one_outlier():
     assert interval == bootstrap_median([1000.0, 4.0, 3.0, 2.0, 1.0])
 
 
-def test_medians_of_nothing_of_one_value_and_of_infinity():
+def test_medians_of_nothing_and_of_infinity():
     assert all(math.isnan(part) for part in bootstrap_median([]))
-    assert bootstrap_median([0.25]) == Interval(0.25, 0.25, 0.25)
     with pytest.raises(ValueError, match="median needs finite values"):
         bootstrap_median([1.0, math.inf])
 

@@ -113,6 +113,20 @@ def test_a_median_over_seeds_has_no_bounds_where_half_of_a_seeds_images_were_not
     assert interval(MEDIAN_RATIO, np.array([[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]])).estimate == 0
 
 
+def test_one_image_has_no_bounds() -> None:
+    for summary in (MEAN, MEDIAN, DIFFERENCE, MEDIAN_RATIO):
+        estimate, low, high = interval(summary, np.array([[NAN, 2.0]]))
+        assert estimate == 2
+        assert math.isnan(low)
+        assert math.isnan(high)
+
+
+def test_the_ratio_of_two_infinite_medians_is_unknown() -> None:
+    never = np.full((3, 5), INF)
+    assert math.isnan(interval(Summary(log_ratio_of_medians), never, never).estimate)
+    assert over_seeds(log_ratio_of_medians, never, never).sides(0.0) == (1.0, 1.0)
+
+
 def test_a_seed_of_whose_few_images_a_draw_has_none_leaves_its_interval_finite() -> None:
     values = simulated(np.random.default_rng(3), 3, 20, 0.2)
     values[1, 1:] = NAN  # one draw in three has none of this seed's
@@ -160,7 +174,7 @@ def test_the_interval_holds_its_estimate_and_follows_its_values(
     values = np.where(rng.random((seeds, images)) < 0.2, NAN, rng.normal(1, 1, (seeds, images)))
     found, scaled = interval(DIFFERENCE, values), interval(DIFFERENCE, factor * values)
     assert scaled == pytest.approx([factor * each for each in found], rel=1e-6, abs=1e-9, nan_ok=True)
-    if not math.isnan(found.estimate):
+    if not math.isnan(found.low):
         assert found.low <= found.estimate + 1e-12
         assert found.estimate <= found.high + 1e-12
 
@@ -275,26 +289,26 @@ def test_percentiles_over_few_seeds_would_cover_less_often(seeds: int) -> None:
 
 def test_the_error_over_seeds_is_that_of_a_mean_where_images_tell_nothing() -> None:
     values = np.array([1.0, 2.0, 4.0, 5.0])
-    found = over_seeds(resampling.median_of(np.repeat(values[:, None], 10, axis=1)), (10,), resamples=20_000)
+    found = over_seeds(resampling.median_of, np.repeat(values[:, None], 10, axis=1), resamples=20_000)
     assert found.values == (1, 2, 4, 5)
     assert found.error == pytest.approx(values.std(ddof=1) / 2, rel=0.03)
 
 
 def test_the_error_over_seeds_takes_in_the_images_where_seeds_agree() -> None:
     values = np.tile(np.random.default_rng(3).normal(0, 1, 100), (3, 1))
-    found = over_seeds(resampling.mean_of(values), (100,), resamples=4000)
+    found = over_seeds(resampling.mean_of, values, resamples=4000)
     # Seeds share their images, so that three seeds tell no more about them than one.
     assert found.error == pytest.approx(values[0].std() / 10 * math.sqrt(3 / 2), rel=0.05)
 
 
 def test_one_seed_says_nothing_of_a_recipe() -> None:
-    found = over_seeds(resampling.median_of(np.ones((1, 10))), (10,))
+    found = over_seeds(resampling.median_of, np.ones((1, 10)))
     assert all(math.isnan(p) for p in found.sides(0.0))
 
 
 @pytest.mark.parametrize("values", [(INF, INF, INF), (1.0, INF, 2.0), (2.0, 2.0, 2.0)])
 def test_without_a_standard_error_the_seeds_signs_are_tested(values: tuple[float, ...]) -> None:
-    found = over_seeds(resampling.median_of(np.repeat(np.array(values)[:, None], 9, axis=1)), (9,))
+    found = over_seeds(resampling.median_of, np.repeat(np.array(values)[:, None], 9, axis=1))
     assert found.sides(0.5) == pytest.approx((1 / 8, 1.0))
 
 
@@ -306,7 +320,7 @@ def test_shares_of_all_images_have_an_error_nevertheless() -> None:
     everything = np.ones((5, 100))
     least = resampling.log_odds_error(everything)
     assert least == pytest.approx(math.sqrt((1 / 100.5 + 2) / 5))
-    found = over_seeds(resampling.log_odds_of(everything), (100,), least=least)
+    found = over_seeds(resampling.log_odds_of, everything, least=resampling.log_odds_error)
     assert found.error == least
     assert found.sides(math.log(0.95 / 0.05)).more < 0.05
 
@@ -335,7 +349,7 @@ def wrong(seeds: int, between: float = 0.5, step: float = 0.0) -> tuple[float, f
             recipes = [np.ceil(recipe / step) * step for recipe in recipes]
         supports, plain = [], []
         for first, second in pairwise(recipes):
-            over = over_seeds(resampling.median_of(log_ratios(first, second)), (30,), resamples=100, seed=family)
+            over = over_seeds(resampling.median_of, log_ratios(first, second), resamples=100, seed=family)
             supports.append(Support(*over.sides(0.0)))
             distance = np.mean(over.values) / (over.error * math.sqrt((seeds - 1) / seeds)) if over.has_error else 0.0
             plain.append(Support(norm.sf(distance), norm.cdf(distance)))
@@ -368,7 +382,7 @@ def test_over_images_alone_identical_recipes_differ_nearly_always() -> None:
 def test_recipes_that_differ_by_more_than_their_seeds_are_told_apart() -> None:
     rng = np.random.default_rng(9)
     first, second = 3 * simulated(rng, 5, 50, 0.1), simulated(rng, 5, 50, 0.1)
-    over = over_seeds(resampling.median_of(log_ratios(first, second)), (50,))
+    over = over_seeds(resampling.median_of, log_ratios(first, second))
     assert over.sides(0.0).more < 0.001
     _, low, high = interval(MEDIAN, log_ratios(first, second))
     assert low < math.log(3) < high

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from robustness.storage.tensors import write_tensors
 from robustness.trust import checks as trust_checks
 from robustness.trust import confidence, questions
 from robustness.trust.checks import LIMITS
-from robustness.trust.evidence import Evidence, Subject, gathered
+from robustness.trust.evidence import Evidence, Images, Subject, gathered
 from robustness.trust.questions import QUESTIONS, Check, Row
 
 CPU = torch.device("cpu")
@@ -315,6 +316,18 @@ def test_a_model_without_a_second_class_is_caught_although_it_has_a_gradient(tmp
     found = failed(tmp_path, network)
     assert "unbounded" in found
     assert "zero_gradients" not in found
+
+
+def test_a_share_that_equals_the_limit_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    fooled = np.arange(50) < np.array([40, 45, 41, 41, 45])[:, None]  # 41 of 50 is 4 of 50 less than 45, and so rounded
+    monkeypatch.setattr(trust_checks.passes, "pgd", lambda *_, **__: fooled.ravel())
+    monkeypatch.setattr(trust_checks.passes, "single_step", lambda *_: np.roll(fooled, 1, axis=0))
+    pixels, classes = torch.zeros(50, 1, 2, 2), np.zeros(50, np.int64)
+    evidence: Any = SimpleNamespace(sample=Images(pixels, torch.arange(50), classes, classes), first=pixels + 0.1)
+    subject: Any = SimpleNamespace(pgd=None)
+    larger, iterated = trust_checks.budgets(subject, evidence)
+    assert (larger.value, larger.limit, larger.passed) == (0.08, 0.08, True)
+    assert (iterated.value, iterated.passed) == (0.1, False)
 
 
 def test_a_target_that_large_steps_leap_over_is_caught_by_larger_budgets(tmp_path: Path) -> None:

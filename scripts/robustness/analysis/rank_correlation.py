@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from robustness.stats.censoring import changes
 from robustness.stats.resampling import median_of, observed
-from robustness.stats.seeds import MEAN, interval, means_over_seeds, of_resamples
+from robustness.stats.seeds import MEAN, interval, means_over_seeds, of_resamples, typical
 from robustness.stats.tests import Values
 from robustness.storage.levels import at_level
 
@@ -107,7 +107,7 @@ def _medians(needed: Mapping[Setting, Values]) -> tuple[Mapping[Setting, Values]
 
     # A seed is drawn for each model by itself: seeds of two models have nothing in common but their number.
     drawn = means_over_seeds(medians, (images,), apart=True)
-    itself = observed(medians, (images,)).mean(axis=0)
+    itself = typical(observed(medians, (images,)))
     return dict(zip(needed, np.concatenate([itself[None], drawn]).transpose(2, 0, 1), strict=True)), seeds
 
 

@@ -20,7 +20,7 @@ from robustness.claims.study import Model, Study
 from robustness.stats import tests
 from robustness.stats.intervals import Interval
 from robustness.stats.resampling import log_odds_error, log_odds_of, log_ratio_of_medians, mean_of, median_of
-from robustness.stats.seeds import DIFFERENCE, MEDIAN, SHARE, OverSeeds, Summary, interval, over_seeds
+from robustness.stats.seeds import DIFFERENCE, MEDIAN, SHARE, OverSeeds, Summary, distinct, interval, over_seeds
 from robustness.stats.tests import Values
 
 
@@ -112,8 +112,8 @@ class More(Comparison):
 class Alike(Comparison):
     """Says that, on the same image, two models need equally much of a measure, up to a factor of `within` either way.
 
-    Equivalence speaks for it (two one-sided tests, Schuirmann, 1987); there an image that fooled neither model counts
-    for neither side. A significant difference of any size speaks against it.
+    Equivalence speaks for it (two one-sided tests, Schuirmann, 1987), a difference beyond the factor against it. An
+    image that fooled neither model counts for neither side.
     """
 
     dataset: str
@@ -122,7 +122,7 @@ class Alike(Comparison):
     second: str
     within: float
 
-    test = f"Two one-sided tests of equivalence, and of a difference: {_PAIRED}"
+    test = f"Two one-sided tests of equivalence, and of a difference beyond the margin: {_PAIRED}"
 
     @property
     def models(self) -> tuple[Model, ...]:  # noqa: D102
@@ -130,16 +130,17 @@ class Alike(Comparison):
 
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
         first, second = (study.values(*model, self.measure) for model in self.models)
-        above, _ = tests.signed_rank(first[0], second[0], 1 / self.within)
-        below, _ = tests.signed_rank(first[0], second[0], self.within)
-        difference, effect = tests.signed_rank(first[0], second[0])
-        weights = Support(max(above.more, below.less), difference.different)
+        low, _ = tests.signed_rank(first[0], second[0], 1 / self.within)
+        high, _ = tests.signed_rank(first[0], second[0], self.within)
+        _, effect = tests.signed_rank(first[0], second[0])
         margin = math.log(self.within)
-        # An image that fooled neither model is taken as the worst case.
-        least = _ratio_over_seeds(first, second, both_censored=-math.inf).sides(-margin).more
-        most = _ratio_over_seeds(first, second, both_censored=math.inf).sides(margin).less
-        recipe = Support(max(least, most), _ratio_over_seeds(first, second).sides(0.0).different)
-        return _ratio(study, self.models, self.measure, weights, recipe if study.seeds > 1 else UNKNOWN, effect)
+        # An image that fooled neither model is taken as the worst case for each side.
+        least, most = (_ratio_over_seeds(first, second, both_censored=sign * math.inf) for sign in (-1, 1))
+        inside = least.sides(-margin).more, most.sides(margin).less
+        outside = least.sides(margin).more, most.sides(-margin).less
+        weights = Support(max(low.more, high.less), min(1.0, 2 * min(high.more, low.less)))
+        recipe = UNKNOWN if math.isnan(inside[0]) else Support(max(inside), min(1.0, 2 * min(outside)))
+        return _ratio(study, self.models, self.measure, weights, recipe, effect)
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class MoreThanDataset(Comparison):
         first, second = (self._typical(study, side) for side in (self.first, self.second))
         threshold = math.log(self.times)
         weights = Support(*tests.rank_sum(first[0], second[0], self.times))
-        over = over_seeds(log_ratio_of_medians(first, second), (first.shape[1], second.shape[1]))
+        over = over_seeds(log_ratio_of_medians, *distinct(first, second))
         estimate = _exp(interval(Summary(log_ratio_of_medians), first, second))
         unit = f"times the {_NAMES[self.measure]}, {one} ÷ {other} (medians over images)"
         words = f"{one} needs {_written(estimate)} times the {_NAMES[self.measure]} of {other}"
@@ -221,13 +222,23 @@ class EndsMostly(Comparison):
         known = ended[0][~np.isnan(ended[0])]
         weights = tests.binomial(int(known.sum()), known.size, self.share)
         odds = math.log(self.share / (1 - self.share))
-        least = log_odds_error(ended)
-        over = over_seeds(log_odds_of(ended), (ended.shape[1],), least=least)
+        over = over_seeds(log_odds_of, self._trainings(study, ended), least=log_odds_error)
         estimate = interval(SHARE, ended)
         words = f"on {self.dataset}/{self.model} {_written(estimate)} of the attacks end in {self.how}"
         unit = f"share of attacks that end in {self.how}, {self.dataset}/{self.model}"
         images = {self.dataset: _attacked(ended)}
         return Evidence(Support(*weights), Support(*over.sides(odds)), estimate, unit, words, images)
+
+    def _trainings(self, study: Study, ended: Values) -> Values:
+        """Return the seeds (rows) with attacked images; one where the weights are the same with each seed.
+
+        The changes tell this, not the ends: different trainings may be alike in that all of their images are fooled.
+        """
+        known = ended[~np.isnan(ended).all(axis=1)]
+        (changes,) = distinct(study.values(self.dataset, self.model, "mean_change"))
+        if not len(known):
+            return ended[:1]
+        return known[:1] if len(changes) == 1 else known
 
 
 @dataclass(frozen=True)
@@ -248,7 +259,7 @@ class MoreAccurate(Comparison):
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
         first, second = (study.right(*model) for model in self.models)
         weights = Support(*tests.mcnemar(first[0], second[0]))
-        over = over_seeds(mean_of(first - second), (first.shape[1],))
+        over = over_seeds(mean_of, *distinct(first - second))
         estimate = interval(DIFFERENCE, first - second, within=(-1, 1))
         words = f"the accuracy of {self.first} minus the accuracy of {self.second} is {_written(estimate)}"
         unit = f"accuracy, {self.first} − {self.second}"
@@ -284,7 +295,7 @@ class Believable(Comparison):
     def evidence(self, study: Study) -> Evidence:  # noqa: D102
         values = self._index(study)
         weights, _ = tests.signed_rank_of(values[0])
-        over = over_seeds(mean_of(values), (values.shape[1],))
+        over = over_seeds(mean_of, *distinct(values))
         estimate = interval(DIFFERENCE, values, within=(-2, 2) if self.second else (-1, 1))
         unit, words = f"index of believability, {self.first}", f"the index of {self.first}"
         if self.second:
@@ -318,9 +329,9 @@ _NAMES = {
 }
 
 
-def _ratio_over_seeds(first: Values, second: Values, both_censored: float = math.nan) -> OverSeeds:
-    """Return the median log ratio; an image that fooled neither has `both_censored`, by default nan (no value)."""
-    return over_seeds(median_of(tests.log_ratios(first, second, both_censored=both_censored)), (first.shape[1],))
+def _ratio_over_seeds(first: Values, second: Values, both_censored: float) -> OverSeeds:
+    """Return the median log ratio; an image that fooled neither has `both_censored`."""
+    return over_seeds(median_of, *distinct(tests.log_ratios(first, second, both_censored=both_censored)))
 
 
 def _ratio(
@@ -348,6 +359,8 @@ def _exp(logs: Interval) -> Interval:
 
 
 def _written(found: Interval) -> str:
+    if math.isnan(found.estimate):
+        return "unknown"
     estimate, *bounds = (f"{round(each, 9):.3g}" if math.isfinite(each) else "∞" for each in found)
     if math.isnan(found.low):
         return f"{estimate} (no interval)"

@@ -98,17 +98,13 @@ def _not_studied(models: Sequence[Model], study: Study) -> str:
 
 
 def verdicts(supports: Sequence[Support]) -> list[tuple[float, float, str]]:
-    """Return for each claim its p-value, the p-value after Holm's correction for the number of claims, and its verdict.
-
-    A significant difference may be too small to matter: if both sides are significant, equivalence wins.
-    """
+    """Return each claim's p-value, the p-value after Holm's correction for the number of claims, and the verdict."""
     corrected = tests.holm([support.p for support in supports])
-    tested = sum(not math.isnan(support.p) for support in supports)
     found = []
     for support, p_holm in zip(supports, corrected, strict=True):
         if not p_holm < LEVEL:
             verdict = UNDECIDED
-        elif support.holds <= support.fails or 2 * tested * support.holds < LEVEL:
+        elif support.holds <= support.fails:
             verdict = HOLDS
         else:
             verdict = FAILS
@@ -198,11 +194,14 @@ def _why(
     told += answered.lacking
     if not answered.found:
         return " ".join(told)
+    is_void = distrusted and answered.claim.void_where_distrusted
     about_weights = f"about these weights it {_STANDS[weights_verdict]}."
-    if distrusted and answered.claim.void_where_distrusted:
-        pass
+    if is_void:
+        told.append("Numbers of a model whose checks failed decide nothing.")
     elif study.seeds == 1:
         told.append(f"One seed says nothing about another training of the same recipe; {about_weights}")
+    elif math.isnan(answered.support("recipe").holds):
+        told.append(f"Fewer than two trainings differ and have values: nothing about the recipe; {about_weights}")
     else:
         told.append(f"Over {study.seeds} seeds {_REASONS[verdict]}")
         if any(math.isnan(each.estimate.low) for each in answered.found):
@@ -212,7 +211,7 @@ def _why(
                 "which a handful of them is too few."
             )
     told.append(f"Found: {'; '.join(each.words for each in answered.found)}.")
-    for name, found in others.items():
+    for name, found in ({} if is_void else others).items():
         told.append(f"Under the attack {name}, about these weights, it {_STANDS[found]}.")
     return " ".join(told)
 

@@ -117,7 +117,7 @@ def most_and_least_robust(
 
     def needed(row: Mapping[Any, Any]) -> Markup:
         if math.isinf(row["median_mean_change"]):
-            return Markup("a median change larger than any that was made (half of its images or more were not fooled)")
+            return Markup("a median change larger than any that was made (too many of its images were not fooled)")
         bounds = interval(row["median_mean_change_low"], row["median_mean_change_high"])
         return Markup("a median change of {} per pixel (95 % interval {})").format(
             number(row["median_mean_change"]), bounds or "unknown"
@@ -140,9 +140,11 @@ def most_and_least_robust(
         Markup("; <b>by other criteria the order is another</b>") if otherwise else "",
     )
     following = ordered[len(first)]
-    if len(first) == 1 and first[0]["median_mean_change_low"] <= following["median_mean_change_high"]:
-        text += Markup(" The intervals of {} and {} overlap, so it stays open which of them is ahead.").format(
-            names[first[0]["model"]], names[following["model"]]
+    low, high = first[0]["median_mean_change_low"], following["median_mean_change_high"]
+    if len(first) == 1 and not low > high:
+        why = "An interval is unknown" if math.isnan(low) or math.isnan(high) else "The intervals overlap"
+        text += Markup(" {}, so it stays open which of {} and {} is ahead.").format(
+            why, names[first[0]["model"]], names[following["model"]]
         )
     return text + left_out, otherwise
 

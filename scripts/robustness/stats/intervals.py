@@ -26,8 +26,9 @@ def bootstrap_mean(values: ArrayLike, *, seed: int = 0, resamples: int = 2000, l
     """Return the mean of `values` (n finite numbers) with a bias-corrected and accelerated bootstrap interval.
 
     The same numbers give the same interval, whatever their order. Where the correction is undefined (a few values, most
-    of them equal) the interval is the percentile interval. One value, or equal values, say nothing about the spread:
-    the interval is the mean itself. Without values it is nan. Raises `ValueError` for values that are not finite.
+    of them equal) the interval is the percentile interval. Equal values say nothing about the spread: the interval is
+    the mean itself. With one value the bounds are nan, without values all is. Raises `ValueError` for values that are
+    not finite.
     """
     return _bootstrap(values, np.mean, ("BCa", "percentile"), seed, resamples, level)
 
@@ -54,8 +55,8 @@ def _bootstrap(
     ordered = np.sort(np.asarray(values, dtype=np.float64).ravel())
     if not np.isfinite(ordered).all():
         raise ValueError(f"a {statistic.__name__} needs finite values")
-    if ordered.size == 0:
-        return Interval(math.nan, math.nan, math.nan)
+    if ordered.size < 2:
+        return Interval(float(ordered[0]) if ordered.size else math.nan, math.nan, math.nan)
     if ordered[0] == ordered[-1]:
         return Interval(*(float(ordered[0]),) * 3)
     for method in methods:

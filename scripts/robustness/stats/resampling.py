@@ -60,9 +60,12 @@ def median_of(values: Values) -> Statistic:
 
 
 def log_ratio_of_medians(first: Values, second: Values) -> Statistic:
-    """Return the log of the median of one set of images (seeds × images) divided by the median of another set."""
+    """Return the log of the median of one set of images (seeds × images) divided by the median of another set.
+
+    It is nan where both medians are infinite: their ratio is not known.
+    """
     one, other = median_of(first), median_of(second)
-    return lambda ours, theirs: log_ratios(one(ours), other(theirs))
+    return lambda ours, theirs: log_ratios(one(ours), other(theirs), both_censored=math.nan)
 
 
 def mean_of(values: Values) -> Statistic:

@@ -141,7 +141,9 @@ def _of_sets(of: Callable[[Values], Statistic], values: Values) -> Statistic:
 
 def _of_one(summary: Summary, *values: Values) -> Interval:
     if summary.over_images is None:
-        return over_images(summary.of(*values), [array.shape[1] for array in values])
+        found = over_images(summary.of(*values), [array.shape[1] for array in values])
+        is_bounded = min((~np.isnan(array)).sum() for array in values) > 1
+        return found if is_bounded else Interval(found.estimate, math.nan, math.nan)
     (only,) = values
     return summary.over_images(only[~np.isnan(only)])
 
@@ -164,7 +166,7 @@ def band(statistic: Statistic, images: Sequence[int], scale: Scale, trials: Arra
     of = np.asarray(trials, float)
     of = of.reshape(of.shape + (1,) * (natural.ndim - of.ndim))
     each = _onto(scale, natural, of)
-    centre, half = _typical(each), np.zeros(())
+    centre, half = typical(each), np.zeros(())
     if len(each) > 1:
         half = _students_t(len(each)) * error_of_mean(lambda *counts: _onto(scale, statistic(*counts), of), images)
     if scale == "linear":
@@ -187,8 +189,8 @@ def _onto(scale: Scale, values: Values, trials: Values) -> Values:
         return np.log(values * trials + 0.5) - np.log((1 - values) * trials + 0.5)
 
 
-def _typical(each: Values) -> Values:
-    """Return the mean over seeds, or the median where some are infinite."""
+def typical(each: Values) -> Values:
+    """Return the mean over seeds (the first axis), or the median where some are infinite."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(each).any(axis=0), np.median(each, axis=0), each.mean(axis=0))
 
@@ -302,11 +304,20 @@ class OverSeeds:
 
 
 def over_seeds(
-    statistic: Statistic, images: Sequence[int], *, least: float = 0.0, resamples: int = RESAMPLES, seed: int = 0
+    of: Callable[..., Statistic],
+    *values: Values,
+    least: Callable[..., float] = lambda *_: 0.0,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
 ) -> OverSeeds:
-    """Return a statistic of each seed, with the error of `error_of_mean`; `least` is a lower bound of the error."""
-    values = tuple(float(value) for value in observed(statistic, images))
-    if len(values) < 2 or not np.isfinite(values).all():
-        return OverSeeds(values, math.nan)
+    """Return a statistic of each seed, with the error of `error_of_mean`; `least` gives a lower bound of the error.
+
+    `values` are as for `interval`, of seeds that each have one and that are different trainings (`distinct`); `of` and
+    `least` are functions of them.
+    """
+    statistic, images = of(*values), [array.shape[1] for array in values]
+    each = tuple(float(value) for value in observed(statistic, images))
+    if len(each) < 2 or not np.isfinite(each).all():
+        return OverSeeds(each, math.nan)
     error = float(error_of_mean(statistic, images, resamples=resamples, seed=seed))
-    return OverSeeds(values, max(least, error) if math.isfinite(error) else math.nan)
+    return OverSeeds(each, max(least(*values), error) if math.isfinite(error) else math.nan)

@@ -23,11 +23,6 @@ class Sides(NamedTuple):
     more: float
     less: float
 
-    @property
-    def different(self) -> float:
-        """The two-sided p-value."""
-        return min(1.0, 2 * min(self))
-
 
 def log_ratios(first: ArrayLike, second: ArrayLike, *, both_censored: float = 0.0) -> Values:
     """Return for each image the log of how much the first needed divided by the second; nan unless both were attacked.
