@@ -23,6 +23,8 @@ for figure in FIGURES:
             f"{RESULTS}/{{dataset}}/logs/{figure.job}.log",
         benchmark:
             f"{RESULTS}/{{dataset}}/benchmarks/{figure.job}.tsv"
+        wildcard_constraints:
+            **figure.constraints(STUDY.studied),
         conda:
             "../envs/figures.yaml"
         params:

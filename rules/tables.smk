@@ -21,6 +21,8 @@ for table in TABLES:
             f"{RESULTS}/{{dataset}}/logs/{table.rule}.log",
         benchmark:
             f"{RESULTS}/{{dataset}}/benchmarks/{table.rule}.tsv"
+        wildcard_constraints:
+            dataset=one_of(dataset.name for dataset in STUDY.studied if table.of(STUDY, dataset)),
         conda:
             "../envs/figures.yaml"
         params:

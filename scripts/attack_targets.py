@@ -34,6 +34,9 @@ from robustness.storage.provenance import code_digest, digest_of, file_digest, s
 from robustness.storage.records import read_columns, read_header, write_records
 from robustness.storage.tensors import read_tensors
 
+SLICE = 256
+"""How many images the sizes of changes are computed of at a time."""
+
 
 def arguments() -> argparse.ArgumentParser:
     result = parser(__doc__)
@@ -94,8 +97,7 @@ def _columns(
 ) -> TargetedRecords:
     """One row per image, target and required confidence, image by image."""
     levels = len(spec.levels)
-    before, after = original.repeat(levels, axis=0), result.adversarial.flatten(0, 1).numpy()
-    sizes = norms(before, after)
+    sizes = _sizes(original, result.adversarial.numpy())
     return TargetedRecords(
         image=chosen.images.repeat(levels),
         label=labels.repeat(levels),
@@ -105,10 +107,21 @@ def _columns(
         confidence_after=result.confidence_after.flatten().numpy(),
         ended=[NUMBERED[number] for number in result.outcome.flatten().tolist()],
         iterations=result.iterations.flatten().numpy(),
-        mean_change=mean_change(before, after),
+        mean_change=sizes["mean_change"],
         l2=sizes["l2"],
         linf=sizes["linf"],
     )
+
+
+def _sizes(original: NDArray[np.float32], adversarial: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
+    """Return the sizes of changes (N images × L levels, flat), a few images at a time: they are computed in float64."""
+    parts = []
+    for start in range(0, max(1, len(original)), SLICE):  # of no images, empty arrays
+        after = adversarial[start : start + SLICE]
+        before = original[start : start + SLICE].repeat(after.shape[1], axis=0)
+        after = after.reshape(before.shape)
+        parts.append(norms(before, after) | {"mean_change": mean_change(before, after)})
+    return {name: np.concatenate([part[name] for part in parts]) for name in ("mean_change", "l2", "linf")}
 
 
 if __name__ == "__main__":

@@ -205,6 +205,12 @@ def main() -> None:
                 "say which images, and how to call their study: make overlay NAME=pets IMAGES=/data/pets, or "
                 "NAME=cifar100 DATASET=CIFAR100"
             )
+        known = read_yaml(ROOT / "config.yaml")
+        if options.name in known["datasets"] or options.name in known["sources"]:
+            raise UserError(
+                f"config.yaml has a dataset or source '{options.name}', with which the overlay would be merged: choose "
+                "another NAME"
+            )
         if to.exists():
             raise UserError(f"{to} exists: remove it, or choose another NAME")
         network = _network(options)

@@ -154,6 +154,20 @@ def test_a_model_that_writes_into_its_input_gains_nothing() -> None:
     assert torch.equal(images, kept)
 
 
+def test_a_model_that_seeds_the_random_numbers_makes_square_no_weaker() -> None:
+    class Seeding(Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            torch.manual_seed(7)
+            return super().forward(x)
+
+    images = inner_images(12)
+    labels = (Linear().margin(images) < 0).long()
+    honest, seeding = (run(model, images, labels, attacks=["square"]) for model in (Linear(), Seeding()))
+    assert "square" in honest.decided_by[0]
+    assert seeding.decided_by == honest.decided_by
+    assert torch.equal(seeding.distance.nan_to_num(), honest.distance.nan_to_num())
+
+
 def test_a_change_beyond_the_budget_or_that_fools_nobody_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     model, images = Linear(), inner_images(8)
     labels = (model.margin(images) < 0).long()

@@ -43,10 +43,20 @@ def test_on_a_cpu_a_batch_keeps_no_more_than_its_share_of_memory(
     assert fitting_batch_size(model, (3, 64, 64), SPEC, torch.device("cpu")) == expected
 
 
+def test_a_network_that_divides_by_an_images_own_deviation_is_probed_too() -> None:
+    class Standardising(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            flat = x.flatten(1)
+            return ((flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True))[:, :3]
+
+    model = frozen(Standardising(), torch.device("cpu"))
+    assert fitting_batch_size(model, (1, 6, 6), SPEC, torch.device("cpu")) == CPU_BATCH
+
+
 def test_on_a_gpu_two_probes_tell_what_an_image_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     probed: list[int] = []
     monkeypatch.setattr(batch_size, "reward_gradient", lambda _, x, *__: probed.append(len(x)))
-    monkeypatch.setattr(torch, "zeros", lambda shape, **_: torch.empty(shape))
+    monkeypatch.setattr(batch_size, "_images", lambda count, shape, _: torch.empty(count, *shape))
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 5_000_000 + 100_000 * probed[-1])
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (40_000_000, 80_000_000))

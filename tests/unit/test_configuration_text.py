@@ -138,6 +138,13 @@ def test_a_targeted_attack_that_is_left_out_is_said_when_it_is_asked_for() -> No
         _ = made_study(targeted=None).targeted
 
 
+def test_null_removes_a_sweep_together_with_its_dataset_and_every_threat_model() -> None:
+    overlay = {"study": ["mnist"], "datasets": {"cifar": None}, "sensitivity": {"cifar": None}, "claims": []}
+    assert check(without_removed(merged(DEFAULT, overlay)), SCHEMA) == []
+    nothing = {"datasets": {"mnist": {"threat_models": {"linf": None, "l2": None}}}}
+    assert check(without_removed(merged(DEFAULT, nothing)), SCHEMA) == []
+
+
 def test_null_where_it_removes_nothing_is_still_a_mistake() -> None:
     problems = check(without_removed(merged(DEFAULT, {"datasets": {"mnist": {"alpha": None}}})), SCHEMA)
     assert problems == ["datasets.mnist.alpha is empty (null), but must be a number above 0 and at most 1, or auto"]
@@ -156,6 +163,8 @@ def test_null_where_it_removes_nothing_is_still_a_mistake() -> None:
         ({"results": "2026-01-30"}, {"results": "2026-01-30"}),
         ({"study": ["mnist"]}, {"study": ["mnist"]}),
         ({"shard_images": 10}, {"shard_images": 10}),
+        ({"datasets": {"mnist": {"example_classes": ["3"]}}},) * 2,
+        ({"attacks": {"original": {"target": "3"}}},) * 2,
     ],
 )
 def test_values_of_the_command_line_are_what_they_would_be_in_a_file(

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from robustness.attacks import iterated_sign
 from robustness.attacks.decisions import UNCHANGED_ITERATIONS
 from robustness.attacks.gradients import reward_gradient, static_prediction
 from robustness.attacks.iterated_sign import AttackResult, Partner, attack
 from robustness.attacks.spec import AttackSpec
-from robustness.attacks.state import Store
+from robustness.attacks.state import Store, Trajectories
 from robustness.compute.counter_random import random_signs
 from robustness.errors import UserError
 from robustness.models.architectures import build
@@ -698,6 +699,31 @@ def test_an_attack_that_is_killed_again_and_again_gives_the_bits_of_an_undisturb
     for name in (*BY_LEVEL, "label_before", "target"):
         assert torch.equal(getattr(whole, name), getattr(result, name)), name
     assert whole.needed == result.needed  # nothing that was safe was computed again
+
+
+def test_a_state_is_continued_in_the_memory_format_of_the_images(tmp_path: Path) -> None:
+    images = random_images(4, channels=3).to(memory_format=torch.channels_last)
+    store = Store(tmp_path / "state.safetensors", "key", interval=0.0)
+    store.save(Trajectories.start(images, levels=1))
+    loaded = iterated_sign._begun(images, SPEC, store, None).x
+    assert torch.equal(loaded, images)
+    assert loaded.stride() == images.stride()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-30, 1e-37, 1e-40, 1e-44])
+def test_a_step_along_a_normalized_gradient_has_the_length_alpha_however_small_the_gradient(scale: float) -> None:
+    class Flat(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            value = scale * x.sum((1, 2, 3))
+            return torch.stack([value, 0 * value - 1], dim=1)
+
+    images = 0.25 + 0.5 * random_images(3)
+    spec = replace(SPEC, direction="normalized", reward="cross_entropy", max_iterations=1)
+    labels = torch.zeros(3, dtype=torch.int64)
+    result = attack(frozen(Flat(), CPU), images, labels, torch.arange(3), spec, seed=0, batch_size=3)
+    assert (result.zero_gradients == 0).all()
+    length = (result.adversarial[:, 0] - images).flatten(1).norm(dim=1)
+    assert length == pytest.approx(np.full(3, spec.alpha), rel=1e-4)
 
 
 def test_progress_hears_of_images_that_had_ended_before_a_kill(tmp_path: Path) -> None:

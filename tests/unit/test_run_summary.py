@@ -169,6 +169,7 @@ def test_a_run_that_succeeded_says_what_to_open_or_that_no_network_is_needed() -
     assert done([download, table], "results", "downloads")[0] == "Done. Open first:"
     assert done([download], "results", "downloads") == fetched
     assert done([training], "results", "downloads") == ["Done."]
+    assert done([], "results", "downloads") == ["Done. There was nothing to make."]
 
 
 @pytest.fixture

@@ -918,6 +918,29 @@ def test_a_budget_by_the_largest_change_that_allows_any_image_is_refused(budget:
     )
 
 
+def test_a_budget_of_adversarial_training_that_allows_any_image_is_refused() -> None:
+    attacked = {"ball": "linf", "epsilon": 8, "step_size": 2, "pgd_steps": 7}
+    assert [found.partition(",")[0] for found in mnist(adversarial=attacked)] == [
+        "datasets.mnist.adversarial.epsilon is 8",
+        "datasets.mnist.adversarial.step_size is 2",
+    ]
+    assert mnist(adversarial=attacked | {"ball": "l2"}) == []
+
+
+def test_a_normalisation_of_pixels_up_to_255_is_refused() -> None:
+    found = only(own(normalisation={"mean": [127.5], "std": [127.5]}))
+    assert found == (
+        "datasets.mnist.models.mine0.normalisation has the mean 127.5, but pixels are numbers from 0 to 1: divide its "
+        "mean and std by 255"
+    )
+
+
+def test_weights_without_a_factory_ask_for_one() -> None:
+    found = only(mnist(models={"basic-clean": {"weights": "w.pt"}}))
+    assert "has weights, but no factory that returns the network: add factory and normalisation, and set" in found
+    assert all(name in found.partition("set ")[2] for name in ("architecture", "data", "published_accuracy"))
+
+
 def test_noise_of_level_zero_is_refused_where_a_model_is_trained_on_it() -> None:
     sentence = only(mnist(augmentation={"sigma": 0}))
     assert sentence.startswith(

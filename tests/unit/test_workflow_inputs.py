@@ -165,7 +165,7 @@ def test_every_figure_is_made_as_svg_and_as_png() -> None:
     [
         ("out/mnst/figures", "Did you mean out/mnist/figures"),
         ("out/mnist/figures/mean_chnge.png", "Did you mean out/mnist/figures/mean_change.png"),
-        ("out/mnist/figures", "Ask for it without the slash at its end: out/mnist/figures"),
+        ("out/mnist/figures", "Ask for it without a slash at its end and without ./ before it: out/mnist/figures"),
         (
             "results/own/data/train.safetensors",
             "This configuration studies mnist and cifar, and its results are in out/",

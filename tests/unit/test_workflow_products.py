@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from types import ModuleType
 
 import pytest
+from made_study import made_study
 
 import plot
 import write_table
@@ -37,6 +39,15 @@ def test_each_module_is_declared_once(kind: str, declared: tuple[Figure | Table,
     names = [each.name for each in declared]
     assert len(names) == len(set(names))
     assert modules_in(kind) == {*names} | OF_ALL_DATASETS
+
+
+def test_only_what_a_configuration_has_can_be_asked_for() -> None:
+    of = {figure.name: figure.constraints(made_study(sensitivity={"cifar": None}).studied) for figure in FIGURES}
+    assert of["sensitivity"] == {"dataset": "mnist"}
+    assert of["bars"] == {"dataset": "mnist|cifar", "measure": "mean_change|pixels_changed"}
+    assert set(of["examples"]["label"].split("|")) == {"7", "1", "dog", "ship"}
+    nowhere = {figure.name: figure.constraints(made_study(sensitivity=None).studied) for figure in FIGURES}
+    assert re.fullmatch(nowhere["sensitivity"]["dataset"], "mnist") is None
 
 
 @each_figure

@@ -102,6 +102,7 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
         (("new", "images", "--weights", "w.pt"), "WEIGHTS needs FACTORY"),
         (("new", "images", "--factory", "a:b", "--weights", "w.pt"), "WEIGHTS names w.pt, which is no file"),
         (("New Name", "images"), "New Name"),
+        (("cifar", "images"), "config.yaml has a dataset or source 'cifar'"),
         (("new", "my images"), "must be a path without spaces"),
     ],
 )

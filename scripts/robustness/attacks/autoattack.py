@@ -215,11 +215,13 @@ class _Block:
 def _guarded(model: nn.Module) -> Callable[[Tensor], Tensor]:
     """The logits of a model that is given copies, so that one that writes into its input changes no image.
 
-    Raises `NotFiniteError` for images of finite pixels whose logits are not finite.
+    A model that seeds PyTorch's random numbers does not change those that the library draws: Square would propose the
+    same change again and again. Raises `NotFiniteError` for images of finite pixels whose logits are not finite.
     """
 
     def logits(images: Tensor) -> Tensor:
-        answers: Tensor = model(images.clone(memory_format=torch.contiguous_format)).float()
+        with _random_numbers_kept(images.device):
+            answers: Tensor = model(images.clone(memory_format=torch.contiguous_format)).float()
         if torch.isfinite(images).all():
             check_finite(answers.detach())
         return answers
@@ -229,7 +231,7 @@ def _guarded(model: nn.Module) -> Callable[[Tensor], Tensor]:
 
 @contextmanager
 def _random_numbers_kept(device: torch.device) -> Iterator[None]:
-    """Leave the state of the random numbers, which the library seeds for the whole process, as it was."""
+    """Leave the state of the random numbers of the whole process, which a block seeds, as it was."""
     if device.type != "cuda":
         with torch.random.fork_rng(devices=[]):
             yield

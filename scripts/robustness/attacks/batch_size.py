@@ -33,7 +33,7 @@ def fitting_batch_size(model: nn.Module, shape: Sequence[int], spec: AttackSpec,
         return min(CPU_BATCH, batch_size_for(CPU_MEMORY, _kept_for_an_image(model, shape, spec)))
     peaks = []
     for count in _PROBES:
-        x = torch.zeros((count, *shape), device=device).to(memory_format=memory_format(model))
+        x = _images(count, shape, device).to(memory_format=memory_format(model))
         torch.cuda.reset_peak_memory_stats(device)
         reward_gradient(model, x, np.zeros(count, np.int64), spec)
         peaks.append(torch.cuda.max_memory_allocated(device))
@@ -52,10 +52,15 @@ def _kept_for_an_image(model: nn.Module, shape: Sequence[int], spec: AttackSpec)
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    x = torch.zeros((count, *shape)).to(memory_format=memory_format(model))
+    x = _images(count, shape, torch.device("cpu")).to(memory_format=memory_format(model))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         reward_gradient(model, x, np.zeros(count, np.int64), spec)
     return sum(kept.values()) / count
+
+
+def _images(count: int, shape: Sequence[int], device: torch.device) -> Tensor:
+    """Return images of noise: to one of a single colour, a network that divides by its deviation has no answer."""
+    return torch.rand((count, *shape), generator=torch.Generator(device).manual_seed(0), device=device)
 
 
 def batch_size_for(free: float, per_image: float) -> int:

@@ -145,6 +145,8 @@ def _begun(
     state = store.load(images.device) if store is not None else None
     if state is None:
         return Trajectories.start(images, len(spec.levels))
+    # In the memory format of the images: a sum over an image is rounded differently in another.
+    state.x = torch.empty_like(images).copy_(state.x)
     if progress is not None and state.over.any():
         progress(torch.from_numpy(state.outcome[state.over, -1]))
     return state
@@ -334,8 +336,10 @@ class _Run:
             direction = torch.sign(gradient, out=memory)
         else:
             # In float64 the order of the sum, which depends on the batch, is lost in rounding.
-            norm = gradient.flatten(1).double().norm(dim=1).float().clamp_min(torch.finfo(torch.float32).tiny)
-            direction = gradient / norm.view(-1, 1, 1, 1)
+            norm, least = gradient.flatten(1).double().norm(dim=1).view(-1, 1, 1, 1), torch.finfo(torch.float32).tiny
+            direction = gradient / norm.float().clamp_min(least)
+            tiny = (norm < least).flatten()  # float32 has few digits for such a norm
+            direction[tiny] = (gradient[tiny].double() / norm[tiny].clamp_min(torch.finfo(torch.float64).tiny)).float()
         flat = direction.flatten(1)
         # One value settles it for nearly every image; all of them are read only where that one is zero.
         if flat[:, flat.shape[1] // 2].cpu().numpy().all():

@@ -27,10 +27,17 @@ def _laid_over(config: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[st
     return result
 
 
+_TEXT = ("classes", "example_classes", "target")
+"""Keys of names of classes, which may be digits, whose quotes Snakemake has taken off."""
+
+
 def _inside(value: Any) -> Any:
     """Return a value with the text in its lists and mappings read."""
     if isinstance(value, Mapping):
-        return {name: _read(inner) if isinstance(inner, str) else _inside(inner) for name, inner in value.items()}
+        return {
+            name: inner if name in _TEXT else _read(inner) if isinstance(inner, str) else _inside(inner)
+            for name, inner in value.items()
+        }
     if isinstance(value, list):
         return [_read(inner) if isinstance(inner, str) else _inside(inner) for inner in value]
     return value

@@ -13,6 +13,7 @@ from typing import Any
 from robustness.config.cross_checks import Sound
 from robustness.config.schema_problems import Key, Problem, dotted
 from robustness.config.threat_models import value_of
+from robustness.text import listed
 
 _SMALLEST_STEP = 2.0**-24
 """The distance between float32 numbers just below 1: a pixel of that value does not move by less than half of it."""
@@ -42,6 +43,11 @@ def no_effect_problems(sound: Sound) -> Iterator[Problem]:
             yield from _step_problems(("sensitivity", dataset, "alpha", index), step)
         for index, budget in enumerate(sound.get(*here, "threat_models", "linf") or []):
             yield from _budget_problems((*here, "threat_models", "linf", index), budget)
+        if sound.get(*here, "adversarial", "ball") == "linf":
+            for name in ("epsilon", "step_size"):
+                yield from _budget_problems((*here, "adversarial", name), sound.get(*here, "adversarial", name) or 0)
+        for model in sound.names("datasets", dataset, "models") or []:
+            yield from _normalisation_problems(sound, (*here, "models", model, "normalisation"))
         yield from _noise_problems(sound, dataset)
         yield from _batch_problems(sound, dataset)
 
@@ -76,6 +82,16 @@ def _budget_problems(key: Key, budget: float | str) -> Iterator[Problem]:
             key,
             f"{dotted(key)} is {budget}, but pixels are numbers from 0 to 1, so that it would allow any other image: "
             "write 8/255 for 8 levels of 255",
+        )
+
+
+def _normalisation_problems(sound: Sound, key: Key) -> Iterator[Problem]:
+    values = sound.get(*key) or {}
+    if any(mean > 1 for mean in values.get("mean") or []):
+        yield Problem(
+            key,
+            f"{dotted(key)} has the mean {listed(f'{mean:g}' for mean in values['mean'])}, but pixels are numbers from "
+            "0 to 1: divide its mean and std by 255",
         )
 
 

@@ -21,6 +21,7 @@ REMOVABLE = (
     "datasets.*.models.*",
     "datasets.*.models.*.*",
     "datasets.*.models.*.training.*",
+    "sensitivity.*",
 )
 """Places where null removes the key, with `*` for any name."""
 MEANT = ("normalisation",)

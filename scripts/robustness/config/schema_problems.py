@@ -182,7 +182,14 @@ def _unknown(
         else:
             sentence = f"unknown key {name!r} {_where(key)}: remove it; known are {listed(properties)}"
         yield Problem((*key, name), sentence)
-    if decider and other_kind:
+    if decider == "weights" and other_kind and "factory" not in instance:
+        trained = listed(name for name in instance if name not in ("weights", "title"))
+        yield Problem(
+            key,
+            f"{dotted(key)} has weights, but no factory that returns the network: add factory and normalisation, and "
+            f"set {trained} to null, which are for models that are trained here (docs/own-model.md)",
+        )
+    elif decider and other_kind:
         yield Problem(
             key,
             f"{dotted(key)} of {decider} '{instance[decider]}' takes {listed(properties)}, not "

@@ -151,6 +151,8 @@ def duration(jobs: Sequence[Job], seconds: Mapping[Job, float], cores: int | Non
 
 def done(jobs: Sequence[Job], results: str, downloads: str) -> list[str]:
     """Return the lines for a run that succeeded: what to open, or what it means that only `downloads` was filled."""
+    if not jobs:
+        return ["Done. There was nothing to make."]
     if all(job.rule == "download_data" for job in jobs):
         return [f"Done. All downloads are in {downloads}/; the other steps need no network."]
     first = to_open(jobs, results)

@@ -12,6 +12,7 @@ from robustness.workflow import figure_specs, inputs
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.inputs import Files
 from robustness.workflow.specs import SpecOf
+from robustness.workflow.study import one_of
 
 BARS = ("mean_change", "pixels_changed")
 """The measures that have bars."""
@@ -68,6 +69,14 @@ class Figure:
     def file(self) -> str:
         """The name of its files, without the suffix, with the wildcard in braces."""
         return self._named(f"{{{self.wildcard}}}" if self.wildcard else "")
+
+    def constraints(self, datasets: Iterable[Dataset]) -> dict[str, str]:
+        """Return regular expressions for the wildcards of its files: datasets that have it, and their values."""
+        values = {dataset.name: list(self.values(dataset)) for dataset in datasets}
+        found = {"dataset": one_of(name for name, has in values.items() if has)}
+        if self.wildcard:
+            found[self.wildcard] = one_of(dict.fromkeys(value for has in values.values() for value in has))
+        return found
 
     def of(self, dataset: Dataset) -> list[str]:
         """Return the names of the files that a dataset has of it, without the suffix."""

@@ -83,8 +83,8 @@ def stamped(dataset: Dataset) -> list[str]:
 def nearest(study: Study, names: Iterable[str], asked: str) -> str:
     """Say which targets are like one that nothing makes; `names` are the names of rules without wildcards."""
     known = [*names, *(path for dataset in study.studied for path in everything(study, dataset))]
-    if asked in known:  # Snakemake takes the slash off before it says what it cannot make
-        return f"Ask for it without the slash at its end: {asked}"
+    if asked in known:  # Snakemake takes ./ and the slash off before it says what it cannot make
+        return f"Ask for it without a slash at its end and without ./ before it: {asked}"
     alike = difflib.get_close_matches(asked, known, n=3, cutoff=0.75)
     guess = f"Did you mean {listed(alike, 'or')}? " if alike else ""
     datasets = listed(dataset.name for dataset in study.studied)
