@@ -9,6 +9,7 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations, pairwise, permutations, product
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_study import made_study
 from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
@@ -44,6 +46,8 @@ from robustness.storage.identity import Identity
 from robustness.storage.records import write_records
 from robustness.storage.tensors import write_tensors
 from robustness.trust import questions
+from robustness.workflow import figure_specs
+from robustness.workflow.dataset import COLOURS
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 NAMES = ["basic-clean", "basic-noisy", "resnet-clean", "resnet-noisy"]
@@ -588,6 +592,49 @@ def test_the_mark_of_a_model_does_not_change_its_look(spec, trust_table):
     assert style.looks(style.with_trust(spec, trust_table)) == style.looks(spec)
 
 
+def test_models_that_share_colour_and_data_differ_in_hatches_and_dashes() -> None:
+    same = {"architecture": "resnet", "data": "clean"}
+    overlay = {"datasets": {"mnist": {"models": {f"more{number}": same for number in range(3)}}}}
+    spec = figure_specs.figure(made := made_study(**overlay), made.datasets["mnist"])
+    looks = style.looks(spec)
+    assert len(set(looks.values())) == len(looks) == 7
+    assert len({(look.edge, look.dashes) for look in looks.values()}) == 7
+    only = figure_specs.figure(made, made.datasets["mnist"], only=["more1"])
+    assert style.looks(only)["more1"] == looks["more1"]
+    assert all("alike" not in model for model in made_study().datasets["mnist"].drawn_models())
+    assert len(style.HUES) == COLOURS
+
+
+def test_an_index_without_bounds_is_on_the_axis_and_has_none_written(spec, believed) -> None:
+    believed.loc[0, ["index", "low", "high"]] = 0.8, math.nan, math.nan
+    figure = believability.judges_answers(rows(believed), spec)
+    axes = figure.axes[-1]
+    assert axes.get_xlim()[1] > 0.8
+    assert not any("nan" in text.get_text() for text in axes.texts)
+
+
+@pytest.mark.parametrize("count", [4, 11])
+def test_all_points_of_robust_accuracy_are_on_the_axis_however_many_models(spec, bounded, count) -> None:
+    models = [spec["models"][0] | {"name": f"m{n}", "title": f"Model number {n}"} for n in range(count)]
+    row = bounded[bounded["model"] == spec["models"][0]["name"]]
+    table = pd.concat([row.assign(model=model["name"]) for model in models])
+    figure = robust_accuracy.robust_accuracy(rows(table), spec | {"models": models, "norms": ["linf"]})
+    (axes,) = figure.axes
+    low, high = axes.get_xlim()
+    for line in axes.lines:
+        if line.get_marker() in ("o", "D"):
+            assert low < min(line.get_xdata()) <= max(line.get_xdata()) < high
+
+
+def test_one_epoch_is_a_point(spec, histories) -> None:
+    once = [(name, table.head(1)) for name, table in histories]
+    figure = training_curves.training_curves(once, spec)
+    for axes in figure.axes:
+        points = [line for line in axes.lines if line.get_marker() in ("o", "D")]
+        assert len(points) == 2 * len(once)
+        assert axes.get_xticks().tolist() == [1]
+
+
 def test_a_warning_overlaps_nothing_and_is_not_cut_off(spec, table, examples, networks, histories, trust_table):
     marked = style.with_trust(spec, trust_table)
     for figure in (bars.robustness_bars(rows(table), marked), images.differences(examples, marked)):
@@ -612,6 +659,8 @@ def test_the_page_of_checks_shows_each_with_its_verdict_and_needs_no_other_file(
         rows, of_page | {"scale": of_page["scale"] | {"demonstration": True}}, template
     )
     assert "2 of 4 models failed a check." in page
+    twice = [replace(row, seed=seed) for row in rows for seed in (0, 1)]
+    assert "4 of 8 trained networks failed a check." in trust_page(twice, of_page, template)
     assert questions.QUESTIONS["half_step"].failed.split("'")[0] in page
     assert not re.search(r'(?:src|href)="[^#]|url\(|@import|<script', page)
     spec["models"][0]["title"] = "<b>Bold</b>"

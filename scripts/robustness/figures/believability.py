@@ -84,8 +84,9 @@ def _interval(axes: Axes, place: int, row: Row, look: style.Look) -> None:
     axes.errorbar(
         row["index"], place, xerr=spread, fmt="D" if look.dashed else "o", color=look.edge, capsize=2.5, markersize=4.5
     )
+    bounds = "" if math.isnan(row["low"]) else f" ({row['low']:.2f} to {row['high']:.2f})"  # one image has none
     axes.annotate(
-        f"{row['index']:.2f} ({row['low']:.2f} to {row['high']:.2f})",
+        f"{row['index']:.2f}{bounds}",
         (row["index"], place),
         xytext=(0, 6),
         textcoords="offset points",
@@ -97,8 +98,9 @@ def _interval(axes: Axes, place: int, row: Row, look: style.Look) -> None:
 
 def _reach(rows: Sequence[Row]) -> tuple[float, float]:
     """Return the ends of the index's axis: zero and all intervals, with room for what is written above these."""
-    judged = [row for row in rows if row["images"]]
-    low, high = min([0.0, *(row["low"] for row in judged)]), max([0.1, *(row["high"] for row in judged)])
+    drawn = [row[name] for row in rows if row["images"] for name in ("index", "low", "high")]
+    known = [value for value in drawn if not math.isnan(value)]
+    low, high = min([0.0, *known]), max([0.1, *known])
     return low - 0.15 * (high - low), high + 0.15 * (high - low)
 
 

@@ -48,7 +48,7 @@ def transfer_matrices(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
         for place, (axes, norm) in enumerate(zip(grid, NORMS, strict=True)):
             cells = [[_pair(table, source["name"], target["name"], norm) for target in models] for source in models]
             shown = _transfer_matrix(axes, cells, models, side)
-            size = cells[0][0]["size"]
+            size = next((cell["size"] for row in cells for cell in row if not math.isnan(cell["size"])), math.nan)
             axes.set_title(
                 f"{NORMS[norm]} norm: no change to show"
                 if math.isnan(size)
@@ -157,7 +157,7 @@ def _transfer_words(table: Sequence[Row], models: Sequence[Mapping[str, Any]]) -
         f"In each cell: the share of images that fool the target, its 95 % interval {how}, and after “same” the share "
         f"that fool it into the source's own mistake, of {counted} images that both classify correctly unchanged.",
         "The change of each image that fooled the source is lengthened or shortened along its direction to the size "
-        "above the matrix, the largest of the models' median changes, and clipped to [0, 1].",
+        "above the matrix, the largest finite median change of the models, and clipped to [0, 1].",
         f"{NOISE.capitalize()}: noise of that size on the images of the diagonal.",
         "Source and target have the same seed; shares are over all seeds." if seeds > 1 else "",
         f"Images that did not fool the source have no change to transfer ({'; '.join(told)})." if told else "",

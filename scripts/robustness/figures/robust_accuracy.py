@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DODGE = 0.013
-"""How far a model's points are from the next one's, as a share of the axis, so that intervals can be told apart."""
+DODGE, WIDEST = 0.013, 0.07
+"""How far a model's points are from the next one's, and all points from each other, as shares of the axis."""
 LINE_HEIGHT = 0.08
-"""Room for a line of a label, in shares."""
+"""Room for a line of a label, in shares, where the figure has its usual height."""
 LETTER, GAP = 0.031, 0.02
 """Room for a letter under the axis, and between two budgets, as shares of the axis."""
 
@@ -34,12 +34,13 @@ def robust_accuracy(table: Sequence[Row], spec: Mapping[str, Any]) -> Figure:
     """
     looks = style.looks(spec)
     alone = len(spec["norms"]) == 1
+    taller = max(1.0, LINE_HEIGHT * sum(1 + _words(model).count("\n") for model in spec["models"]))
     with style.theme():
-        figure = style.blank(style.COLUMN_WIDTH if alone else style.PAGE_WIDTH, 3.3 if alone else 2.9)
+        figure = style.blank(style.COLUMN_WIDTH if alone else style.PAGE_WIDTH, (3.3 if alone else 2.9) * taller)
         panels = figure.subplots(1, len(spec["norms"]), sharey=True, squeeze=False)[0]
         for axes, norm in zip(panels, spec["norms"], strict=True):
             rows = {model["name"]: _rows(table, model["name"], norm) for model in spec["models"]}
-            _draw(axes, rows, spec["models"], looks)
+            _draw(axes, rows, spec["models"], looks, LINE_HEIGHT / taller)
             unit = _unit([row["budget"] for each in rows.values() for row in each])
             scaled = f"in 1{unit}, " if unit else ""
             label = f"{NORMS[norm]} norm of the change allowed ({scaled}pixels in [0, 1])"
@@ -66,13 +67,14 @@ def _draw(
     models: Mapping[str, Sequence[Row]],
     entries: Sequence[Mapping[str, Any]],
     looks: Mapping[str, style.Look],
+    line_height: float,
 ) -> None:
     budgets = sorted({row["budget"] for rows in models.values() for row in rows})
     reach = budgets[-1]
     ends = {}
     for place, entry in enumerate(entries):
         look, rows = looks[entry["name"]], models[entry["name"]]
-        shift = (place - (len(entries) - 1) / 2) * DODGE * reach
+        shift = (place - (len(entries) - 1) / 2) * min(DODGE, WIDEST / len(entries)) * reach
         where = [shift, *(row["budget"] + shift for row in rows)]
         shares = {name: _falling(rows, name) for name in ("robust", "ours")}
         spread = [[max(0, centre - low), max(0, high - centre)] for centre, low, high in shares["robust"]]
@@ -93,7 +95,7 @@ def _draw(
         if look.dashed:
             line.set_dashes(look.dashes)
         ends[entry["name"]] = heights[-1]
-    _label(axes, entries, ends, looks, reach)
+    _label(axes, entries, ends, looks, reach, line_height)
     words = [in_words(budget).removesuffix(_unit(budgets)) for budget in budgets]
     axes.set_xticks([0, *budgets], _in_room(["0", *words], [0, *budgets]))
     axes.set_xlim(-0.04 * reach, 1.04 * reach)
@@ -133,17 +135,22 @@ def _label(
     ends: Mapping[str, float],
     looks: Mapping[str, style.Look],
     reach: float,
+    line_height: float,
 ) -> None:
     """Write each model's title to the right of its line's end; labels are moved apart where lines end together."""
-    titles = {entry["name"]: style.wrap(entry["title"], 1.5, style.SMALL_SIZE) for entry in entries}
+    titles = {entry["name"]: _words(entry) for entry in entries}
     free = -1.0
     for name in sorted(ends, key=lambda each: ends[each]):
-        room = LINE_HEIGHT * (1 + titles[name].count("\n"))
+        room = line_height * (1 + titles[name].count("\n"))
         height = max(ends[name], free + room / 2)
         free = height + room / 2
         colour = looks[name].edge
         axes.plot([1.05 * reach, 1.09 * reach], [ends[name], height], color=colour, linewidth=0.6, clip_on=False)
         axes.text(1.1 * reach, height, titles[name], va="center", color=colour, fontsize=style.SMALL_SIZE)
+
+
+def _words(model: Mapping[str, Any]) -> str:
+    return style.wrap(model["title"], 1.5, style.SMALL_SIZE)
 
 
 def _how(table: Sequence[Row]) -> str:

@@ -125,8 +125,8 @@ def _draw(
         (line,) = axes.step(allowed, band.share, where="post", color=look.edge, linewidth=1.4)
         if look.dashed:
             line.set_dashes(look.dashes)
-        start = min(first_censored(models[name], measure), allowed[-1])
-        if censored(models[name]):
+        start = first_censored(models[name], measure)
+        if censored(models[name]) and start <= allowed[-1]:
             share = fooled_within(values, np.array([start])).share
             axes.plot(
                 [start], share, "o", markersize=5, markerfacecolor="white", markeredgecolor=look.edge, clip_on=False

@@ -111,10 +111,11 @@ def _bar(
 
 
 def _keys(datasets: Sequence[Mapping[str, Any]], architectures: Sequence[str]) -> list[Any]:
-    """Draw a patch for each model, once for all datasets that have it, and one for jobs of no model."""
+    """Draw a patch for each title and look of models, once for all datasets, and one for jobs of no model."""
     from matplotlib.patches import Patch
 
-    looks = {model["title"]: style.look(model, architectures) for dataset in datasets for model in dataset["models"]}
+    models = [model for dataset in datasets for model in dataset["models"]]
+    looks = dict.fromkeys((model["title"], style.look(model, architectures)) for model in models)
     keys = [
         Patch(
             facecolor=look.fill,
@@ -123,7 +124,7 @@ def _keys(datasets: Sequence[Mapping[str, Any]], architectures: Sequence[str]) -
             linewidth=0.6,
             label=style.wrap(title, 1.2, style.TEXT_SIZE),
         )
-        for title, look in looks.items()
+        for title, look in looks
     ]
     return [*keys, Patch(facecolor=style.RULE, edgecolor=style.GREY, linewidth=0.6, label="no single model")]
 

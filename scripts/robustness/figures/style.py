@@ -43,6 +43,9 @@ TINT = 0.5  # how far the colour of a model goes towards white that is not train
 
 HATCHES = {"noisy": "////", "adversarial": "xxxx"}
 DASHES = {"noisy": (3.0, 1.3), "adversarial": (6.0, 1.3, 1.3, 1.3)}
+MORE_HATCHES = ("", "..", "oo", "++")
+MORE_DASHES: tuple[tuple[float, ...], ...] = ((), (1.0, 1.2), (1.0, 1.2, 1.0, 1.2, 4.0, 1.2), (9.0, 2.0))
+"""What the first, second, … of several models has that would otherwise look alike."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
     """Return the look of `model` (keys `architecture`, `data`): its hue is its architecture's place in `architectures`.
 
     Clean models are in full colour; others are a tint with hatched bars and dashed lines. Noisy and adversarial ones
-    differ in hatches and dashes, so that the three are told apart without colour. Raises `UserError` for an
+    differ in hatches and dashes, so that the three are told apart without colour. A model that has others of its hue
+    and kind of data before it (the key `alike` says how many) has further hatches and dashes. Raises `UserError` for an
     architecture that is not listed.
     """
     from matplotlib.colors import to_hex, to_rgb
@@ -75,10 +79,13 @@ def look(model: Mapping[str, Any], architectures: Sequence[str]) -> Look:
             f"configuration's architectures ({', '.join(architectures)})"
         )
     hue = HUES[list(architectures).index(model["architecture"]) % len(HUES)]
-    if model["data"] == "clean":
-        return Look(fill=hue, edge=hue, hatch="", dashes=())
+    number = model.get("alike", 0)
+    more_hatches, more_dashes = MORE_HATCHES[number % len(MORE_HATCHES)], MORE_DASHES[number % len(MORE_DASHES)]
     tint = to_hex([part + (1 - part) * TINT for part in to_rgb(hue)])
-    return Look(fill=tint, edge=hue, hatch=HATCHES[model["data"]], dashes=DASHES[model["data"]])
+    if model["data"] == "clean":
+        return Look(fill=tint if number else hue, edge=hue, hatch=more_hatches, dashes=more_dashes)
+    dashes = (*DASHES[model["data"]], *more_dashes)
+    return Look(fill=tint, edge=hue, hatch=HATCHES[model["data"]] + more_hatches, dashes=dashes)
 
 
 def looks(spec: Mapping[str, Any]) -> dict[str, Look]:

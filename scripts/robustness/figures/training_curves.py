@@ -27,6 +27,7 @@ def training_curves(histories: Sequence[tuple[str, pd.DataFrame]], spec: Mapping
     from matplotlib.ticker import MaxNLocator
 
     together = _together(histories, spec["models"])
+    once = together[together.groupby("run")["epoch"].transform("size") == 1]  # a line needs two epochs
     looks = style.looks(spec)
     order = [model["name"] for model in spec["models"]]
     with style.theme():
@@ -49,8 +50,14 @@ def training_curves(histories: Sequence[tuple[str, pd.DataFrame]], spec: Mapping
                     legend=False,
                     ax=axes,
                 )
+                for row in once.to_dict("records"):
+                    marker = {"marker": "D" if looks[row["model"]].dashed else "o", "markersize": 3 * width}
+                    axes.plot(row["epoch"], row[f"{split}_{quantity}"], color=looks[row["model"]].edge, **marker)
             axes.set_ylabel(label)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if len(once) == len(together):
+                axes.set_xticks([1])
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.yaxis.grid(True)
             axes.spines[["top", "right"]].set_visible(False)
         axes.set_ylim(top=min(1.005, axes.get_ylim()[1]))

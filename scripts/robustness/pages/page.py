@@ -210,7 +210,7 @@ def _blocks(
     failed = questions.failures(dataset.trust)
     if failed:
         told = "; ".join(f"{names[model].removesuffix(DAGGER)} ({words})" for model, words in failed.items())
-        for section in ("robustness", "believability", "transfer", "targeted"):
+        for section in ("robustness", "examples", "believability", "transfer", "targeted", "sensitivity", "appendix"):
             blocks[section] = replace(blocks[section], note=f"† Not trustworthy: {told}.")
     return blocks
 
@@ -256,7 +256,7 @@ def checks(rows: Sequence[questions.Row], names: Mapping[str, str], file: str) -
 
 def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
     """Say how each attack is configured; a library's attacks have a method and steps."""
-    rewards = {"probability": "−p of the true class", "cross_entropy": "−log p of the true class"}
+    logs = {"probability": "p", "cross_entropy": "log p"}
     made = []
     for name, entry in attacks.items():
         if "library" in entry:
@@ -265,7 +265,9 @@ def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
         else:
             others = [page_tables.level(0 if each == "argmax" else each) for each in entry["other_confidences"]]
             reached = page_tables.level(0 if entry["confidence"] == "argmax" else entry["confidence"])
-            cells = [rewards.get(entry["reward"], entry["reward"]), entry["direction"], reached, ", ".join(others)]
+            climbs = logs.get(entry["reward"], entry["reward"])
+            climbs = f"−{climbs} of the true class" if entry.get("target") is None else f"{climbs} of the target"
+            cells = [climbs, entry["direction"], reached, ", ".join(others)]
             steps = entry["max_iterations"]
         target = DASH if entry.get("target") is None else entry["target"]
         made.append([words(name), *map(words, cells), words(target), Cell(f"{steps:,}", repr(float(steps)))])

@@ -32,6 +32,7 @@ def trust_page(table: Sequence[Row], spec: Mapping[str, Any], template: Path) ->
         {"percent": percent, "unbroken": unbroken},
         dataset=spec["dataset"]["title"],
         subjects=subjects,
+        kind="model" if len(subjects) == len(spec["models"]) else "trained network",
         failed=[subject for subject in subjects if subject["failed"]],
         questions=QUESTIONS,
         images=spec["images"],

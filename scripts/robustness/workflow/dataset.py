@@ -6,6 +6,7 @@ Pure functions of the configuration, except for a step of the attack that a pilo
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from robustness.workflow.sweep import Entry, Sweep, small_entry, small_name, swe
 
 STUDIED_ATTACK = "original"
 """The attack that figures show, that models are judged by, and whose step is swept."""
+COLOURS = 6
+"""The number of colours that figures have for architectures; the seventh has the first one's."""
 PILOT_IMAGES = 20
 """The number of test images, from the first on, that the pilot attacks."""
 
@@ -167,18 +170,22 @@ class Dataset:
         return {name: entries[name] for name in model_entry.architectures(self.config) if name in entries}
 
     def drawn_models(self, only: Iterable[str] | None = None) -> list[dict[str, Any]]:
-        """Return its models as figures name and colour them; `only` names them where it is not all."""
+        """Return its models as figures name and colour them; `only` names them where it is not all.
+
+        `alike` counts the models before it that have its colour and its kind of data, if there are any.
+        """
         shown = set(self.models if only is None else only)
-        return [
-            {
-                "name": name,
-                "title": model_entry.title(self.config, model),
-                "architecture": self.architecture(name)[0],
-                "data": model_entry.data(model),
-            }
-            for name, model in self.entries.items()
-            if name in shown
-        ]
+        architectures = list(model_entry.architectures(self.config))
+        found, before = [], Counter[tuple[int, str]]()
+        for name, model in self.entries.items():
+            architecture, data = self.architecture(name)[0], model_entry.data(model)
+            look = architectures.index(architecture) % COLOURS, data
+            drawn = {"name": name, "title": model_entry.title(self.config, model)}
+            drawn |= {"architecture": architecture, "data": data}
+            if name in shown:
+                found.append(drawn | ({"alike": before[look]} if before[look] else {}))
+            before[look] += 1
+        return found
 
     # ---- images -----------------------------------------------------------------------------------------------------
 

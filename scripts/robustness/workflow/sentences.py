@@ -44,8 +44,8 @@ def _noise(dataset: Dataset) -> str:
         return f"Noisy models: Gaussian noise, σ = {entry['sigma']}, added to the training images in each epoch."
     flip = ", half of them mirrored" if entry["flip"] else ""
     return (
-        f"Noisy models: training images rotated by up to {entry['rotation']}°, shifted by {entry['shift']:.0%}, "
-        f"sheared by {entry['shear']}°, zoomed by {entry['zoom']:.0%}{flip}, anew in each epoch."
+        f"Noisy models: training images rotated by up to {entry['rotation']}°, shifted by {100 * entry['shift']:g}%, "
+        f"sheared by {entry['shear']}°, zoomed by {100 * entry['zoom']:g}%{flip}, anew in each epoch."
     )
 
 
