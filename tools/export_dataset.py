@@ -41,6 +41,8 @@ KNOWN = (
 )
 """Data sets of torchvision that it downloads by itself, with images for training and testing, each of one class."""
 
+NORMALISED_INSIDE = ("inception_v3", "googlenet")
+"""Models whose weights were trained on (p - 0.5) / 0.5: built with them, torchvision's own code converts to that."""
 PARTS = {"FGVCAircraft": ("trainval", "test"), "Imagenette": ("train", "val"), "OxfordIIITPet": ("trainval", "test")}
 """How data sets call their parts for training and for testing, where not `train` and `test`."""
 
@@ -92,6 +94,7 @@ def _class_names(images: Any) -> list[str]:
     """
     names = getattr(images, "classes", None) or sorted({int(label) for _, label in images})
     width = len(str(len(names)))
+    names = [name[0] if isinstance(name, tuple) else name for name in names]  # of several names, the first
     return [re.sub(r"\W*[^\w-]+\W*", "_", name) if isinstance(name, str) else f"{name:0{width}d}" for name in names]
 
 
@@ -132,9 +135,14 @@ def pretrained(factory: str, downloads: Path) -> tuple[Path, list[float], list[f
     path = downloads / f"{name}-{weights.name}.pt"
     if not path.exists():
         try:
-            state = weights.get_state_dict(check_hash=True)
+            state = models.get_model(name, weights=weights).state_dict()  # under the names that it has today
         except OSError as error:
             raise UserError(f"the weights of {factory} cannot be had ({error})") from None
+        content = io.BytesIO()
+        torch.save(state, content)
         downloads.mkdir(parents=True, exist_ok=True)
-        torch.save(state, path)
+        with replacing(path) as temporary:  # whole, or not at all
+            temporary.write_bytes(content.getvalue())
+    if name in NORMALISED_INSIDE:
+        return path, [0.5] * 3, [0.5] * 3
     return path, list(transforms.mean), list(transforms.std)

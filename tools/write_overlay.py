@@ -56,7 +56,7 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
     """Return the overlay as YAML, for images with `classes` at `path`."""
     count, channels, height, width = images.train_images.shape
     validation = max(1, count // 10)
-    mean, deviation = map(_listed, _moments(images.train_images))
+    moments = _moments(images.train_images)
     counts = {"train": count - validation, "validation": validation, "test": len(images.test_labels)}
     attacked = split(images, counts, classes, dataset=name, source="imagefolder")["test"].labels[:ATTACKED]
     shown = [class_name for label, class_name in enumerate(classes) if label in attacked]
@@ -88,7 +88,7 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
         f"    changed_pixel_threshold: {0.1 if gray else 0.01} # a pixel counts as changed above this",
         f"    example_classes: {_flow(shown[:2])} # shown in figures; some attacked image must be of each",
         "    models:",
-        *_model(network, height, width, mean, deviation, len(classes)),
+        *_model(network, height, width, moments, len(classes)),
         "",
         "claims: [] # your own: docs/claims.md",
     ]
@@ -112,10 +112,14 @@ def _training(images: int) -> list[str]:
     return [f"training: {_flow(settings | {'epochs': epochs})} {comment}"]
 
 
-def _model(network: Network | None, height: int, width: int, mean: str, deviation: str, classes: int) -> list[str]:
-    normalisation = f"normalisation: {{ mean: {mean}, std: {deviation} }}"
+def _model(
+    network: Network | None, height: int, width: int, moments: tuple[list[float], list[float]], classes: int
+) -> list[str]:
     if network is None and height in RESNET_SIDES and width in RESNET_SIDES:
         return ["      resnet-clean: { architecture: resnet, data: clean } # the paper's, trained here"]
+    # Three values for gray images repeat their channel, since torchvision's networks take three.
+    mean, deviation = (_listed(each * 3 if network is None and len(each) == 1 else each) for each in moments)
+    normalisation = f"normalisation: {{ mean: {mean}, std: {deviation} }}"
     if network is None:
         return [
             "      resnet18: # torchvision's, trained here",
@@ -138,11 +142,15 @@ def _model(network: Network | None, height: int, width: int, mean: str, deviatio
 
 
 def _moments(images: NDArray[np.uint8]) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel (N, C, H, W), with pixels in [0, 1]; copies no floats."""
+    """Return mean and standard deviation of each channel (N, C, H, W), with pixels in [0, 1]; copies no floats.
+
+    A deviation is at least 0.001, since a network divides by it.
+    """
     levels = np.arange(256) / 255
     shares = [np.bincount(channel.ravel(), minlength=256) / channel.size for channel in images.swapaxes(0, 1)]
     means = [float(share @ levels) for share in shares]
-    return means, [float(share @ (levels - mean) ** 2) ** 0.5 for share, mean in zip(shares, means, strict=True)]
+    deviations = [float(share @ (levels - mean) ** 2) ** 0.5 for share, mean in zip(shares, means, strict=True)]
+    return means, [max(0.001, deviation) for deviation in deviations]
 
 
 def _listed(values: Sequence[float]) -> str:
@@ -205,6 +213,8 @@ def main() -> None:
                 "say which images, and how to call their study: make overlay NAME=pets IMAGES=/data/pets, or "
                 "NAME=cifar100 DATASET=CIFAR100"
             )
+        if not options.dataset and (options.size or options.split):
+            raise UserError("SIZE and SPLIT are for DATASET: images of your own are taken as they are")
         known = read_yaml(ROOT / "config.yaml")
         if options.name in known["datasets"] or options.name in known["sources"]:
             raise UserError(
@@ -219,7 +229,7 @@ def main() -> None:
         text = overlay(options.name, path, classes, images, network)
         if found := problems(text):
             raise UserError("\n".join(found))
-    except UserError as error:
+    except (UserError, OSError) as error:
         sys.exit(str(error))
     to.write_text(text, encoding="utf-8")
     _, channels, height, width = images.train_images.shape

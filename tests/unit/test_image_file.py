@@ -54,6 +54,17 @@ def tiff(bits: list[int], photometric: int = 2) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + b"".join(entries) + bytes(4) + content
 
 
+def planar_tiff(bits: int) -> bytes:
+    """A TIFF of 2 by 2 pixels of 0, with red, green and blue one after the other, not pixel by pixel."""
+    size, start = 4 * bits // 8, 8 + 2 + 12 * 10 + 4
+    arrays = struct.pack("<3H", bits, bits, bits) + struct.pack("<3I", *(start + 30 + n * size for n in range(3)))
+    arrays += struct.pack("<3I", size, size, size)
+    tags = [(256, 4, 1, 2), (257, 4, 1, 2), (258, 3, 3, start), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 3, start + 6)]
+    tags += [(277, 3, 1, 3), (278, 4, 1, 2), (279, 4, 3, start + 18), (284, 3, 1, 2)]
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + arrays + bytes(3 * size)
+
+
 def with_alpha(mode: str, lowest: int) -> Image.Image:
     image = Image.fromarray(RGB).convert(mode)
     alpha = np.full((6, 8), 255, np.uint8)
@@ -76,6 +87,7 @@ REFUSED = {
     "16 bits, colour": (png_of_16_bits(2, 3), "more than 8 bits per channel"),
     "16 bits, colour with alpha": (png_of_16_bits(6, 4), "more than 8 bits per channel"),
     "16 bits, TIFF": (tiff([16, 16, 16]), "more than 8 bits per channel"),
+    "16 bits, TIFF, colour by colour": (planar_tiff(16), "more than 8 bits per channel"),
     "16 bits, PPM": (b"P6 1 1 65535\n" + bytes(6), "more than 8 bits per channel"),
     "16 bits, PPM in text": (b"P3 1 1 65535\n1 2 3\n", "more than 8 bits per channel"),
     "16 bits, PGM": (b"P5 1 1 65535\n" + bytes(2), "more than 8 bits per channel"),

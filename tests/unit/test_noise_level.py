@@ -14,7 +14,7 @@ import evaluate_model
 from robustness.errors import UserError
 from robustness.stats.intervals import wilson
 from robustness.storage.records import read_columns
-from robustness.training.noise_level import WIDTH, calibrated
+from robustness.training.noise_level import HIGHEST, WIDTH, calibrated
 from robustness.workflow import specs, targets
 
 
@@ -34,6 +34,13 @@ def test_the_level_of_a_known_accuracy_is_found_with_the_interval_of_the_accurac
 
 def test_an_accuracy_that_falls_in_steps_is_met_to_the_width() -> None:
     assert calibrated(lambda sigma: 0.9 if sigma < 2.6 else 0.7, 0.8, 100).sigma == pytest.approx(2.6, abs=WIDTH)
+
+
+def test_a_bound_that_no_level_gives_is_the_end_of_what_is_searched() -> None:
+    found = calibrated(lambda sigma: 0.975 - 0.3 * sigma, 0.972, 1000)
+    assert found.sigma == pytest.approx(0.01, abs=WIDTH)
+    assert found.low == 0
+    assert calibrated(lambda sigma: max(0.8, 0.9 - 0.1 * sigma), 0.81, 1000).high == HIGHEST
 
 
 @pytest.mark.parametrize(

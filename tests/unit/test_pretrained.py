@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision
 from flipped_bits import flips
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
@@ -46,6 +47,12 @@ def test_weights_in_half_precision_are_taken(tmp_path: Path) -> None:
     load_into(target, given(tmp_path / "w.safetensors", source.bfloat16().state_dict()))
     assert target[0].weight.dtype == torch.float32
     assert torch.equal(target[0].weight, source[0].weight.float())
+
+
+def test_a_network_that_asks_for_the_version_of_its_state_gets_it(tmp_path: Path) -> None:
+    source, target = (torchvision.models.mnasnet0_5(num_classes=3) for _ in range(2))
+    load_into(target, given(tmp_path / "w.pt", source.state_dict()))
+    assert torch.equal(target.classifier[1].weight, source.classifier[1].weight)
 
 
 def test_a_count_of_batches_may_be_missing(tmp_path: Path) -> None:

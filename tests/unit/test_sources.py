@@ -10,6 +10,7 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +316,37 @@ def test_a_link_to_nothing_and_a_folder_in_itself_are_named(tmp_path: Path) -> N
     (tree / "train" / "cat" / "again").symlink_to(tree / "train")
     with pytest.raises(UserError, match="train/cat/again is a link to a folder that it is in"):
         read_folder(tree)
+
+
+def test_a_damaged_tar_is_never_read_in_part(tmp_path: Path) -> None:
+    path, whole = tmp_path / "images.tar", tar(image_tree(), "w:")
+    for header in range(0, len(whole), 512):
+        if whole[header + 257 : header + 262] == b"ustar" and header:  # also of the headers after the first
+            path.write_bytes(whole[: header + 100] + bytes([whole[header + 100] ^ 1]) + whole[header + 101 :])
+            with pytest.raises(UserError, match=r"images.tar is a damaged archive \(a header is damaged"):
+                read_folder(path)
+            path.write_bytes(whole[: header + 200])
+            with pytest.raises(UserError, match=r"images.tar is a damaged archive"):
+                read_folder(path)
+
+
+@pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
+def test_a_flipped_bit_anywhere_in_a_compressed_tar_is_noticed(tmp_path: Path, compression: str) -> None:
+    path, whole = tmp_path / "images.tar", tar(image_tree(), f"w:{compression}")
+    before = arrays(read_folder(write_tree(tmp_path / "folder", image_tree())))
+    for place in [*range(12, len(whole), 97), len(whole) - 6]:  # the last is of gzip's checksum
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        try:
+            assert arrays(read_folder(path)) == before
+        except UserError:
+            continue
+
+
+def test_a_tar_with_a_header_of_megabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "images.tar.gz", "w:gz", pax_headers={"comment": "x" * 2_000_000}) as packed:
+        packed.addfile(tarfile.TarInfo("train"))
+    with pytest.raises(UserError, match=r"images.tar.gz is a damaged archive .*a header has 2,000,\d+ bytes"):
+        read_folder(tmp_path / "images.tar.gz")
 
 
 @pytest.mark.parametrize("pack", [tar, zipped], ids=["tar", "zip"])
@@ -647,6 +679,13 @@ def test_too_few_images_are_counted_and_the_key_is_named(counts: tuple[int, int,
 def test_class_names_that_do_not_match_the_labels_are_refused() -> None:
     with pytest.raises(UserError, match=r"datasets.mnist.classes names 10 classes, but .* has 7 labels, 0 to 6"):
         index_of(made(classes=7), 1, 1, 1)
+
+
+def test_labels_that_do_not_count_from_0_are_named() -> None:
+    images = made(classes=7)
+    shifted = replace(images, train_labels=images.train_labels + 1, test_labels=images.test_labels + 1)
+    with pytest.raises(UserError, match=r"labels of the source .* are 1 to 7, 7 in all: they must count from 0"):
+        index_of(shifted, 1, 1, 1)
 
 
 def test_an_unknown_kind_is_named_with_the_known_ones() -> None:

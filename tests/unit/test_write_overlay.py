@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision
 import yaml
 from PIL import Image
 
@@ -82,6 +83,15 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
     assert written["targeted"] == {"images_per_class": 1}
 
 
+def test_gray_images_are_repeated_for_torchvisions_network_and_no_deviation_is_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = made_folder(tmp_path / "images", ["a", "b"], (48, 48))
+    (model,) = run(monkeypatch, tmp_path, "gray", str(folder))["datasets"]["gray"]["models"].values()
+    assert len(model["normalisation"]["mean"]) == len(model["normalisation"]["std"]) == 3
+    assert TOOL["_moments"](np.zeros((2, 1, 4, 4), np.uint8)) == ([0.0], [0.001])
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -97,6 +107,7 @@ def test_other_sizes_are_given_to_a_network_that_takes_them_and_many_classes_are
             ("new", "images", "--factory", "a:b", "--weights", "DEFAULT"),
             "WEIGHTS=DEFAULT needs a classifier of torchvision",
         ),
+        (("new", "images", "--size", "32"), "SIZE and SPLIT are for DATASET"),
         (("new", "nowhere"), "nowhere does not exist"),
         (("new", "empty"), "empty holds no images in train/<class>/ and test/<class>/"),
         (("new", "images", "--weights", "w.pt"), "WEIGHTS needs FACTORY"),
@@ -199,11 +210,14 @@ def test_the_default_weights_of_a_model_of_torchvision_come_with_their_own_norma
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_folder(tmp_path / "images", ["a", "b"], (64, 64, 3))
-    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: {"w": torch.ones(2)})
+    state = torchvision.models.resnet18().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
     written = run(
         monkeypatch, tmp_path, "own", "images", "--factory", "torchvision.models:resnet18", "--weights", "DEFAULT"
     )
     model = written["datasets"]["own"]["models"]["mine"]
     assert model["weights"] == "results/downloads/resnet18-IMAGENET1K_V1.pt"
     assert model["normalisation"] == {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
-    assert torch.load(tmp_path / model["weights"], weights_only=True)["w"].tolist() == [1, 1]
+    found = torch.load(tmp_path / model["weights"], weights_only=True)
+    assert found.keys() == state.keys()
+    assert torch.equal(found["fc.weight"], state["fc.weight"])

@@ -22,6 +22,8 @@ MOST_BYTES = 200_000_000
 """Bytes of the largest image file that is read: one of 50 million pixels without compression has 150 million."""
 ALWAYS_BYTES, MOST_TIMES = 1_000_000_000, 100
 """An archive may hold the first number of bytes, or so many times its own size: images hardly compress further."""
+MOST_OF_NAMES = 1_000_000
+"""Bytes of the longest header of a member that is read; it holds names and dates."""
 LINKS_IN_A_ROW, MOST_LINKED = 8, 5_000_000
 """Links to links that are followed, and files that they may add: folders that link to each other add ever more."""
 
@@ -43,15 +45,42 @@ def members(path: Path) -> Files:
         else:
             raise UserError(f"{path} is neither a folder nor a tar or zip archive that can be read")
     except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError) as error:
-        raise UserError(f"{path} is a damaged archive ({error}): download or copy it again") from None
+        raise UserError(f"{path} is a damaged archive ({_words(error)}): download or copy it again") from None
+    except OSError as error:  # of gzip and bz2, without a number, for damaged content
+        if error.errno is not None:
+            raise
+        raise UserError(f"{path} is a damaged archive ({_words(error)}): download or copy it again") from None
     except RuntimeError as error:  # zipfile's word for a password
         raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header, which is refused where it is damaged: `tarfile` takes such a header for the archive's end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(f"a header is damaged: {error}") from None
+        if header.type in _LONG and header.size > MOST_OF_NAMES:  # read whole, before its size can be asked
+            raise tarfile.ReadError(f"a header has {header.size:,} bytes")
+        return header
+
+
+_LONG = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 
 def _tar_members(path: Path) -> Files:
     links: dict[str, str] = {}
     files: set[str] = set()
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, tarinfo=_Header) as archive:
         for member in _within(path, archive):  # in the order of the archive: jumping back would unpack it again
             name = normpath(member.name)
             if member.issym():
@@ -61,6 +90,8 @@ def _tar_members(path: Path) -> Files:
             elif member.isfile():
                 files.add(name)
                 yield member.name, _content(archive, member) if is_image(member.name) else None
+        while archive.fileobj is not None and archive.fileobj.read(1_000_000):
+            pass  # to the end of the compressed stream, where its checksum is
     if not links:
         return
     aliases, lost = _followed(path, links, files)
@@ -68,7 +99,7 @@ def _tar_members(path: Path) -> Files:
     wanted: dict[str, list[str]] = {}
     for alias, target in aliases.items():
         wanted.setdefault(target, []).append(alias)
-    with tarfile.open(path) as archive:
+    with tarfile.open(path, tarinfo=_Header) as archive:
         for member in archive:
             for alias in wanted.get(normpath(member.name), []) if member.isfile() else []:
                 yield alias, _content(archive, member) if is_image(alias) else None

@@ -23,6 +23,7 @@ MOST_PIXELS = 50_000_000
 """Pixels of the largest image that is decoded; a file of a few kB can announce far more."""
 ORIENTATION = 0x0112  # of EXIF; 1 is upright
 SAMPLES_PER_PIXEL = 277  # of TIFF
+BITS_PER_SAMPLE = 258
 
 UPRIGHT = "turned upright, as the EXIF orientation says"
 CMYK = "in CMYK, converted to RGB without a colour profile"
@@ -72,9 +73,10 @@ def _check(image: ImageFile) -> None:
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # a photograph, then views of it that no viewer shows
         raise ValueError(f"{frames} frames or pages: save one as an image of its own")
-    if image.mode.startswith(("I", "F")) or _is_cut(image):
-        raise ValueError("more than 8 bits per channel: save it with 8 bits, scaled as it should be seen")
     tags = getattr(image, "tag_v2", {})  # of a TIFF
+    bits = tags.get(BITS_PER_SAMPLE, 8)
+    if image.mode.startswith(("I", "F")) or _is_cut(image) or max(bits if isinstance(bits, tuple) else (bits,)) > 8:
+        raise ValueError("more than 8 bits per channel: save it with 8 bits, scaled as it should be seen")
     if tags.get(SAMPLES_PER_PIXEL, 0) > len(image.getbands()):
         raise ValueError("more channels than a viewer shows: save it as gray or RGB")
 

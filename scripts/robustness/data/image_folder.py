@@ -63,7 +63,7 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
             continue
         wrappers.add(wrapper)
         try:
-            images[place] = decode(content)
+            images[place] = _kept(decode(content), next(iter(images.values()), None))
         except Exception as error:  # Pillow raises many kinds for damaged files, by their format
             damaged.append((place, without_addresses(error)))
     passed = passed_over(others) + Counter({OUTSIDE: outside})
@@ -82,6 +82,13 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     return replace(
         found, passed_over=passed, changed=Counter(note for image in images.values() for note in image.notes)
     )
+
+
+def _kept(image: Decoded, first: Decoded | None) -> Decoded:
+    """Return the image without its pixels where it has another size than the first: it is only counted then."""
+    if first is None or image.pixels.shape[:2] == first.pixels.shape[:2]:
+        return image
+    return replace(image, pixels=np.broadcast_to(np.uint8(0), image.pixels.shape))
 
 
 def class_names(path: Path) -> list[str]:

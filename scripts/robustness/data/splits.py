@@ -100,7 +100,13 @@ def fixed_order(count: int, seed: int) -> NDArray[np.int64]:
 
 def _check_classes(images: SourceImages, classes: Sequence[str], dataset: str, source: str) -> None:
     present = np.union1d(images.train_labels, images.test_labels)
-    if not np.array_equal(present, np.arange(len(classes))):
+    if not np.array_equal(present, np.arange(len(present))):
+        raise UserError(
+            f"the labels of the source ({source}) of datasets.{dataset} are {present.min()} to {present.max()}, "
+            f"{len(present)} in all: they must count from 0 without gaps; a data set of torchvision is renumbered by "
+            "make overlay (docs/own-model.md)"
+        )
+    if len(present) != len(classes):
         raise UserError(
             f"datasets.{dataset}.classes names {len(classes)} classes, but its source ({source}) has {len(present)} "
             f"labels, {present.min()} to {present.max()}: name one class for each label, in their order"

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from robustness.errors import UserError
 from robustness.models import weight_files
+from robustness.models.state import load_state
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def load_into(network: nn.Module, path: Path) -> None:
     if part.keys or part.prefix:
         left = f"; left out: {_listed(list(part.outside))}" if part.outside else ""
         _LOG.info("%s: the weights are %s%s", path, part, left)
-    network.load_state_dict(dict(part.values), strict=False)
+    load_state(network, part.values)
 
 
 # --- finding the weights ---------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def _check_values(part: _Part, expected: Mapping[str, Any], path: Path) -> None:
     first: dict[object, str] = {}
     for name, tensor in tensors.items():
         other = first.setdefault(_memory(expected[name]), name)
-        if not torch.equal(tensor, tensors[other]):
+        if other != name and not torch.equal(tensor, tensors[other]):
             raise UserError(
                 f"{path} has other values in {name} than in {other}, which are one tensor in the network: check the "
                 "factory and its kwargs"

@@ -27,6 +27,7 @@ from robustness.models.frozen import frozen
 from robustness.models.image_shape import ImageShape
 from robustness.models.own_files import importable, state_kept
 from robustness.models.placement import memory_format
+from robustness.models.state import load_state, saved_state
 from robustness.models.wrapper import OwnModel
 from robustness.storage.user_code_digest import is_taken, own_file, split
 
@@ -113,7 +114,7 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
         )
     again = built(architecture, image).eval()
     try:
-        again.load_state_dict(saved_state(model), strict=False)
+        load_state(again, saved_state(model))
     except Exception as error:
         raise UserError(f"{about}, built twice, does not take its own state_dict ({_words(error)})") from error
     if not torch.allclose(logits, _logits(again, x, about, classes), rtol=1e-4, atol=1e-5):
@@ -132,11 +133,6 @@ def checked(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape,
             "what is outside of the network"
         )
     return model
-
-
-def saved_state(model: nn.Module) -> dict[str, Tensor]:
-    """Return what is saved of a model: the tensors of its state, and no extra state of another kind."""
-    return {name: value for name, value in model.state_dict().items() if isinstance(value, Tensor)}
 
 
 def checked_for_training(model: OwnModel, architecture: Mapping[str, Any], image: ImageShape, classes: int) -> None:

@@ -12,14 +12,13 @@ from robustness.errors import UserError
 from robustness.models import user_models
 from robustness.models.architectures import build
 from robustness.models.image_shape import ImageShape
+from robustness.models.state import load_state, saved_state
 from robustness.storage.tensors import read_metadata, read_tensors, write_tensors
 
 
 def save(path: Path, model: nn.Module, metadata: dict[str, Any]) -> None:
     """Write a model's weights and `metadata` (see `load`) to a safetensors file."""
-    state = {
-        name: tensor.detach().cpu().contiguous().numpy() for name, tensor in user_models.saved_state(model).items()
-    }
+    state = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in saved_state(model).items()}
     write_tensors(path, state, metadata)
 
 
@@ -49,10 +48,10 @@ def load(path: Path) -> nn.Module:
         model = user_models.built(architecture, image)  # checked when the weights were made
     else:
         model = build(architecture, image, metadata["classes"])
-    names = list(user_models.saved_state(model))
+    names = list(saved_state(model))
     state = {name: torch.from_numpy(array) for name, array in zip(names, read_tensors(path, *names), strict=True)}
     try:
-        model.load_state_dict(state, strict=False)  # an extra state is not in the file
+        load_state(model, state)  # an extra state is not in the file
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise UserError(

@@ -38,14 +38,19 @@ def calibrated(accuracy_at: Callable[[float], float], published: float, images: 
             known[sigma] = accuracy_at(sigma)
         return known[sigma]
 
-    interval = wilson(round(published * images), images)
-    return Level(*(_crossed(accuracy, wanted) for wanted in (published, interval.high, interval.low)))
+    level, interval = _crossed(accuracy, published), wilson(round(published * images), images)
+    return Level(level, *(_crossed(accuracy, wanted, is_bound=True) for wanted in (interval.high, interval.low)))
 
 
-def _crossed(accuracy: Callable[[float], float], wanted: float) -> float:
-    """Return the level at which the accuracy falls to `wanted`: between levels `WIDTH` apart, on a straight line."""
+def _crossed(accuracy: Callable[[float], float], wanted: float, *, is_bound: bool = False) -> float:
+    """Return the level at which the accuracy falls to `wanted`: between levels `WIDTH` apart, on a straight line.
+
+    A bound of an interval that no level gives is 0 or `HIGHEST`.
+    """
     low, high = 0.0, 1.0
     if accuracy(low) < wanted:
+        if is_bound:
+            return low
         raise UserError(
             f"without noise the accuracy is {accuracy(low):.4f}, but {wanted:.4f} is to be reached with noise: no "
             "noise level gives it; train on more images or for more epochs"
@@ -53,6 +58,8 @@ def _crossed(accuracy: Callable[[float], float], wanted: float) -> float:
     while accuracy(high) > wanted:
         low, high = high, 2 * high
         if high > HIGHEST:
+            if is_bound:
+                return HIGHEST
             raise UserError(
                 f"with noise of {low:g} the accuracy is still {accuracy(low):.4f}, above {wanted:.4f}: no noise level "
                 f"up to {HIGHEST:g} gives it; look at published_accuracy and at the training settings"
