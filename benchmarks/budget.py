@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.attacks.spec import alike  # noqa: E402
 from robustness.config import model_entry  # noqa: E402
+from robustness.config.removals import without_removed  # noqa: E402
 from robustness.models import architectures, describe  # noqa: E402
 from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.training import loop  # noqa: E402
@@ -54,6 +55,7 @@ def main() -> None:
     config: dict[str, Any] = {}
     for path in [ROOT / "config.yaml", *options.configfile]:
         update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")))
+    config = without_removed(config)
     print("| model | GFLOP per image | epochs | training, s | steps per image | attacks, s |")
     print("|---|---|---|---|---|---|")
     totals = [0.0, 0.0]

@@ -29,11 +29,13 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.compute import compilation, devices, hardware  # noqa: E402
 from robustness.config import model_entry  # noqa: E402
+from robustness.config.removals import without_removed  # noqa: E402
 from robustness.models import architectures, placement  # noqa: E402
 from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.runtime.progress import Progress  # noqa: E402
 from robustness.storage.atomic import write_text  # noqa: E402
 from robustness.training import checkpoint, loop  # noqa: E402
+from robustness.workflow.specs import budgeted  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,11 @@ def settings(overlays: list[Path]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for path in [ROOT / "config.yaml", *overlays]:
         update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")))
-    return config
+    return without_removed(config)
 
 
 def networks(config: dict[str, Any], device: torch.device, options: argparse.Namespace) -> list[Network]:
-    """Each architecture of each dataset once with clean and once with noisy images, as its models are configured.
-
-    Models that come with their weights are left out.
-    """
+    """Each model of each dataset, as it is configured. Models that come with their weights are left out."""
     found = []
     for dataset in config["study"]:
         entry = config["datasets"][dataset]
@@ -69,7 +68,8 @@ def networks(config: dict[str, Any], device: torch.device, options: argparse.Nam
                 continue
             recipe = loop.Recipe(
                 **config["training"] | model.get("training", {}),
-                augmentation=entry["augmentation"] if model["data"] == "noisy" else None,
+                augmentation=model.get("augmentation", entry.get("augmentation")) if model["data"] == "noisy" else None,
+                adversarial=budgeted(entry["adversarial"]) if model["data"] == "adversarial" else None,
             )
             images = entry["split"]["train"]
             _, architecture = model_entry.architecture(config, model)
@@ -98,7 +98,9 @@ def network(
         torch.randint(0, classes, (batch * options.steps,)),
     )
     made = loop.Images(made.pixels.to(device), made.labels.to(device))
-    flop = counted_flop(model, shape, device)
+    # A step of the attack on training images is a forward pass, and a backward pass for the images alone.
+    attacked = recipe.adversarial["pgd_steps"] if recipe.adversarial else 0
+    flop = counted_flop(model, shape, device) * (1 + 2 / 3 * attacked)
     mode = compilation.mode_for(options.compile, device, flop * images * recipe.epochs)
     passes: Callable[[torch.Tensor], torch.Tensor] = model
     pixels, _ = made.batch(torch.arange(batch, device=device))

@@ -44,12 +44,15 @@ def main(options: argparse.Namespace) -> None:
     spec = options.spec
     title, published, noise = settings(spec, "title", "published_accuracy", "augmentation")
     tried: list[dict[str, float]] = []
+    checkpoints: list[Path] = []
     with devices.leased(options.threads) as device, preemption.noticed():
         images, validation, test = (_images(path, device) for path in (options.train, options.validation, options.test))
         total = len(test.labels)
 
         def accuracy_at(sigma: float) -> float:
             recipe = Recipe(**spec["training"], augmentation=noise | {"sigma": sigma})
+            trained = options.checkpoint.with_name(f"{options.checkpoint.stem}-{sigma:g}{options.checkpoint.suffix}")
+            checkpoints.append(trained)  # kept until the end: a job that was stopped trains none of them again
             torch.manual_seed(spec["seed"])
             shape = ImageShape(*images.pixels.shape[1:])
             model = placement.placed(architectures.build(spec["architecture"], shape, spec["classes"]), device)
@@ -60,10 +63,9 @@ def main(options: argparse.Namespace) -> None:
                 recipe,
                 seed=spec["seed"],
                 title=f"{title}, σ = {sigma:g}",
-                checkpoint=options.checkpoint,
+                checkpoint=trained,
                 key=digest_of(spec, sigma, code_digest(), file_digest(options.train), device.type),
             )
-            remove(options.checkpoint)
             correct = int((evaluate(model, test).logits.argmax(1) == test.labels.cpu()).sum())
             found = wilson(correct, total)
             tried.append({"sigma": sigma, "accuracy": found.estimate, "low": found.low, "high": found.high})
@@ -80,6 +82,8 @@ def main(options: argparse.Namespace) -> None:
         "tried": sorted(tried, key=lambda each: each["sigma"]),
     }
     write_json(options.level, result | header)
+    for trained in checkpoints:
+        remove(trained)
 
 
 def _images(path: Path, device: torch.device) -> Images:

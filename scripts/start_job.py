@@ -21,6 +21,9 @@ def run_in_fork(address: str, command: list[str]) -> int | None:
     import marshal
     import struct
 
+    while (spare := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass  # where a standard stream is closed, the socket must not take its place
+    os.close(spare)
     server = socket.socket(socket.AF_UNIX)
     try:
         server.connect(f"\0{address}")

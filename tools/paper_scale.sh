@@ -172,6 +172,12 @@ attacked() {
   done
 }
 
+# Children inherit the lock: it is also held by a run that has outlived this script.
+exec 9>results/.paper-scale.lock
+flock -n 9 || stop "this study is already being computed in this folder: wait until it ends, or end it"
+# Snakemake ends as for any failure on Ctrl-C, and a failure stops no other stage.
+trap 'stop "stopped: the same command goes on from there"' INT
+
 # If Snakemake was killed, its lock remains.
 "$python" -m snakemake --unlock --cores 1 --quiet all >/dev/null 2>&1 || true
 stage 1-mnist "$RESULTS/mnist/tables/accuracy.csv" "$RESULTS/mnist/tables/robustness.csv"

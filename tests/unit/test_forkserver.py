@@ -333,6 +333,53 @@ def test_a_server_imports_what_the_module_names_that_a_program_imports_by_name(t
     assert any(name.startswith("matplotlib") for name in modules_for([(starter, figure)] * 5))
 
 
+def test_a_job_runs_nothing_that_the_servers_modules_left_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "leaving.py").write_text(
+        f"import atexit\natexit.register(lambda: open({str(tmp_path / 'ends')!r}, 'a').write('x'))\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = ForkServer()
+    found.start(["leaving"])
+    path = program(tmp_path, "import sys\nprint('leaving' in sys.modules)\n")
+    assert [ended(path) for _ in range(2)] == [(0, "True\n", "")] * 2
+    assert not (tmp_path / "ends").exists()
+    found.stop()
+    assert (tmp_path / "ends").read_text() == "x"
+
+
+def test_a_signal_while_the_server_still_imports_ends_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(2)\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    found = ForkServer()
+    found.start(["slow"])
+    process = started(program(tmp_path, LONG))
+    time.sleep(0.7)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == -signal.SIGINT
+    found.stop()
+
+
+def test_a_job_whose_standard_input_is_closed_is_killed_with_the_process_that_asked(
+    tmp_path: Path, server: ForkServer
+) -> None:
+    path = program(tmp_path, "import os\nopen('job', 'w').write(str(os.getpid()))\n" + LONG)
+    process = started(path, stdin=None, preexec_fn=lambda: os.close(0))
+    wait_for(tmp_path / "begun")
+    process.kill()
+    process.wait(60)
+    wait_for_end(int((tmp_path / "job").read_text()))
+
+
+def test_without_descriptors_of_processes_jobs_start_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ADDRESS, raising=False)
+    monkeypatch.delenv(SWITCH, raising=False)
+    assert is_wanted(100)
+    monkeypatch.delattr(os, "pidfd_open")
+    assert not is_wanted(100)
+
+
 def test_few_jobs_and_a_switched_off_server_start_jobs_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(SWITCH, raising=False)
     monkeypatch.delenv(ADDRESS, raising=False)

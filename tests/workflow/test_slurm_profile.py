@@ -8,7 +8,8 @@ import sys
 from collections import defaultdict
 
 import pytest
-from running import Copy
+import yaml
+from running import ROOT, Copy
 
 GPU_RULES = {"train_model", "attack_shard", "judge_attack", "transfer_attack", "attack_targets", "check_trust"}
 GPU_RULES |= {"bound_shard"}
@@ -39,6 +40,11 @@ def test_partitions_are_named_in_one_place_and_only_training_and_attacks_ask_for
         for line in lines:
             assert ("slurm_partition=a100" if rule in GPU_RULES else "slurm_partition=short") in line, (rule, line)
             assert ("gpu=1" in line) == (rule in GPU_RULES), (rule, line)
+
+
+def test_what_the_paper_scale_leaves_out_asks_for_a_gpu_too() -> None:
+    asked = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text(encoding="utf-8"))["set-resources"]
+    assert all(asked[rule]["gpu"] == 1 for rule in (*GPU_RULES, "choose_step", "calibrate_noise"))
 
 
 def test_every_job_has_a_time_a_memory_and_cpus(resources: dict[str, set[str]]) -> None:

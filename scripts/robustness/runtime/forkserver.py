@@ -21,6 +21,7 @@ import ctypes
 import gc
 import importlib
 import io
+import logging
 import marshal
 import os
 import runpy
@@ -63,6 +64,9 @@ A fork has none of the server's threads. So a job that asks for more than one th
 _SERVER = f"import sys; sys.path[0] = sys.argv[1]; import {__name__} as f; f.serve(int(sys.argv[2]), sys.argv[3:])"
 """What the server's Python runs: `serve`, found in the folder of scripts."""
 
+_HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals that a job may handle."""
+
 _PR_SET_PDEATHSIG = 1
 
 
@@ -84,12 +88,22 @@ def modules_for(jobs: Iterable[tuple[Path, ...]]) -> list[str]:
 
 
 def is_wanted(jobs: int) -> bool:
-    """Return whether to start a server: it can run here (Linux), is not switched off, and pays for so many local jobs.
+    """Return whether to start a server: it can run here, is not switched off, and pays for so many local jobs.
 
     A Snakemake that was itself started with the address of a server uses that one.
     """
-    is_possible = sys.platform == "linux" and os.environ.get(SWITCH) != "no"
-    return is_possible and ADDRESS not in os.environ and jobs > FEW
+    return os.environ.get(SWITCH) != "no" and ADDRESS not in os.environ and jobs > FEW and _is_possible()
+
+
+def _is_possible() -> bool:
+    """Return whether this is Linux with file descriptors of processes (from 5.3 on, if Python was built with them)."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 class ForkServer:
@@ -168,11 +182,19 @@ def _watch(connection: socket.socket) -> NoReturn:
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         request, streams = _received(connection)
+        # A fork forgets signals that Python has not handled yet; blocked ones wait until the job can handle them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         watcher, job = os.getpid(), os.fork()
         if job == 0:
-            connection.close()
-            _die_with(watcher)
-            _become(request, streams)
+            try:
+                connection.close()
+                _die_with(watcher)
+                _become(request, streams)
+            except KeyboardInterrupt:
+                _end(-signal.SIGINT)
+            finally:
+                os._exit(1)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
         for stream in streams:
             os.close(stream)
         connection.send(b"\1")
@@ -221,6 +243,8 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    atexit._clear()  # what the server's modules registered, such as the removal of a folder that all jobs use
+    atexit.register(logging.shutdown)
     for number in request["ignored"]:
         signal.signal(number, signal.SIG_IGN)
     sys.argv = request["command"]
@@ -228,6 +252,7 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     for name in [name for name in sys.modules if name.split(".")[0] == LIBRARY.name]:
         del sys.modules[name]
     importlib.invalidate_caches()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
     _end(_ran(sys.argv[0]))
 
 

@@ -26,7 +26,7 @@ def one_at_a_time(path: Path | None) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock outlives a process that is killed
     try:
         lock.acquire(blocking=False)
     except Timeout:
