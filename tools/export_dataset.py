@@ -135,7 +135,9 @@ def pretrained(factory: str, downloads: Path) -> tuple[Path, list[float], list[f
     path = downloads / f"{name}-{weights.name}.pt"
     if not path.exists():
         try:
-            state = models.get_model(name, weights=weights).state_dict()  # under the names that it has today
+            # Under the names that it has today, and with all parts that the factory builds.
+            parts = {"aux_logits": True} if name in NORMALISED_INSIDE else {}
+            state = models.get_model(name, weights=weights, **parts).state_dict()
         except OSError as error:
             raise UserError(f"the weights of {factory} cannot be had ({error})") from None
         content = io.BytesIO()

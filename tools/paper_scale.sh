@@ -63,6 +63,13 @@ RESULTS=${RESULTS:-results/paper-jpeg}
 SEEDS=${SEEDS:-[0]}
 begun=$SECONDS
 
+# ---- one at a time --------------------------------------------------------------------------------------------------
+
+# Children inherit the lock: it is also held by a run that has outlived this script.
+mkdir -p results
+exec 9>results/.paper-scale.lock
+flock -n 9 || stop "this study is already being computed in this folder: wait until it ends, or end it"
+
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
 # Ignores the machine's files and variables for pip: vendors' containers pin versions for every call (PIP_CONSTRAINT).
@@ -172,9 +179,6 @@ attacked() {
   done
 }
 
-# Children inherit the lock: it is also held by a run that has outlived this script.
-exec 9>results/.paper-scale.lock
-flock -n 9 || stop "this study is already being computed in this folder: wait until it ends, or end it"
 # Snakemake ends as for any failure on Ctrl-C, and a failure stops no other stage.
 trap 'stop "stopped: the same command goes on from there"' INT
 

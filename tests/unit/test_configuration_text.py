@@ -165,6 +165,7 @@ def test_null_where_it_removes_nothing_is_still_a_mistake() -> None:
         ({"shard_images": 10}, {"shard_images": 10}),
         ({"datasets": {"mnist": {"example_classes": ["3"]}}},) * 2,
         ({"attacks": {"original": {"target": "3"}}},) * 2,
+        ({"attacks": {"original": {"target": "null"}}}, {"attacks": {"original": {"target": None}}}),
     ],
 )
 def test_values_of_the_command_line_are_what_they_would_be_in_a_file(

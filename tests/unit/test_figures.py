@@ -601,6 +601,7 @@ def test_models_that_share_colour_and_data_differ_in_hatches_and_dashes() -> Non
     assert len({(look.edge, look.dashes) for look in looks.values()}) == 7
     only = figure_specs.figure(made, made.datasets["mnist"], only=["more1"])
     assert style.looks(only)["more1"] == looks["more1"]
+    assert images._frames(spec["models"]) == ""  # dashes then say nothing about the data
     assert all("alike" not in model for model in made_study().datasets["mnist"].drawn_models())
     assert len(style.HUES) == COLOURS
 

@@ -34,6 +34,7 @@ from made_data import (
 
 from robustness.data import archive, cifar_python, folder_digest, image_folder, packaged, source
 from robustness.data import idx as idx_source
+from robustness.data.image_file import decode
 from robustness.data.splits import SourceImages, split
 from robustness.data.verified import VerifiedFile, read_verified
 from robustness.errors import UserError
@@ -325,9 +326,11 @@ def test_a_damaged_tar_is_never_read_in_part(tmp_path: Path) -> None:
             path.write_bytes(whole[: header + 100] + bytes([whole[header + 100] ^ 1]) + whole[header + 101 :])
             with pytest.raises(UserError, match=r"images.tar is a damaged archive \(a header is damaged"):
                 read_folder(path)
-            path.write_bytes(whole[: header + 200])
-            with pytest.raises(UserError, match=r"images.tar is a damaged archive"):
-                read_folder(path)
+            holes = whole[:header] + bytes(512) + whole[header + 512 :]
+            for damaged in (whole[: header + 200], whole[:header], holes):
+                path.write_bytes(damaged)
+                with pytest.raises(UserError, match=r"images.tar is a damaged archive"):
+                    read_folder(path)
 
 
 @pytest.mark.parametrize("compression", ["gz", "bz2", "xz"])
@@ -441,6 +444,29 @@ def test_images_of_another_size_are_named_with_both_sizes(tmp_path: Path) -> Non
     write_tree(tmp_path, {**image_tree(), "train/dog/1.png": image_file(random_images(1, 5, 7)[0])})
     with pytest.raises(UserError, match=r"train/dog/1.png in .* is 7x5 pixels, but test/cat/0.png is 8x6 .1 of 10"):
         read_folder(tmp_path)
+
+
+def test_a_file_that_was_added_again_to_a_tar_replaces_the_first_whatever_its_size(tmp_path: Path) -> None:
+    tree = image_tree()
+    first = next(iter(tree))
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as packed:
+        for name, content in [(first, image_file(random_images(1, 9, 9)[0])), *tree.items()]:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            packed.addfile(entry, io.BytesIO(content))
+    (tmp_path / "images.tar").write_bytes(stream.getvalue())
+    assert arrays(read_folder(tmp_path / "images.tar")) == arrays(read_folder(write_tree(tmp_path / "folder", tree)))
+
+
+def test_many_sizes_are_said_before_all_images_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_folder, "MOST_SIZES", 2)
+    read = []
+    monkeypatch.setattr(image_folder, "decode", lambda content: read.append(content) or decode(content))
+    tree = {name: image_file(random_images(1, 6, 8 + n)[0]) for n, name in enumerate(image_tree())}
+    with pytest.raises(UserError, match=r"all images must have the same size"):
+        read_folder(write_tree(tmp_path, tree))
+    assert len(read) == 4
 
 
 def test_damaged_images_are_counted_and_five_are_named(tmp_path: Path) -> None:

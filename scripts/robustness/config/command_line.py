@@ -35,7 +35,11 @@ def _inside(value: Any) -> Any:
     """Return a value with the text in its lists and mappings read."""
     if isinstance(value, Mapping):
         return {
-            name: inner if name in _TEXT else _read(inner) if isinstance(inner, str) else _inside(inner)
+            name: inner
+            if name in _TEXT and inner != "null"
+            else _read(inner)
+            if isinstance(inner, str)
+            else _inside(inner)
             for name, inner in value.items()
         }
     if isinstance(value, list):

@@ -65,8 +65,8 @@ class _Header(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
         try:
             header = super().frombuf(buf, encoding, errors)
-        except (tarfile.EOFHeaderError, tarfile.EmptyHeaderError):  # type: ignore[attr-defined]
-            raise
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise  # a block of zeros, as at the end
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"a header is damaged: {error}") from None
         if header.type in _LONG and header.size > MOST_OF_NAMES:  # read whole, before its size can be asked
@@ -90,8 +90,9 @@ def _tar_members(path: Path) -> Files:
             elif member.isfile():
                 files.add(name)
                 yield member.name, _content(archive, member) if is_image(member.name) else None
-        while archive.fileobj is not None and archive.fileobj.read(1_000_000):
-            pass  # to the end of the compressed stream, where its checksum is
+        while archive.fileobj is not None and (rest := archive.fileobj.read(1_000_000)):
+            if any(rest):  # only zeros follow the end; behind them is the checksum of a compressed stream
+                raise tarfile.ReadError("members follow its end, as after a hole or from another archive")
     if not links:
         return
     aliases, lost = _followed(path, links, files)

@@ -24,6 +24,7 @@ from robustness.errors import UserError
 
 PARTS = ("train", "test")
 NAMED_FILES = 5  # how many damaged files a sentence names
+MOST_SIZES = 100  # how many images of other sizes than the first are read before this is said
 
 
 @dataclass(frozen=True, order=True)
@@ -52,7 +53,7 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     damaged: list[tuple[_Place, str]] = []
     wrappers: set[tuple[str, ...]] = set()
     others: list[str] = []
-    outside = 0
+    outside = others_sizes = 0
     for name, content in _files(path):
         if content is None:
             others.append(name)
@@ -63,9 +64,13 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
             continue
         wrappers.add(wrapper)
         try:
-            images[place] = _kept(decode(content), next(iter(images.values()), None))
+            images[place] = decode(content)
         except Exception as error:  # Pillow raises many kinds for damaged files, by their format
             damaged.append((place, without_addresses(error)))
+            continue
+        others_sizes += images[place].pixels.shape[:2] != next(iter(images.values())).pixels.shape[:2]
+        if others_sizes > MOST_SIZES:  # before the rest of them fills the memory
+            _check_sizes(path, list(images), {place: image.pixels for place, image in images.items()})
     passed = passed_over(others) + Counter({OUTSIDE: outside})
     if damaged:
         raise UserError(_sentence_about_damaged(path, damaged))
@@ -82,13 +87,6 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     return replace(
         found, passed_over=passed, changed=Counter(note for image in images.values() for note in image.notes)
     )
-
-
-def _kept(image: Decoded, first: Decoded | None) -> Decoded:
-    """Return the image without its pixels where it has another size than the first: it is only counted then."""
-    if first is None or image.pixels.shape[:2] == first.pixels.shape[:2]:
-        return image
-    return replace(image, pixels=np.broadcast_to(np.uint8(0), image.pixels.shape))
 
 
 def class_names(path: Path) -> list[str]:

@@ -260,6 +260,8 @@ def _frame(axes: Axes, look: style.Look) -> None:
 
 
 def _frames(models: Sequence[Mapping[str, Any]]) -> str:
+    if any(model.get("alike") for model in models):
+        return ""  # then dashes tell models apart, too
     kinds = {model["data"] for model in models}
     words = {"noisy": "Dashed frames", "adversarial": "Frames of dashes and dots"}
     return " ".join(f"{frames}: trained on {kind} data." for kind, frames in words.items() if kind in kinds)

@@ -6,13 +6,19 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from robustness.runtime import usage
 
 _LOG = logging.getLogger(__name__)
+_NEVER_SOFT: dict[str, Any] = (
+    {"fallback_to_soft": False} if "fallback_to_soft" in signature(FileLock.__init__).parameters else {}
+)
+"""Newer versions of filelock take a soft lock where there is no other, which outlives a process that is killed."""
 
 
 @contextmanager
@@ -26,7 +32,7 @@ def one_at_a_time(path: Path | None) -> Iterator[None]:
         yield
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, fallback_to_soft=False)  # a soft lock outlives a process that is killed
+    lock = FileLock(path, **_NEVER_SOFT)
     try:
         lock.acquire(blocking=False)
     except Timeout:

@@ -183,7 +183,7 @@ class Dataset:
             drawn = {"name": name, "title": model_entry.title(self.config, model)}
             drawn |= {"architecture": architecture, "data": data}
             if name in shown:
-                found.append(drawn | ({"alike": before[look]} if before[look] else {}))
+                found.append(drawn | ({"alike": before[look]} if before[look] and not self.is_small else {}))
             before[look] += 1
         return found
 
