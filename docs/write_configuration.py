@@ -54,7 +54,8 @@ not allowed stops the run with a sentence, before any job starts:
     training.learning_rate is "1e-3", but must be a number above 0: YAML reads 1e-3 as text; write 0.001
 
 `<name>` stands for a name that you choose: small letters, digits, `-` and `_`, a letter first. The last column shows
-the values in `config.yaml`. Keys without "(optional)" are required.
+the values in `config.yaml`. Keys without "(optional)" are required where the entry around them is given; a dataset
+needs `augmentation` only for noisy models, and `adversarial` only for adversarial ones.
 """
 
 LONGEST_VALUE, MOST_NAMES = 60, 4
