@@ -214,7 +214,7 @@ def test_what_five_trainings_add_is_what_their_claims_say() -> None:
     assert f"undecided about the recipes: {listed(map(str, lost))}." in text
     assert f"Sentences {listed(map(str, failed))} do not hold of the recipes either." in text
     assert f"its p is {rows[5]['p']:.3f}, and {rows[5]['p_holm']:.3f} after the correction" in text
-    assert f"by a factor of {rows[4]['low']:.1f} to {rows[4]['high']:.1f}," in text
+    assert f"the noisy ResNet needs {rows[4]['low']:.1f} to {rows[4]['high']:.1f} times as much" in text
     (low, high) = re.findall(r"resnet-noisy needs [\d.]+ \(([\d.]+) to ([\d.]+)\)", rows[8]["why"])[0]
     assert f"it needs {float(low):.2f} to {float(high):.2f} times as much" in text
 
