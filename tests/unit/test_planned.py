@@ -20,6 +20,8 @@ def _running_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", [str(ROOT / "scripts" / "measure_attack.py")])
     for name in (planned.CODE, planned.CONFIGURATION):
         monkeypatch.delenv(name, raising=False)
+    for name in [name for name in sys.modules if name.startswith("robustness.products.")]:
+        monkeypatch.delitem(sys.modules, name)  # of another test; a program imports its own product alone
 
 
 def planned_with(monkeypatch: pytest.MonkeyPatch, changed: str = "") -> None:
