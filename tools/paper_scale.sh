@@ -63,13 +63,6 @@ RESULTS=${RESULTS:-results/paper-jpeg}
 SEEDS=${SEEDS:-[0]}
 begun=$SECONDS
 
-# ---- one at a time --------------------------------------------------------------------------------------------------
-
-# Children inherit the lock: it is also held by a run that has outlived this script.
-mkdir -p results
-exec 9>results/.paper-scale.lock
-flock -n 9 || stop "this study is already being computed in this folder: wait until it ends, or end it"
-
 # ---- Python ---------------------------------------------------------------------------------------------------------
 
 # Ignores the machine's files and variables for pip: vendors' containers pin versions for every call (PIP_CONSTRAINT).
@@ -80,6 +73,14 @@ if [ ! -e "$VENV/installed" ]; then
   "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "'$PYTHON' is older than Python 3.11"
   "$PYTHON" -c 'import torch' || stop "'$PYTHON' cannot import torch: name the Python that can, as in PYTHON=/opt/…/python3"
   pip --version >/dev/null || stop "'$PYTHON' has no pip"
+fi
+
+# Children inherit the lock: it is also held by a run that has outlived this script.
+mkdir -p results
+exec 9>results/.paper-scale.lock
+flock -n 9 || stop "this study is already being computed in this folder: wait until it ends, or end it"
+
+if [ ! -e "$VENV/installed" ]; then
   rm -rf "$VENV"
   "$PYTHON" -m venv --without-pip "$VENV"
   # Not --system-site-packages: it misses the packages of a Python that is itself an environment, as the given one may be.
