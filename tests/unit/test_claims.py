@@ -203,10 +203,38 @@ def test_images_that_neither_model_was_fooled_by_speak_against_no_equality_of_re
     assert verdicts([alike.evidence(made).recipe])[0][2] == UNDECIDED
 
 
+@pytest.mark.parametrize(("times", "verdict"), [(2, HOLDS), (9, FAILS)])
+def test_more_than_so_many_times_as_much_is_another_claim_than_more(times: float, verdict: str) -> None:
+    found = More(MNIST, "mean_change", "basic-clean", "resnet-clean", times).evidence(study(5, between=0.01))
+    assert [verdicts([support])[0][2] for support in (found.weights, found.recipe)] == [verdict] * 2
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(10, HOLDS), (100, FAILS)])
+def test_so_it_is_between_datasets(times: float, verdict: str) -> None:
+    one, other = Models(MNIST, ("basic-clean",)), Models(CIFAR, ("resnet-clean",))
+    found = MoreThanDataset("mean_change", one, other, times).evidence(study(5, between=0.01))
+    assert [verdicts([support])[0][2] for support in (found.weights, found.recipe)] == [verdict] * 2
+
+
+def test_each_side_beyond_a_margin_is_tested_at_half_the_level() -> None:
+    changed = {**AS_IN_THE_REPORT[MNIST, "resnet-noisy"], "mean_change": 0.05 * 1.27}
+    made = study(5, typical=AS_IN_THE_REPORT | {(MNIST, "resnet-noisy"): changed})
+    pair = (MNIST, "mean_change", "resnet-noisy", "resnet-clean")
+    alike, more = Alike(*pair, 1.25).evidence(made), More(*pair, 1.25).evidence(made)
+    for here, there in ((alike.weights, more.weights), (alike.recipe, more.recipe)):
+        assert here.fails == pytest.approx(min(1, 2 * there.holds))
+
+
+def test_images_that_fooled_neither_model_are_the_worst_case_for_more() -> None:
+    both = {(MNIST, "resnet-clean"): "cap", (MNIST, "resnet-noisy"): "cap"}
+    found = More(MNIST, "mean_change", "resnet-noisy", "resnet-clean", 0.5).evidence(study(5, ended=both))
+    assert found.recipe == (1.0, 1.0)
+
+
 def same_weights(made: Study, *models: tuple[str, str]) -> Study:
     """The study with the first seed's tables for all seeds of these models, as for pretrained weights."""
     first = {model: [made.measures[model][0]] * made.seeds for model in models}
-    return Study(made.measures | first, made.predictions, made.judged, made.alphas)
+    return Study(made.measures | first, made.predictions, judged=made.judged, alphas=made.alphas)
 
 
 def test_seeds_of_pretrained_weights_say_nothing_about_a_recipe() -> None:

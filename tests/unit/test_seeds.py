@@ -316,6 +316,11 @@ def test_seeds_on_the_threshold_are_on_neither_side() -> None:
     assert OverSeeds((0.0, 0.0), NAN).sides(0.0) == (1.0, 1.0)
 
 
+def test_the_test_over_seeds_has_one_degree_of_freedom_less_than_there_are_seeds() -> None:
+    found = OverSeeds((1.0, 2.0, 3.0), 1.0).sides(0.0)
+    assert found.more == pytest.approx(0.5 - 1 / math.sqrt(6))  # Student's t of 2 with two degrees of freedom
+
+
 def test_shares_of_all_images_have_an_error_nevertheless() -> None:
     everything = np.ones((5, 100))
     least = resampling.log_odds_error(everything)

@@ -318,6 +318,13 @@ def test_a_model_without_a_second_class_is_caught_although_it_has_a_gradient(tmp
     assert "zero_gradients" not in found
 
 
+def test_limits_are_what_the_docs_say() -> None:
+    none = ("valid_values", "as_recorded", "confidence_in_reach", "unbounded", "batch_size")
+    shares = {"larger_budget": 0.02, "iterated": 0.02, "half_step": 0.5, "double_cap": 0.005, "beats_noise": 0.05}
+    shares |= {"zero_gradients": 0.01, "finite_differences": 0.02, "eight_bits": 0.02, "rewards_agree": 0.01}
+    assert dict.fromkeys(none, 0.0) | shares | {"as_strong_as_autoattack": 0.2} == LIMITS
+
+
 def test_a_share_that_equals_the_limit_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     fooled = np.arange(50) < np.array([40, 45, 41, 41, 45])[:, None]  # 41 of 50 is 4 of 50 less than 45, and so rounded
     monkeypatch.setattr(trust_checks.passes, "pgd", lambda *_, **__: fooled.ravel())

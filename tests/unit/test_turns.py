@@ -26,7 +26,7 @@ def test_the_second_waits_for_the_first(tmp_path: Path) -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    begun.wait(10)
+    assert begun.wait(60)
     with one_at_a_time(path):
         order.append("second")
     thread.join()
