@@ -178,6 +178,43 @@ def test_a_change_beyond_the_budget_or_that_fools_nobody_is_not_believed(monkeyp
         assert all(name == NOTHING for name, each in zip(found.decided_by[0], needed, strict=True) if each > 0.001)
 
 
+def test_pixels_that_leave_their_range_are_brought_back_before_they_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, images = Linear(), inner_images(8)
+    labels = (model.margin(images) < 0).long()
+
+    def far(x: Tensor, labels: Tensor) -> Tensor:
+        return x + 5 * (2 * labels - 1).view(-1, 1, 1, 1) * model.weight.sign().view(1, 1, PIXELS, PIXELS)
+
+    monkeypatch.setattr(autoattack._Block, "_tools", lambda *_: {"apgd-ce": far})
+    found = run(model, images, labels, attacks=["apgd-ce"], budgets=[9.0])
+    assert found.decided_by == [["apgd-ce"] * 8]
+    assert (found.distance <= 1).all()
+
+
+def test_the_library_is_asked_for_the_losses_and_targets_of_the_standard_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import pyautoattack
+
+    made: list[Any] = []
+    losses: list[str] = []
+
+    class Watched(pyautoattack.AutoAttack):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            made.append(self)
+            perturb = self.apgd.perturb
+            self.apgd.perturb = lambda *given: losses.append(self.apgd.loss) or perturb(*given)
+
+    monkeypatch.setattr(pyautoattack, "AutoAttack", Watched)
+    model, images = Linear(), inner_images(3)
+    labels = (model.margin(images) < 0).long()
+    run(model, images, labels, attacks=["apgd-ce", "apgd-dlr", "apgd-t", "fab-t"], budgets=[0.001], targets=3)
+    assert all(library.fab.targeted for library in made)
+    assert {each.n_target_classes for library in made for each in (library.apgd_targeted, library.fab)} == {3}
+    assert losses == ["ce", "dlr"]
+
+
 def test_logits_that_are_not_finite_are_refused_with_a_sentence() -> None:
     class Broken(Linear):
         def forward(self, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 from statsmodels.stats.proportion import proportion_confint
 
 from robustness.stats.intervals import Interval, bootstrap_mean, bootstrap_median, wilson, wilson_bounds
@@ -37,6 +38,13 @@ def test_a_higher_level_gives_a_wider_interval():
     values = np.random.default_rng(4).random(50)
     narrow, wide = bootstrap_mean(values, level=0.5), bootstrap_mean(values, level=0.99)
     assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def test_the_interval_of_a_mean_is_bias_corrected_and_accelerated():
+    values = np.random.default_rng(1).exponential(1.0, 30)
+    rng = np.random.default_rng(0)
+    wanted = scipy.stats.bootstrap((np.sort(values),), np.mean, n_resamples=2000, batch=256, method="BCa", rng=rng)
+    assert bootstrap_mean(values)[1:] == pytest.approx(tuple(wanted.confidence_interval))
 
 
 def test_equal_values_collapse_the_interval_and_one_value_has_no_bounds():
