@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_study import GIVEN, job, made_study, of_models
@@ -55,17 +56,45 @@ def test_an_accuracy_that_no_level_gives_is_said(accuracy: float, words: str) ->
         calibrated(lambda _: accuracy, 0.8372, 10000)
 
 
-def test_each_level_is_tried_as_the_models_own_job_trains_with_it(tmp_path: Path) -> None:
+def calibrate(folder: Path) -> None:
+    """Calibrate a tiny noisy classifier of stripes."""
     for seed, name in enumerate(("train", "validation", "test")):
-        write_images(tmp_path / name, 40, seed)
-    files = [word for name in ("train", "validation", "test") for word in (f"--{name}", tmp_path / name)]
+        write_images(folder / name, 40, seed)
+    files = [word for name in ("train", "validation", "test") for word in (f"--{name}", folder / name)]
     spec = {"title": "stripes", "architecture": ARCHITECTURE, "classes": 2, "training": TRAINING, "seed": 1}
     spec |= {"augmentation": {"kind": "gaussian_noise"}, "published_accuracy": 0.8}
-    calibrate = [*files, "--checkpoint", tmp_path / "checkpoint", "--level", tmp_path / "level.json"]
-    call(calibrate_noise, spec, *calibrate, *named("basic-noisy"))
+    output = ("--checkpoint", folder / "checkpoint", "--level", folder / "level.json")
+    call(calibrate_noise, spec, *files, *output, *named("basic-noisy"))
+
+
+def test_a_calibration_that_was_stopped_trains_no_level_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    trained, train_really = 0, calibrate_noise.train
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        nonlocal trained
+        trained += 1
+        if trained == 3:
+            raise KeyboardInterrupt
+        return train_really(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(calibrate_noise, "train", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            calibrate(tmp_path)
+    assert "continuing" not in caplog.text
+    calibrate(tmp_path)
+    assert caplog.text.count(f"continuing after epoch {TRAINING['epochs']} of {TRAINING['epochs']}") == 2
+    assert not list(tmp_path.glob("checkpoint*"))
+
+
+def test_each_level_is_tried_as_the_models_own_job_trains_with_it(tmp_path: Path) -> None:
+    calibrate(tmp_path)
     found = json.loads((tmp_path / "level.json").read_text())
     assert found["sigma_low"] <= found["sigma"] <= found["sigma_high"]
-    assert not (tmp_path / "checkpoint").exists()
+    assert not list(tmp_path.glob("checkpoint*"))
     accuracy = {each["sigma"]: each["accuracy"] for each in found["tried"]}
     assert list(accuracy) == sorted(accuracy)
 

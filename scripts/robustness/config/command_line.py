@@ -34,17 +34,15 @@ _TEXT = ("classes", "example_classes", "target")
 def _inside(value: Any) -> Any:
     """Return a value with the text in its lists and mappings read."""
     if isinstance(value, Mapping):
-        return {
-            name: inner
-            if name in _TEXT and inner != "null"
-            else _read(inner)
-            if isinstance(inner, str)
-            else _inside(inner)
-            for name, inner in value.items()
-        }
+        kept = {name for name, inner in value.items() if name in _TEXT and inner != "null"}
+        return {name: inner if name in kept else _each(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_read(inner) if isinstance(inner, str) else _inside(inner) for inner in value]
+        return [_each(inner) for inner in value]
     return value
+
+
+def _each(inner: Any) -> Any:
+    return _read(inner) if isinstance(inner, str) else _inside(inner)
 
 
 def _read(text: str) -> Any:

@@ -80,7 +80,7 @@ def _budget_problems(key: Key, budget: float | str) -> Iterator[Problem]:
     if value_of(budget) >= 1:
         yield Problem(
             key,
-            f"{dotted(key)} is {budget}, but pixels are numbers from 0 to 1, so that it would allow any other image: "
+            f"{dotted(key)} is {budget}, but pixels are numbers from 0 to 1, and it reaches any other image: "
             "write 8/255 for 8 levels of 255",
         )
 
