@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -173,19 +172,41 @@ def test_what_is_known_of_a_file_is_kept_until_it_changes(tmp_path: Path, monkey
     assert described_anew("read").stdout not in ("", first)
 
 
+class Coarse:
+    """Facts about files whose times only tell seconds, as on some file systems, looked at with a clock in the hand."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        (folder / ".snakemake").mkdir()
+        monkeypatch.chdir(folder)
+        self.changed, self.now = 1_000_000.0, 1_000_000.0
+        self.found = 0
+        self.kept = Kept("facts.json", Path(__file__))
+        monkeypatch.setattr(Path, "stat", lambda _: self)
+        monkeypatch.setattr(time, "time", lambda: self.now)
+        self.st_size, self.st_mtime, self.st_ctime = 6, self.changed, self.changed
+        self.st_mtime_ns = self.st_ctime_ns = int(self.changed * 10**9)
+
+    def looked_up(self, seconds: float) -> int:
+        """How often the fact had been found, after looking it up so many seconds after the file's change."""
+        self.now = self.changed + seconds
+
+        def find() -> int:
+            self.found += 1
+            return self.found
+
+        return int(self.kept.of(Path("program.py"), find))
+
+
 def test_a_file_that_has_just_changed_is_read_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / ".snakemake").mkdir()
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "program.py"
-    times = set()
-    found = set()
-    for text in ("a = 1\n", "a = 2\n", "a = 3\n"):
-        path.write_text(text, encoding="utf-8")
-        os.utime(path, ns=(10**18, 10**18))  # as if the clock were too coarse to tell the changes apart
-        times.add(path.stat().st_mtime_ns)
-        found.add(tuple(described(path)))
-    assert len(times) == 1
-    assert len(found) == 3
+    with monkeypatch.context() as patch:
+        file = Coarse(patch, tmp_path)
+        assert [file.looked_up(seconds) for seconds in (0.0, 0.5, 0.9)] == [1, 2, 3]
+
+
+def test_a_file_that_changed_some_time_ago_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        file = Coarse(patch, tmp_path)
+        assert [file.looked_up(SETTLED + seconds) for seconds in (0.1, 5.0, 500.0)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"code": 1}', "\x00\xff"])
