@@ -99,7 +99,9 @@ class Inputs:
         """The key of the program's state, with a spec that has these changes."""
         spec = {"title": "small", "seed": 0} | SPECS[program] | changes
         known = {each.dest for each in program.arguments()._actions}
-        values = {name: self.folder / name for name in ("train", "validation", "test", "weights", "predictions")}
+        values: dict[str, Any] = {
+            name: self.folder / name for name in ("train", "validation", "test", "weights", "predictions")
+        }
         values |= {name: self.folder / f"new-{name}" for name in ("records", "adversarial", "history", "card", "level")}
         values |= {"checkpoint": self.folder / "checkpoint", "start": 0, "stop": 8, "batch_size": 4, "seed": 0}
         values |= {"dataset": "dots", "model": "small", "attack": "original", "spec": json.dumps(spec)}
