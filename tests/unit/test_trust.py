@@ -22,6 +22,7 @@ from torch import Tensor, nn
 import attack_shard
 import require_trust
 import write_table
+from robustness.attacks import gradients
 from robustness.attacks.criterion import any_wrong_class
 from robustness.attacks.iterated_sign import attack
 from robustness.attacks.pgd import PGD
@@ -469,6 +470,98 @@ def test_the_attack_that_had_most_zero_gradients_is_named(tmp_path: Path) -> Non
         check = trust_checks.zero_gradients(attacks)
         assert not check.passed
         assert f"Of the {whole['iterations'].sum():,} steps of attack strong" in check.why
+
+
+# ---- what a check counts --------------------------------------------------------------------------------------------
+
+
+def known(images: Tensor, changed: Tensor) -> Any:
+    """Evidence of images of class 0 that an attack made `changed` of, which fooled all."""
+    classes = np.zeros(len(images), np.int64)
+    return SimpleNamespace(
+        sample=Images(images, torch.arange(len(images)), classes, np.full_like(classes, -1)),
+        first=changed,
+        last=changed,
+        fooled_first=classes == 0,
+        fooled_last=classes == 0,
+        steps=np.full_like(classes, 10),
+        attacked=len(images),
+    )
+
+
+def subject_of(network: nn.Module) -> Subject:
+    return Subject(network, frozen(network, CPU), SPEC, seed=1, batch_size=16, title="planted")
+
+
+@pytest.mark.parametrize(("fallen", "grown", "moved"), [(3, 10, 10), (9, 2, 9), (0, 0, 0)])
+def test_half_the_step_counts_the_images_whose_change_moved_by_more_than_five_percent_the_same_way(
+    monkeypatch: pytest.MonkeyPatch, fallen: int, grown: int, moved: int
+) -> None:
+    factors = torch.ones(COUNT)
+    factors[:fallen], factors[fallen : fallen + grown] = 0.94, 1.06
+    factors[fallen + grown :] = torch.linspace(0.96, 1.04, COUNT - fallen - grown)
+    images = pictures()
+    changed = images + 0.1 * factors.view(-1, 1, 1, 1)
+    monkeypatch.setattr(trust_checks.passes, "attacked", lambda *_: (changed, np.ones(COUNT, bool)))
+    check = trust_checks.half_step(subject_of(linear()), known(images, images + 0.1))
+    assert check.value == moved / COUNT
+    assert f"change of {fallen} of {COUNT} images fell by more than 5 %, and the change of {grown} grew" in check.why
+
+
+def test_an_image_that_half_the_step_does_not_fool_counts_as_having_grown(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, fooled = pictures(), np.arange(COUNT) >= 7
+    monkeypatch.setattr(trust_checks.passes, "attacked", lambda *_: (images + 0.1, fooled))
+    assert trust_checks.half_step(subject_of(linear()), known(images, images + 0.1)).value == 7 / COUNT
+
+
+@pytest.mark.parametrize(("factor", "wrong"), [(1.003, False), (0.997, False), (1.0125, True), (0.9875, True)])
+def test_a_gradient_may_differ_from_the_slope_by_one_percent(
+    monkeypatch: pytest.MonkeyPatch, factor: float, wrong: bool
+) -> None:
+    true = gradients.reward_gradient
+
+    def scaled(*arguments: Any) -> Any:
+        log_p, gradient = true(*arguments)
+        return log_p, factor * gradient
+
+    monkeypatch.setattr(trust_checks, "reward_gradient", scaled)
+    images, network = pictures(), linear()
+    check = trust_checks.finite_differences(subject_of(network), known(images, images), linear().double())
+    assert check.passed == (not wrong)
+    assert check.value >= 0.5 if wrong else check.value == 0
+
+
+def test_pixels_are_rounded_to_the_nearest_of_256_values() -> None:
+    network = Curve((0.0, -100.25 / 255), (0.5, 0.5 - 100.25 / 255), (1.0, 1 - 100.25 / 255))
+    changed = plain(*[100.4 / 255] * 5, *[100.6 / 255] * 19)  # of the second class; 100 is of the first
+    check = trust_checks.eight_bits(subject_of(network), known(plain(*[0.3] * COUNT), changed))
+    assert check.value == 5 / COUNT
+
+
+def test_a_network_that_fails_on_static_alone_is_caught(tmp_path: Path) -> None:
+    def seen(x: Tensor) -> Tensor:
+        values = x.flatten(1)
+        return x.where((values.amax(1) - values.amin(1) < 0.9).view(-1, 1, 1, 1), torch.nan)
+
+    check = verdicts(*evidence_of(tmp_path, Planted(seen), attacked=linear()))["valid_values"]
+    assert not check.passed
+    assert check.why.endswith("were not finite.")  # no test image is named
+
+
+def test_what_unlimited_change_cannot_fool_is_a_share_of_all_attacked_images(tmp_path: Path) -> None:
+    subject, evidence = evidence_of(tmp_path, Planted(torch.zeros_like))
+    few = replace(evidence, never=evidence.never.of(np.arange(6)))
+    check = trust_checks.unbounded(subject, few)
+    assert (check.value, check.images) == (6 / COUNT, COUNT)
+
+
+def test_on_a_cpu_an_image_alone_has_to_change_by_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = pictures()[:8]
+    sizes = {1: 0.1001, 8: 0.1}
+    monkeypatch.setattr(trust_checks.passes, "attacked", lambda *given: (images + sizes[given[-1]], None))
+    check = trust_checks.batch_size(subject_of(linear()), known(pictures(), pictures()))
+    assert check.value == pytest.approx(0.001, rel=0.01)
+    assert (check.limit, check.passed) == (0, False)
 
 
 # ---- limits and verdicts --------------------------------------------------------------------------------------------
