@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from robustness.claims.comparisons import (
 )
 from robustness.claims.stated import claims_of
 from robustness.claims.study import Study
-from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, NOT_STUDIED, UNDECIDED, answer, verdicts
+from robustness.claims.verdicts import COLUMNS, FAILS, HOLDS, NOT_STUDIED, UNDECIDED, Answer, answer, verdicts
 from robustness.config import claim_entry
 from robustness.config.validate import read_yaml
 from robustness.errors import UserError
@@ -256,6 +257,13 @@ def test_trainings_whose_images_are_all_fooled_are_several() -> None:
     assert support.holds < 0.05
 
 
+def test_a_few_images_that_are_all_fooled_do_not_say_that_nearly_all_would_be() -> None:
+    made = study(5)
+    few = {key: [table.head(5) for table in tables] for key, tables in made.measures.items()}
+    support = EndsMostly(MNIST, "resnet-noisy", "success", 0.9).evidence(Study(few, made.predictions)).recipe
+    assert min(support) > 0.05
+
+
 def test_a_seed_without_attacked_images_is_no_evidence() -> None:
     wrong = EndsMostly(MNIST, "resnet-noisy", "success", 0.95)
     assert all(math.isnan(p) for p in wrong.evidence(study(5, ended={(MNIST, "resnet-noisy"): "skipped"})).recipe)
@@ -286,6 +294,23 @@ def test_images_that_neither_model_was_fooled_by_make_no_models_equal() -> None:
     for seeds in (1, 5):
         table = claims(study(seeds, ended=both)).set_index("claim")
         assert (table.loc[4, "verdict"], table.loc[4, "weights_verdict"]) == (UNDECIDED, UNDECIDED)
+
+
+@pytest.mark.parametrize(
+    ("parts", "lacking", "together"),
+    [
+        ([(0.01, 0.99)], (), (0.01, 0.99)),
+        ([(0.01, 0.99), (0.03, 0.97)], (), (0.03, 1.0)),
+        ([(0.99, 0.01), (0.03, 0.97), (0.5, 0.5)], (), (0.99, 0.03)),
+        ([(0.01, 0.99)], ("a comparison",), (1.0, 0.99)),
+        ([(0.98, 0.02), (0.9, 0.1)], ("a comparison",), (1.0, 0.04)),
+    ],
+)
+def test_a_claim_holds_with_all_of_its_comparisons_and_is_refuted_by_one_corrected_for_their_number(
+    parts: list[tuple[float, float]], lacking: tuple[str, ...], together: tuple[float, float]
+) -> None:
+    found: Any = tuple(SimpleNamespace(recipe=Support(*part)) for part in parts)
+    assert Answer(CLAIMS[0], found, lacking).support("recipe") == pytest.approx(together)
 
 
 def test_verdicts_are_corrected_for_the_claims_that_were_tested() -> None:

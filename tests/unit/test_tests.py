@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import wilcoxon
+from scipy.stats import norm, wilcoxon
 
 from robustness.stats.tests import binomial, equivalence, holm, log_ratios, mcnemar, rank_sum, signed_rank
 
@@ -40,6 +40,14 @@ def test_an_image_that_neither_was_fooled_by_is_a_tie_at_every_ratio() -> None:
     assert (sides, effect) == ((1.0, 1.0), 0.0)
     with_ties = signed_rank([3.0, 4.0, 5.0, INF], [1.0, 1.0, 1.0, INF])[1]
     assert with_ties == 1.0
+
+
+def test_ties_have_the_lowest_ranks_and_count_for_neither_side_as_pratt_has_it() -> None:
+    # Of eight ranks the ties have 1 and 2. The sum of those of the five gains, 3 + 4 + 5 + 6 + 7, has a mean of
+    # (8 · 9 - 2 · 3) / 4 and a variance of (8 · 9 · 17 - 2 · 3 · 5) / 24 where nothing differs.
+    sides, effect = signed_rank(np.exp([0.0, 0, 1, 2, 3, 4, 5, -6]), np.ones(8))
+    assert sides.more == pytest.approx(norm.sf((25 - 66 / 4) / math.sqrt(1194 / 24)))
+    assert effect == pytest.approx((25 - 8) / 33)
 
 
 def test_images_that_one_model_had_wrong_take_no_part() -> None:
