@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -79,8 +80,13 @@ def serving(**files: bytes) -> Iterator[DataServer]:
         thread.join()
 
 
+@cache
+def _taken() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    return taken
+
+
 def closed_address() -> str:
-    """An address on this computer where nothing listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/"
+    """An address on this computer where nothing listens: its port is taken until this process ends."""
+    return f"http://127.0.0.1:{_taken().getsockname()[1]}/"

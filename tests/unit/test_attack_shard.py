@@ -134,17 +134,22 @@ def test_a_shard_that_is_killed_goes_on_and_writes_the_bytes_of_an_undisturbed_o
     for _ in range(2):
         started = subprocess.Popen(shard.command("killed"), stderr=subprocess.DEVNULL)
         before = shard.checkpoint.stat().st_mtime_ns if shard.checkpoint.exists() else 0
-        deadline = time.monotonic() + 60
-        while not shard.checkpoint.exists() or shard.checkpoint.stat().st_mtime_ns == before:
-            assert time.monotonic() < deadline
-            assert started.poll() is None, "the shard ended before it could be killed"
-            time.sleep(0.01)
+        wait_for(shard.checkpoint, started, before)
         started.kill()
         started.wait()
     assert not (shard.folder / "killed.parquet").exists()
     assert "continuing after" in shard.run("killed")
     assert shard.outputs("killed") == shard.outputs("undisturbed")
     assert not shard.checkpoint.exists()
+
+
+def wait_for(state: Path, job: subprocess.Popen[Any], before: int = 0) -> None:
+    """Wait until a running job has saved a state, another than that of the time `before`."""
+    deadline = time.monotonic() + 60
+    while not state.exists() or state.stat().st_mtime_ns == before:
+        assert time.monotonic() < deadline
+        assert job.poll() is None, "the job ended before it saved a state"
+        time.sleep(0.01)
 
 
 def asks_to_end(process: subprocess.Popen[str]) -> None:
@@ -181,8 +186,7 @@ def test_a_shard_that_is_asked_to_end_saves_its_state_says_so_and_goes_on_with_t
 @pytest.mark.slow
 def test_a_changed_attack_or_model_does_not_take_up_the_old_state(shard: Shard) -> None:
     started = subprocess.Popen(shard.command("killed"), stderr=subprocess.DEVNULL)
-    while not shard.checkpoint.exists():
-        time.sleep(0.01)
+    wait_for(shard.checkpoint, started)
     started.kill()
     started.wait()
     state = shard.checkpoint.read_bytes()
@@ -226,9 +230,7 @@ def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_
     leading = subprocess.Popen(
         shard.command("original", partner=("strong", STRONG)), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while not shard.state_of("strong").exists():
-        assert leading.poll() is None
-        time.sleep(0.01)
+    wait_for(shard.state_of("strong"), leading)
     waiting = subprocess.Popen(
         shard.command("strong", attack=STRONG, partner=("original", ATTACK)), stderr=subprocess.PIPE, text=True
     )

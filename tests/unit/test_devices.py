@@ -132,7 +132,7 @@ def test_a_third_job_waits_until_a_gpu_is_returned() -> None:
         time.sleep(0.5)
         assert not got
         second.close()
-        waiting.join(timeout=5)
+        waiting.join(timeout=60)
         assert got == [torch.device("cuda", 1)]
 
 

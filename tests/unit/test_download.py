@@ -32,7 +32,7 @@ def server() -> Iterator[DataServer]:
         yield started
 
 
-def fetch(folder: Path, *addresses: str, mirror: str | None = None, timeout: float = 5.0) -> Path:
+def fetch(folder: Path, *addresses: str, mirror: str | None = None, timeout: float = 60.0) -> Path:
     return download.fetch(NAME, RIGHT, addresses, mirror, folder, first_wait=0.0, timeout=timeout)
 
 

@@ -61,6 +61,10 @@ def ended(path: Path, *arguments: str, given: str = "", **options: object) -> tu
     return process.returncode, output, errors
 
 
+BEGUN = "import os, time\nopen('new', 'w').write(str(os.getpid()))\nos.rename('new', 'begun')\n"
+"""The start of a program that writes its number into a file, which is whole once it is there."""
+
+
 def wait_for(path: Path) -> None:
     deadline = time.monotonic() + 60
     while not path.exists():
@@ -165,10 +169,9 @@ def test_a_signal_that_the_process_that_asked_ignores_is_ignored_by_the_job(tmp_
 
 
 def test_a_job_is_killed_with_the_process_that_asked(tmp_path: Path, server: ForkServer) -> None:
-    path = program(tmp_path, "import os, time\nopen('begun', 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
+    path = program(tmp_path, f"{BEGUN}time.sleep(600)\n")
     process = started(path)
     wait_for(tmp_path / "begun")
-    time.sleep(0.2)
     job = int((tmp_path / "begun").read_text())
     assert job != process.pid
     process.kill()
@@ -179,12 +182,10 @@ def test_a_job_is_killed_with_the_process_that_asked(tmp_path: Path, server: For
 def test_a_stopped_job_goes_on_when_it_is_told_to(tmp_path: Path, server: ForkServer) -> None:
     path = program(
         tmp_path,
-        "import os, time\nopen('begun', 'w').write(str(os.getpid()))\n"
-        "while not os.path.exists('go'): time.sleep(0.02)\n",
+        f"{BEGUN}while not os.path.exists('go'): time.sleep(0.02)\n",
     )
     process = started(path)
     wait_for(tmp_path / "begun")
-    time.sleep(0.2)
     job = int((tmp_path / "begun").read_text())
 
     def state(number: int) -> str:

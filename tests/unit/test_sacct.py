@@ -16,7 +16,7 @@ def asked(folder: Path, *question: str, **programs: str) -> subprocess.Completed
         (folder / name).write_text(f"#!/bin/sh\n{body}\n")
         (folder / name).chmod(0o755)
     path = os.pathsep.join([str(STAND_IN), str(folder), "/usr/bin", "/bin"])
-    return subprocess.run(["sacct", *question], env={"PATH": path}, capture_output=True, text=True, timeout=20)
+    return subprocess.run(["sacct", *question], env={"PATH": path}, capture_output=True, text=True, timeout=60)
 
 
 def test_where_accounts_are_kept_the_real_one_answers(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ def test_the_bars_of_running_jobs_appear_and_go(monkeypatch: pytest.MonkeyPatch)
         folder = Path(os.environ[FOLDER])
         with progress.Progress("mnist/basic", 200, "steps") as shown:
             shown.advance(50)
+            deadline = time.monotonic() + 60
             while "25 %" not in screen.rows[-1]:
+                assert time.monotonic() < deadline
                 shown.advance(0)
                 screen.write(os.read(reader, 65536).decode().replace("\r\n", "\n"))
                 time.sleep(0.01)
@@ -142,7 +144,9 @@ def test_a_terminal_that_is_closed_ends_the_bars_and_nothing_else(
         bars.start()
         monkeypatch.setattr(terminal.os, "write", closed)
         with progress.Progress("mnist/basic", 200, "steps"):
+            deadline = time.monotonic() + 60
             while any(thread.name == "bars" for thread in threading.enumerate()):
+                assert time.monotonic() < deadline
                 time.sleep(0.01)
         bars.stop()
     assert "Traceback" not in capsys.readouterr().err
