@@ -44,6 +44,9 @@ def summarise(model: nn.Module, image: ImageShape) -> Summary:
     FLOP are counted by PyTorch over matrix multiplications and convolutions, a multiply-add as two. A model on the
     `meta` device works, and costs neither memory nor time. Leaves the model in evaluation mode.
     """
+    # PyTorch imports it for the counter, and for every optimiser. It is named here since it takes two seconds, which
+    # jobs are spared whose modules a fork server has imported (`runtime.forkserver.modules_for`).
+    import torch._dynamo
     from torch.utils.flop_counter import FlopCounterMode
 
     own = model.network if isinstance(model, OwnModel) else None
