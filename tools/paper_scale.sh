@@ -184,7 +184,9 @@ attacked() {
 trap 'stop "stopped: the same command goes on from there"' INT
 
 # If Snakemake was killed, its lock remains.
-"$python" -m snakemake --unlock --cores 1 --quiet all >/dev/null 2>&1 || true
+if compgen -G ".snakemake/locks/*" >/dev/null; then
+  "$python" -m snakemake --unlock --cores 1 --quiet all >/dev/null 2>&1 || true
+fi
 stage 1-mnist "$RESULTS/mnist/tables/accuracy.csv" "$RESULTS/mnist/tables/robustness.csv"
 mapfile -t resnet < <(attacked resnet)
 stage 2-cifar-resnet "${resnet[@]}"
