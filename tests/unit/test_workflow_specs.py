@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_study import COMPARATORS, GIVEN, job, made_study, of_models
+from made_study import COMPARATORS, GIVEN, ROOT, job, made_study, of_models
 
 from robustness.errors import UserError
 from robustness.workflow import attack_jobs, figure_specs, given_files, page_specs, specs, table_specs
@@ -162,6 +162,20 @@ def test_a_given_model_is_imported_whatever_it_is_called() -> None:
     assert "title" not in found["architecture"]
     assert found["classes"] == 10
     assert found["weights"] == ""  # of a file that does not exist
+
+
+@pytest.mark.parametrize("spec", [attack_jobs.spec, specs.bound, specs.targeted, specs.trust, specs.comparator])
+def test_one_network_is_attacked_with_the_same_random_numbers_for_each_seed(spec: Any) -> None:
+    models = {"basic": {"architecture": "basic", "data": "clean"}, "mine": GIVEN}
+    config = of_models(models, **COMPARATORS).config
+    study = Study({**config, "seeds": [3, 4]}, ROOT)
+    attack = next(name for name in COMPARATORS["attacks"]) if spec is specs.comparator else "original"
+
+    def seeds_of(model: str) -> list[int]:
+        return [spec(study, job(model=model, seed=seed, attack=attack))["seed"] for seed in ("3", "4")]
+
+    assert seeds_of("basic") == [3, 4]
+    assert seeds_of("mine") == [3, 3]
 
 
 def test_attacks_that_differ_in_the_reward_alone_know_each_other() -> None:

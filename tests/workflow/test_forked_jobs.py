@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import DIGITS, Copy, copied
+from running import DIGITS, Copy
 
 from robustness.runtime.forkserver import SWITCH
 

@@ -19,7 +19,8 @@ def spec(study: Study, wildcards: Wildcards) -> dict[str, Any]:
 def _spec_of(dataset: Dataset, wildcards: Wildcards, attack: Attack) -> dict[str, Any]:
     """Return the spec of the job that makes another attack on the same images."""
     title = f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, attack {attack.name}"
-    return {"title": title, "attack": dataset.attack_settings(attack), "seed": int(wildcards.seed)}
+    seed = dataset.seed_of(wildcards.model, wildcards.seed)
+    return {"title": title, "attack": dataset.attack_settings(attack), "seed": seed}
 
 
 @cache

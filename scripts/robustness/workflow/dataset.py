@@ -154,6 +154,14 @@ class Dataset:
             (model, seed) for model in self.models for seed in (self.seeds if model in self.trained else self.seeds[:1])
         ]
 
+    def seed_of(self, model: str, seed: str | int) -> int:
+        """Return what the attacks on a network and its checks draw random numbers with.
+
+        A pretrained model is the same for each seed, and so is what becomes of it: other random numbers would make one
+        network look like several trainings.
+        """
+        return int(seed) if model in self.trained else self.seeds[0]
+
     @property
     def has_judges(self) -> bool:
         """Whether it has a second network that can judge what fooled the first."""

@@ -165,8 +165,8 @@ def trust_checks(study: Study, wildcards: Wildcards) -> list[str]:
 def judges(study: Study, wildcards: Wildcards) -> list[tuple[str, int]]:
     """Return model and seed of every network of the dataset but the attacked one."""
     dataset = of(study, wildcards)
-    seed = int(wildcards.seed) if wildcards.model in dataset.trained else dataset.seeds[0]
-    return [network for network in dataset.networks if network != (wildcards.model, seed)]
+    itself = wildcards.model, dataset.seed_of(wildcards.model, wildcards.seed)
+    return [network for network in dataset.networks if network != itself]
 
 
 def judges_weights(study: Study, wildcards: Wildcards) -> list[str]:

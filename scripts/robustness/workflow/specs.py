@@ -116,14 +116,12 @@ def all_models(study: Study, wildcards: Wildcards) -> Spec:
 def comparator(study: Study, wildcards: Wildcards) -> Spec:
     """Return one attack of a library, and the seed of its random numbers."""
     title = f"{wildcards.dataset}/{wildcards.model}, seed {wildcards.seed}, attack {wildcards.attack}"
-    return {"title": title, "attack": study.config["attacks"][wildcards.attack], "seed": int(wildcards.seed)}
+    seed = of(study, wildcards).seed_of(wildcards.model, wildcards.seed)
+    return {"title": title, "attack": study.config["attacks"][wildcards.attack], "seed": seed}
 
 
 def bound(study: Study, wildcards: Wildcards) -> Spec:
-    """Return the budgets of each norm, AutoAttack's attacks, and the seed of its random numbers.
-
-    A model that comes with its weights is the same for each seed, and so is what becomes of it.
-    """
+    """Return the budgets of each norm, AutoAttack's attacks, and the seed of its random numbers."""
     dataset = of(study, wildcards)
     attacks, targets = attacks_of(study.config["autoattack"])
     return {
@@ -131,7 +129,7 @@ def bound(study: Study, wildcards: Wildcards) -> Spec:
         "budgets": dataset.budgets,
         "attacks": attacks,
         "targets": targets,
-        "seed": int(wildcards.seed) if wildcards.model in dataset.trained else dataset.seeds[0],
+        "seed": dataset.seed_of(wildcards.model, wildcards.seed),
     }
 
 
@@ -156,7 +154,7 @@ def targeted(study: Study, wildcards: Wildcards) -> Spec:
         "title": f"{dataset.name}/{wildcards.model}, seed {wildcards.seed}, toward each class",
         "attack": study.config["attacks"][targeted["attack"]] | own,
         "images_per_class": targeted["images_per_class"],
-        "seed": int(wildcards.seed),
+        "seed": dataset.seed_of(wildcards.model, wildcards.seed),
     }
 
 
@@ -200,7 +198,7 @@ def trust(study: Study, wildcards: Wildcards) -> Spec:
         "attack": dataset.attack_settings(study.attacks[STUDIED_ATTACK]),
         "attacks": study.checked_attacks,
         "measured": measured_for_trust(study, wildcards),
-        "seed": int(wildcards.seed),
+        "seed": dataset.seed_of(wildcards.model, wildcards.seed),
         "images": study.config["trust"]["images"],
     }
 
