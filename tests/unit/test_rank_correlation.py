@@ -87,6 +87,36 @@ def test_the_interval_shows_that_models_that_are_alike_have_no_ranking() -> None
     assert found["tau_low"] < 0 < found["tau_high"]
 
 
+def test_a_seed_in_which_a_model_has_no_value_changes_no_other_seeds_ranking() -> None:
+    rng = np.random.default_rng(4)
+    models = {
+        name: [measures(low * rng.uniform(0.9, 1.1), high * rng.uniform(0.9, 1.1)) for _ in range(2)]
+        for name, low, high in (("a", 1, 30), ("b", 2, 20), ("c", 3, 10))
+    }
+    lacking = {
+        name: [*tables, tables[0].assign(ended="skipped" if name == "a" else "success")]
+        for name, tables in models.items()
+    }
+    whole, found = (row(rank_agreement(each), "confidences", "l2") for each in (models, lacking))
+    names = ["tau", "tau_low", "tau_high", "tau_images", "images"]
+    assert [found[name] for name in names] == [whole[name] for name in names]
+
+
+def test_a_model_without_any_value_leaves_the_ranking_of_the_others() -> None:
+    others = {"b": [measures(2, 20)] * 2, "c": [measures(3, 10)] * 2}
+    nothing = [measures(1, 30, "skipped")] * 2
+    whole, found = (row(rank_agreement(each), "confidences", "l2") for each in (others, {"a": nothing} | others))
+    assert (found["tau"], whole["tau"]) == (-1, -1)
+
+
+def test_an_image_that_puts_all_models_level_is_not_counted() -> None:
+    tables = {name: measures(scale, hard) for name, scale, hard in (("a", 1, 30), ("b", 2, 20))}
+    for table in tables.values():
+        table.loc[table["image"] < 10, list(MEASURES)] = 1.0
+    found = row(rank_agreement({name: [table] for name, table in tables.items()}), "confidences", "l2")
+    assert (found["images"], found["tau_images"]) == (2, -1)
+
+
 def test_steps_that_differ_in_their_last_digit_are_ties() -> None:
     other = measures(1, 1)
     for measure in MEASURES:

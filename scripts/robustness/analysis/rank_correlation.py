@@ -48,10 +48,11 @@ def rank_agreement(models: Mapping[str, Sequence[pandas.DataFrame]]) -> pandas.D
 
     `models` has, for each model, a table of one attack's measures for every seed. `tau` is Kendall's τ-b between the
     two rankings of the models by their median change (the mean over seeds of each seed's median), with its 95 %
-    interval (`tau_low`, `tau_high`; `stats.seeds.of_resamples`), which few models make coarse. `tau_images` is τ-b for
-    each image that all models classify correctly, averaged over these, with its interval (`stats.seeds.interval`).
-    Images that were not fooled rank highest, and equal. `images` is the number of such images, over seeds; `censored`
-    of how many of them a model was not fooled at either setting.
+    interval (`tau_low`, `tau_high`; `stats.seeds.of_resamples`), which few models make coarse; a seed in which some
+    model has no value is left out. `tau_images` is τ-b for each image that all models classify correctly and that does
+    not put all of them level, averaged over these, with its interval (`stats.seeds.interval`). Images that were not
+    fooled rank highest, and equal. `images` is the number of images of this average, over seeds; `censored` of how many
+    of them a model was not fooled at either setting.
     """
     levels = sorted(set.union(*(set(table["required_confidence"]) for tables in models.values() for table in tables)))
     needed = {
@@ -97,6 +98,10 @@ def _rounded(values: Values) -> Values:
 def _medians(needed: Mapping[Setting, Values]) -> tuple[Mapping[Setting, Values], int]:
     """For each setting the medians of all models, those observed and then each resample's; and of how many seeds."""
     every = np.stack(list(needed.values()))
+    # Without the seeds in which a model of those with any value has none: it would be in some resamples and not in all.
+    lacking = np.isnan(every).all(axis=3).all(axis=0)  # models × seeds
+    whole = ~lacking[~lacking.all(axis=1)].any(axis=0)
+    every = every[:, :, whole] if whole.any() else every
     if np.array_equal(every, np.broadcast_to(every[:, :, :1], every.shape), equal_nan=True):
         every = every[:, :, :1]  # models that come with their weights, so that their seeds are the same
     settings, models, seeds, images = every.shape
@@ -116,13 +121,13 @@ def _over_images(first: Values, second: Values) -> dict[str, float]:
     everywhere = ~np.isnan(first).any(axis=0)
     tau = kendall(np.moveaxis(first, 0, -1), np.moveaxis(second, 0, -1))
     ranked = np.where(everywhere, tau, math.nan)
-    images = ranked[:, ~np.isnan(ranked).all(axis=0)]
-    found = interval(MEAN, images, within=(-1, 1))
-    unknown = (np.isinf(first) | np.isinf(second)).any(axis=0) & everywhere
+    known = ~np.isnan(ranked)
+    found = interval(MEAN, ranked[:, known.any(axis=0)], within=(-1, 1))
+    unknown = (np.isinf(first) | np.isinf(second)).any(axis=0) & known
     return {
         "tau_images": found.estimate,
         "tau_images_low": found.low,
         "tau_images_high": found.high,
-        "images": int(everywhere.sum()),
+        "images": int(known.sum()),
         "censored": int(unknown.sum()),
     }
