@@ -137,14 +137,22 @@ def _changes(title: str, rows: Sequence[Row]) -> str:
         )
     least, most = (choose(rows, key=lambda row: row["mean_change"]) for choose in (min, max))
     return (
-        f"**{title}:** `{least['model']}` needed the smallest mean change per pixel, {_with_interval(least)}, and "
-        f"`{most['model']}` the largest, {_with_interval(most)}{_IN_UNITS}"
+        f"**{title}:** `{least['model']}` needed the smallest mean change per pixel, {_with_interval(least, rows)}, "
+        f"and `{most['model']}` the largest, {_with_interval(most, rows)}{_IN_UNITS}"
     )
 
 
-def _with_interval(row: Row) -> str:
-    value, low, high = (number(row[f"mean_change{end}"]) for end in ("", "_low", "_high"))
-    return f"{value} ({low} to {high})"
+def _with_interval(row: Row, rows: Sequence[Row] = ()) -> str:
+    """Return a mean change with its interval, and the models among `rows` whose intervals overlap with it.
+
+    It is "at least" so large where images were not fooled: they need more than the change that they are counted with.
+    """
+    low, high = row["mean_change_low"], row["mean_change_high"]
+    near = [each for each in rows if each["mean_change_low"] <= high and low <= each["mean_change_high"]]
+    names = [f"`{each['model']}`" for each in near if each["model"] != row["model"]]
+    apart = f"; not told from {listed(names)}" if names else ""
+    least = "at least " if row["censored"] else ""
+    return f"{least}{number(row['mean_change'])} ({number(low)} to {number(high)}{apart})"
 
 
 def _withstood(dataset: Mapping[str, Any], rows: Sequence[Row]) -> str:

@@ -257,6 +257,14 @@ def test_trainings_whose_images_are_all_fooled_are_several() -> None:
     assert support.holds < 0.05
 
 
+@pytest.mark.parametrize(("images", "holds"), [(30, False), (60, True)])
+def test_many_trainings_attacked_on_the_same_images_say_no_more_of_images_than_one(images: int, holds: bool) -> None:
+    made = study(10)
+    few = {key: [table.head(images) for table in tables] for key, tables in made.measures.items()}
+    support = EndsMostly(MNIST, "resnet-noisy", "success", 0.95).evidence(Study(few, made.predictions)).recipe
+    assert (support.holds < 0.05) == holds
+
+
 def test_a_few_images_that_are_all_fooled_do_not_say_that_nearly_all_would_be() -> None:
     made = study(5)
     few = {key: [table.head(5) for table in tables] for key, tables in made.measures.items()}

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 import yaml
 from snakemake_rules import rules
@@ -217,6 +218,20 @@ def test_what_five_trainings_add_is_what_their_claims_say() -> None:
     assert f"the noisy ResNet needs {rows[4]['low']:.1f} to {rows[4]['high']:.1f} times as much" in text
     (low, high) = re.findall(r"resnet-noisy needs [\d.]+ \(([\d.]+) to ([\d.]+)\)", rows[8]["why"])[0]
     assert f"it needs {float(low):.2f} to {float(high):.2f} times as much" in text
+    mnist, cifar = (
+        widths(results / "five-seeds" / name) / widths(results / "default" / name) for name in CONFIG["study"]
+    )
+    most = [wider.pop("resnet-clean") for wider in (mnist, cifar)]
+    assert f"is {most[0]:.0f} times as wide on MNIST, and {most[1]:.1f} times on CIFAR-10, as over images" in text
+    others = pandas.concat([mnist, cifar])
+    assert f"For the other six networks the ratio is {others.min():.1f} to {others.max():.1f}, about what" in text
+
+
+def widths(dataset: Path) -> pandas.Series:
+    """How wide the interval of each model's mean change is, in a published run's folder of a dataset."""
+    table = pandas.read_csv(dataset / "tables" / "robustness.csv")
+    table = table[(table["attack"] == "original") & (table["required_confidence"] == 0.9)].set_index("model")
+    return table["mean_change_high"] - table["mean_change_low"]
 
 
 def test_what_a_published_network_shows_is_what_its_tables_say() -> None:

@@ -99,8 +99,8 @@ def _medians(needed: Mapping[Setting, Values]) -> tuple[Mapping[Setting, Values]
     """For each setting the medians of all models, those observed and then each resample's; and of how many seeds."""
     every = np.stack(list(needed.values()))
     # Without the seeds in which a model of those with any value has none: it would be in some resamples and not in all.
-    lacking = np.isnan(every).all(axis=3).all(axis=0)  # models × seeds
-    whole = ~lacking[~lacking.all(axis=1)].any(axis=0)
+    lacking = np.all(np.isnan(every), axis=(0, 3))  # models × seeds
+    whole = ~np.any(lacking[~np.all(lacking, axis=1)], axis=0)
     every = every[:, :, whole] if whole.any() else every
     if np.array_equal(every, np.broadcast_to(every[:, :, :1], every.shape), equal_nan=True):
         every = every[:, :, :1]  # models that come with their weights, so that their seeds are the same

@@ -210,7 +210,10 @@ class EndsMostly(Comparison):
     how: str
     share: float
 
-    test = "Exact binomial test (these weights); hierarchical bootstrap of log odds, Student's t over seeds (recipe)"
+    test = (
+        "Exact binomial test (these weights); hierarchical bootstrap of log odds, Student's t over seeds, and the "
+        "binomial test of a typical seed's images (recipe)"
+    )
     about_the_attack = True
 
     @property
@@ -222,12 +225,17 @@ class EndsMostly(Comparison):
         known = ended[0][~np.isnan(ended[0])]
         weights = tests.binomial(int(known.sum()), known.size, self.share)
         odds = math.log(self.share / (1 - self.share))
-        over = over_seeds(log_odds_of, self._trainings(study, ended), least=log_odds_error)
+        trainings = self._trainings(study, ended)
+        over = over_seeds(log_odds_of, trainings, least=log_odds_error)
+        # All trainings are attacked on the same images, and tell no more about images than a typical one does.
+        yes, no = (round(float(np.mean(np.sum(trainings == end, axis=1)))) for end in (1, 0))
+        of_one = tests.binomial(yes, yes + no, self.share)
+        recipe = Support(*map(float, np.maximum(over.sides(odds), of_one)))
         estimate = interval(SHARE, ended)
         words = f"on {self.dataset}/{self.model} {_written(estimate)} of the attacks end in {self.how}"
         unit = f"share of attacks that end in {self.how}, {self.dataset}/{self.model}"
         images = {self.dataset: _attacked(ended)}
-        return Evidence(Support(*weights), Support(*over.sides(odds)), estimate, unit, words, images)
+        return Evidence(Support(*weights), recipe, estimate, unit, words, images)
 
     def _trainings(self, study: Study, ended: Values) -> Values:
         """Return the seeds (rows) with attacked images; one where the weights are the same with each seed.

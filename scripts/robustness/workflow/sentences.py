@@ -73,18 +73,25 @@ def training(dataset: Dataset) -> str:
 
 
 def attacked(dataset: Dataset) -> str:
-    """Return the sentence that says how many images were attacked, with how many seeds."""
-    return f"{counted(dataset.entry['attacked_images'], 'test image')}, {counted(len(dataset.seeds), 'seed')}."
+    """Return the sentences that say how many images were attacked, with how many seeds."""
+    return f"{counted(dataset.entry['attacked_images'], 'test image')}, {_seeds(dataset)}"
+
+
+def _seeds(dataset: Dataset) -> str:
+    """Return the end of a sentence about seeds, and a sentence about networks that are the same for each seed."""
+    same = len(dataset.seeds) > 1 and set(dataset.models) - set(dataset.trained)
+    over_images = " Networks that came with their weights are the same for each seed: their intervals are over images."
+    return f"{counted(len(dataset.seeds), 'seed')}.{over_images if same else ''}"
 
 
 def bounded(dataset: Dataset) -> str:
-    """Return the sentence that says how AutoAttack was used, and on how many images."""
+    """Return the sentences that say how AutoAttack was used, and on how many images."""
     entry = dataset.config["autoattack"]
     attacks, targets = attacks_of(entry)
     version = "standard version" if entry["version"] == "standard" else "not the standard version"
     aims = f"; {counted(targets, 'target class', 'target classes')} at most" if {"apgd-t", "fab-t"} & {*attacks} else ""
-    images, seeds = counted(dataset.bound_images, "test image"), counted(len(dataset.seeds), "seed")
-    return f"AutoAttack, {version}: {', '.join(attacks)}{aims}; the first {images}, {seeds}."
+    images = counted(dataset.bound_images, "test image")
+    return f"AutoAttack, {version}: {', '.join(attacks)}{aims}; the first {images}, {_seeds(dataset)}"
 
 
 def swept(dataset: Dataset) -> list[str]:
