@@ -40,6 +40,8 @@ MOST_TARGETED_CLASSES = 10
 ATTACKED = 100
 LEAST_STEPS, MOST_EPOCHS = 300, 100
 """Of training: after a few dozen steps, a network has hardly learnt anything."""
+LEAST_IMAGES = 2
+"""That a network can be trained on: of one image, a batch has no variance."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ def overlay(name: str, path: Path, classes: Sequence[str], images: SourceImages,
     """Return the overlay as YAML, for images with `classes` at `path`."""
     count, channels, height, width = images.train_images.shape
     validation = max(1, count // 10)
+    if count - validation < LEAST_IMAGES:
+        raise UserError(f"{path} has only {counted(count, 'image')} in train/: put {LEAST_IMAGES + 1} or more there")
     moments = _moments(images.train_images)
     counts = {"train": count - validation, "validation": validation, "test": len(images.test_labels)}
     attacked = split(images, counts, classes, dataset=name, source="imagefolder")["test"].labels[:ATTACKED]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 import torch
 import torchvision
 from flipped_bits import flips
+from made_data import zipped
 from safetensors.torch import save_file, save_model
 from torch import Tensor, nn
 
@@ -92,6 +95,12 @@ CHECKPOINTS = {
     ),
     "twice the same": ({"model": STATE, "model_ema": STATE}, "checkpoint['model']"),
     "with a number next to the names": (STATE | {"epoch": 3}, ""),
+    "with counts of the package thop": (STATE | {"total_ops": torch.ones(1), "0.total_params": torch.ones(1)}, ""),
+    "with what a training needs to go on": (
+        {"state_dict": STATE, "random": np.random.get_state(), "folder": Path("runs"), "steps": np.int16(3)}
+        | {"name": np.str_("a"), "losses": np.zeros(3)},
+        "checkpoint['state_dict']",
+    ),
 }
 
 
@@ -212,6 +221,14 @@ MISTAKES = {
         STATE | under("ema.", OLDER),
         r"several sets .* the file; the file, where names .* 'ema\.'",
     ),
+    "a set with wrapped layers and its average": (
+        {"model": LAYERS, "model_ema": OLDER},
+        r"several sets .*: checkpoint\['model_ema'\]; checkpoint\['model'\]",
+    ),
+    "objects in an array": (
+        {"state_dict": STATE, "x": np.array([Path()], object)},
+        r"contains more than tensors.*, which might run code",
+    ),
     "empty": ({}, "holds no tensors: save the network's weights"),
     "no tensors": ({"epoch": 3}, "holds no tensors"),
     "quantized": (
@@ -249,6 +266,8 @@ def test_a_damaged_file_is_named(tmp_path: Path, name: str, content: bytes) -> N
         (b"<!DOCTYPE html><html><title>Sign in</title></html>", "is a web page, not the weights"),
         (b"\n <HTML>", "is a web page"),
         (b"\x89HDF\r\n\x1a\n", "is an HDF5 file, as Keras"),
+        (b"\x1f\x8b\x08\x00", "is compressed with gzip: unpack it"),
+        (b"\x93NUMPY\x01\x00", "is an array of NumPy: save the weights by their names"),
         (b'{"weight_map": {}}', r"is a text file, not the weights; it begins with '\{\"weight_map"),
         (b"", "is empty: download or copy it again"),
     ],
@@ -260,6 +279,86 @@ def test_a_file_that_holds_no_weights_is_said_to_be_what_it_is(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=rf"{tmp_path / name} {what}"):
         load_into(network(), tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "save", [lambda path: np.savez(path, a=np.zeros(3)), lambda path: path.write_bytes(zipped({"w.pt": b""}))]
+)
+def test_an_archive_of_something_else_is_not_called_unsafe(tmp_path: Path, save: Any) -> None:
+    save(tmp_path / "w.npz")
+    with pytest.raises(UserError, match=r"w\.npz is a zip archive .*: unpack it"):
+        load_into(network(), tmp_path / "w.npz")
+
+
+def test_what_is_no_pickle_is_not_called_unsafe(tmp_path: Path) -> None:
+    (tmp_path / "w.onnx").write_bytes(b"\x08\x07\x12\x07pytorch\x1a\x01\xff")
+    with pytest.raises(UserError, match=r"w\.onnx is no file of PyTorch, or is damaged"):
+        load_into(network(), tmp_path / "w.onnx")
+
+
+class Shift(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x - 0.5
+
+
+@pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile, lambda inner: nn.Sequential(Shift(), inner)])
+def test_a_wrapped_network_takes_the_weights_of_the_network_inside(tmp_path: Path, wrap: Any) -> None:
+    target = network()
+    load_into(wrap(target), given(tmp_path / "w.pt", STATE))
+    assert all(torch.equal(tensor, STATE[name]) for name, tensor in target.state_dict().items())
+
+
+class Percent(nn.Linear):
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: Any, *others: Any) -> None:
+        if local_metadata.get("version") == 1:
+            state_dict[prefix + "weight"] = state_dict[prefix + "weight"] / 100
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *others)
+
+
+class OldPercent(Percent):
+    _version = 1
+
+
+@pytest.mark.parametrize("under", [None, "model"])
+def test_a_module_converts_what_an_older_version_of_it_saved(tmp_path: Path, under: str | None) -> None:
+    source, target = (nn.Sequential(kind(3, 2)) for kind in (OldPercent, Percent))
+    state = nn.ModuleDict({under: source}).state_dict() if under else source.state_dict()
+    load_into(target, given(tmp_path / "w.pt", state))
+    assert torch.allclose(target[0].weight, source[0].weight / 100)
+    load_into(target, given(tmp_path / "new.pt", nn.Sequential(Percent(3, 2)).state_dict() | source.state_dict()))
+    assert torch.equal(target[0].weight, source[0].weight)
+
+
+class OfItsOwn(nn.Linear):
+    def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
+        raise NotImplementedError
+
+
+def test_a_networks_own_way_to_load_a_state_is_not_asked(tmp_path: Path) -> None:
+    target = OfItsOwn(3, 2)
+    load_into(target, given(tmp_path / "w.pt", {"weight": torch.ones(2, 3), "bias": torch.ones(2)}))
+    assert (target.weight == 1).all()
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_old_names_of_torchvision_are_known(tmp_path: Path, prefix: str) -> None:
+    dense = torchvision.models.DenseNet(4, (1, 1), 8, num_classes=2)
+    vision = torchvision.models.VisionTransformer(8, 4, 1, 2, 8, 8, num_classes=2)
+    old = {"dense": {}, "vision": {}}
+    for name, tensor in dense.state_dict().items():
+        old["dense"][prefix + re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name)] = tensor
+    for name, tensor in vision.state_dict().items():
+        old["vision"][prefix + name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2.")] = tensor
+    for source, state in ((dense, old["dense"]), (vision, old["vision"])):
+        target = copy.deepcopy(source)
+        with torch.no_grad():
+            for parameter in target.parameters():
+                parameter.zero_()
+        assert state.keys() != source.state_dict().keys()
+        load_into(target, given(tmp_path / "w.pt", state))
+        assert all(torch.equal(tensor, source.state_dict()[name]) for name, tensor in target.state_dict().items())
 
 
 def test_a_torchscript_archive_is_named_with_the_line_that_saves_its_weights(tmp_path: Path) -> None:

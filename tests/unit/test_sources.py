@@ -77,6 +77,12 @@ def test_idx_files_give_their_images_and_labels() -> None:
     assert images.test_rows.tolist() == list(range(20))
 
 
+def test_idx_files_may_be_unpacked() -> None:
+    packed = idx_files(train=40, test=20)
+    images = idx_source.read(verified({role: gzip.decompress(content) for role, content in packed.items()}))
+    assert np.array_equal(images.train_images, idx_source.read(verified(packed)).train_images)
+
+
 @pytest.mark.parametrize(
     ("role", "content", "word"),
     [
@@ -493,6 +499,14 @@ def test_a_truncated_jpeg_is_damaged(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def named(**parts: str) -> dict[str, bytes]:
+    """The images, with other names for the parts of the data."""
+    tree = image_tree()
+    return {
+        f"{part}/{name.removeprefix(old)}": tree[name] for part, old in parts.items() for name in tree if old in name
+    }
+
+
 def without(tree: Mapping[str, bytes], start: str) -> dict[str, bytes]:
     return {name: content for name, content in tree.items() if not name.startswith(start)}
 
@@ -500,7 +514,12 @@ def without(tree: Mapping[str, bytes], start: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("tree", "word"),
     [
-        ({}, "holds no images in train/<class>/"),
+        ({}, "holds no images in train/<class>/ and test/<class>/$"),
+        (
+            named(Train="train/", TEST="test/"),
+            "holds no images .*, only in TEST/, Train/: name the folders train and test",
+        ),
+        (named(train="train/", val="test/"), "no images in test/, but in val/: rename a folder to test"),
         (image_tree(("cat",)), "only one class .cat.; at least two are needed: add a class"),
         (without(image_tree(), "test/dog"), "no images in test/dog: each class needs"),
         (without(image_tree(), "train/"), "no images in train/cat, train/dog"),
@@ -513,6 +532,13 @@ def without(tree: Mapping[str, bytes], start: str) -> dict[str, bytes]:
 def test_folders_that_do_not_fit_are_named(tmp_path: Path, tree: Mapping[str, bytes], word: str) -> None:
     with pytest.raises(UserError, match=word):
         read_folder(write_tree(tmp_path, tree))
+
+
+def test_an_archive_with_the_backslashes_of_windows_is_read(tmp_path: Path) -> None:
+    archive = tmp_path / "images.zip"
+    archive.write_bytes(zipped({name.replace("/", "\\"): content for name, content in image_tree().items()}))
+    expected = read_folder(write_tree(tmp_path / "folder", image_tree()))
+    assert np.array_equal(read_folder(archive).train_images, expected.train_images)
 
 
 def test_an_empty_class_folder_is_named_among_the_classes(tmp_path: Path) -> None:

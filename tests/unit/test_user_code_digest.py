@@ -56,6 +56,14 @@ def test_it_does_not_matter_where_the_folder_lies(tmp_path: Path) -> None:
     assert described("nets.resnet:build", tmp_path / "here") == described("nets.resnet:build", tmp_path / "there")
 
 
+@pytest.mark.parametrize(
+    "line", ['importlib.import_module("nets.late")', '__import__("nets.late")', 'import_module(".late", __package__)']
+)
+def test_a_module_that_is_imported_by_its_name_in_a_call_counts(tmp_path: Path, line: str) -> None:
+    write_tree(tmp_path, FILES | {"nets/late.py": b"", "nets/resnet.py": f"def build():\n    {line}\n".encode()})
+    assert names(described("nets.resnet:build", tmp_path)) == ["nets/__init__.py", "nets/late.py", "nets/resnet.py"]
+
+
 def test_an_installed_package_is_told_by_its_version(tmp_path: Path) -> None:
     assert described("torchvision.models:resnet18", tmp_path) == [f"torchvision {version('torchvision').split('+')[0]}"]
     assert names(described("sklearn.svm:SVC", tmp_path)) == ["scikit-learn"]

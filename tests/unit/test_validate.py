@@ -286,6 +286,13 @@ def test_one_seed_from_the_command_line_is_answered_with_a_list() -> None:
     )
 
 
+def test_one_size_is_answered_with_a_list_of_as_many_as_are_needed() -> None:
+    model = {"factory": "torchvision.models:resnet18", "data": "clean", "normalisation": None, "resize": 224}
+    (said,) = (each for each in problems(datasets={"mnist": {"models": {"own": model}}}) if "resize" in each)
+    assert "write `resize: [224, 224]` in a file" in said
+    assert "write" not in only(problems(datasets={"mnist": {"image_size": 28}}))
+
+
 def test_numbers_in_quotes_are_explained() -> None:
     sentence = only(problems(seeds=["3"]))
     assert sentence.startswith('seeds[0] is "3", but must be a whole number')

@@ -40,6 +40,12 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *arguments: str) -> dic
     return found
 
 
+def test_too_few_images_to_train_on_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made_folder(tmp_path / "pictures", ["cat", "dog"], (28, 28, 3), train=1)
+    with pytest.raises(SystemExit, match=r"pictures has only 2 images in train/: put 3 or more there"):
+        run(monkeypatch, tmp_path, "pets", str(folder))
+
+
 def test_what_the_images_tell_is_filled_in(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

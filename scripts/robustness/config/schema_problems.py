@@ -265,8 +265,9 @@ def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
         return _as_number(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"write {int(value)}"
-    if isinstance(value, str | int | float) and types == ["array"]:
-        return f"write `{key[-1]}: [{value}]` in a file and pass the file with --configfile"
+    if isinstance(value, str | int | float) and types == ["array"] and schema.get("minItems", 1) <= 2:
+        values = ", ".join([str(value)] * max(1, schema.get("minItems", 1)))  # as of height and width
+        return f"write `{key[-1]}: [{values}]` in a file and pass the file with --configfile"
     if isinstance(value, bool) and "string" in types:
         return "put it in quotes, because YAML reads yes, no, on and off as true or false"
     if isinstance(value, int | float) and "string" in types and "array" not in types:

@@ -124,7 +124,12 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _zip_members(path: Path) -> Files:
     with zipfile.ZipFile(path) as archive:
-        infos = {normpath(info.filename): info for info in archive.infolist() if not info.is_dir()}
+        of_windows = not any("/" in name for name in archive.namelist())  # some of its tools write backslashes
+        infos = {
+            normpath(info.filename.replace("\\", "/") if of_windows else info.filename): info
+            for info in archive.infolist()
+            if not info.is_dir()
+        }
         _check_total(path, sum(info.file_size for info in infos.values()))
         links = {
             name: normpath(join(dirname(name), archive.read(info)[:4096].decode(errors="replace")))

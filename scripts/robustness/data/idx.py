@@ -49,7 +49,8 @@ def _pair(images_file: VerifiedFile, labels_file: VerifiedFile) -> tuple[NDArray
 
 def _values(file: VerifiedFile, dimensions: int) -> NDArray[np.uint8]:
     try:
-        content = gzip.decompress(file.content)
+        is_unpacked = file.content.startswith(bytes([0, 0, UNSIGNED_BYTE]))
+        content = file.content if is_unpacked else gzip.decompress(file.content)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{file.path} is not a whole gzip file ({error})") from None
     header = 4 + 4 * dimensions

@@ -53,14 +53,15 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
     damaged: list[tuple[_Place, str]] = []
     wrappers: set[tuple[str, ...]] = set()
     others: list[str] = []
-    outside = others_sizes = 0
+    outside: list[str] = []
+    others_sizes = 0
     for name, content in _files(path):
         if content is None:
             others.append(name)
             continue
         wrapper, place = _placed(path, name)
         if place is None:
-            outside += 1
+            outside.append(name)
             continue
         wrappers.add(wrapper)
         try:
@@ -71,14 +72,14 @@ def read(source: Mapping[str, Any], classes: Sequence[str]) -> SourceImages:
         others_sizes += images[place].pixels.shape[:2] != next(iter(images.values())).pixels.shape[:2]
         if others_sizes > MOST_SIZES:  # before the rest of them fills the memory
             _check_sizes(path, list(images), {place: image.pixels for place, image in images.items()})
-    passed = passed_over(others) + Counter({OUTSIDE: outside})
+    passed = passed_over(others) + Counter({OUTSIDE: len(outside)})
     if damaged:
         raise UserError(_sentence_about_damaged(path, damaged))
     if len(wrappers) > 1:
         raise UserError(f"{path} holds several train and test folders: leave one train and one test folder in it")
     pixels = {place: images[place].pixels for place in sorted(images)}
     with _also_told(passed):
-        _check_classes(path, pixels, classes)
+        _check_classes(path, pixels, classes, _top_folders(outside))
     _check_sizes(path, list(pixels), pixels)
     # Decided by all images, because the first one of an archive is a matter of how it was packed.
     depth = 3 if any(image.ndim == 3 for image in pixels.values()) else 1
@@ -94,10 +95,11 @@ def class_names(path: Path) -> list[str]:
 
     Raises `UserError` where there is no such folder, or no image in `train/<class>/` or `test/<class>/`.
     """
-    placed = (_placed(path, name)[1] for name, content in _files(path) if content is not None)
+    images = [name for name, content in _files(path) if content is not None]
+    placed = (_placed(path, name)[1] for name in images)
     if names := sorted({place.class_name for place in placed if place}):
         return names
-    raise UserError(_without_images(path))
+    raise UserError(_without_images(path, _top_folders(images)))
 
 
 # --- files -----------------------------------------------------------------------------------------------------------
@@ -128,6 +130,11 @@ def _placed(path: Path, name: str) -> tuple[tuple[str, ...], _Place | None]:
     return parts[:depth], _Place(*inner)
 
 
+def _top_folders(names: Sequence[str]) -> list[str]:
+    """Return the first folder of each path that has one."""
+    return sorted({parts[0] for name in names if len(parts := PurePosixPath(name).parts) > 1})
+
+
 # --- images ----------------------------------------------------------------------------------------------------------
 
 
@@ -146,8 +153,15 @@ def _arrays(
 # --- sentences -------------------------------------------------------------------------------------------------------
 
 
-def _without_images(path: Path) -> str:
-    return f"{path} holds no images in train/<class>/ and test/<class>/"
+def _without_images(path: Path, folders: Sequence[str]) -> str:
+    """Say that there are no images where they are looked for; `folders` with images are elsewhere."""
+    shown = f", only in {_folders(folders)}: name the folders train and test" if folders else ""
+    return f"{path} holds no images in train/<class>/ and test/<class>/{shown}"
+
+
+def _folders(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED_FILES} more folders" if len(names) > NAMED_FILES else ""
+    return ", ".join(f"{name}/" for name in names[:NAMED_FILES]) + more
 
 
 def _sentence_about_damaged(path: Path, damaged: Sequence[tuple[_Place, str]]) -> str:
@@ -169,11 +183,14 @@ def _also_told(passed: Mapping[str, int]) -> Iterator[None]:
         raise UserError(f"{error} (passed over: {reasons(passed)})" if passed else str(error)) from None
 
 
-def _check_classes(path: Path, images: Mapping[_Place, NDArray[np.uint8]], classes: Sequence[str]) -> None:
+def _check_classes(
+    path: Path, images: Mapping[_Place, NDArray[np.uint8]], classes: Sequence[str], elsewhere: Sequence[str]
+) -> None:
+    """Check that train and test hold images of the `classes` and of no others; `elsewhere` are folders beside them."""
     found = {part: {place.class_name for place in images if place.part == part} for part in PARTS}
     present = found["train"] | found["test"]
     if not present:
-        raise UserError(_without_images(path))
+        raise UserError(_without_images(path, elsewhere))
     if len(present) == 1:
         raise UserError(f"{path} has only one class ({', '.join(present)}); at least two are needed: add a class")
     if present != set(classes) or len(classes) != len(present):
@@ -182,6 +199,8 @@ def _check_classes(path: Path, images: Mapping[_Place, NDArray[np.uint8]], class
             f"{', '.join(classes)}: make 'classes' name each folder once, and fill or remove empty folders"
         )
     for part in PARTS:
+        if elsewhere and not found[part]:
+            raise UserError(f"{path} has no images in {part}/, but in {_folders(elsewhere)}: rename a folder to {part}")
         if lacking := sorted(present - found[part]):
             raise UserError(
                 f"{path} has no images in {', '.join(f'{part}/{name}' for name in lacking)}: "

@@ -33,7 +33,8 @@ def copied(model: Network) -> Network:
         ) from error
     for parameter in result.parameters():
         if not parameter.is_leaf:  # of a network that TorchScript copied
-            parameter.detach_()
+            needs_gradient = parameter.requires_grad
+            parameter.detach_().requires_grad_(needs_gradient)
     return result
 
 

@@ -8,8 +8,9 @@ the parts to choose from.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,32 @@ _NAMED = 5  # how many keys a sentence names
 _DEEPEST = 3  # dictionaries around the weights
 _WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 """What DataParallel, torch.compile and others add to names, at any place."""
+_OLD_NAMES = (  # of torchvision's networks, which its own loading renames: DenseNet's until 0.3, ViT's until 0.13
+    (re.compile(r"\b(denselayer\d+\.(?:norm|relu|conv))\.(?=[12]\.)"), r"\1"),
+    (re.compile(r"\bmlp\.linear_1\."), "mlp.0."),
+    (re.compile(r"\bmlp\.linear_2\."), "mlp.3."),
+)
 _MAY_LACK = ("num_batches_tracked", "_extra_state")
 """Ends of names that an older file does not have, and that no answer depends on."""
 
 
+_NO_WEIGHTS = ("total_ops", "total_params")
+"""Ends of names of what is no part of a network: counts that the package thop leaves in it."""
+
+
 @dataclass(frozen=True)
 class _Part:
-    """Weights in a file: where they are, the prefix of their names, and the values by their names after the prefix."""
+    """Weights in a file: where they are, the prefix of their names, and the values by their names after the prefix.
+
+    `versions` are the versions of modules, by their names after the prefix, that PyTorch saved with the weights: a
+    module may convert what an older version of it has saved.
+    """
 
     keys: tuple[str, ...]
     prefix: str
     values: Mapping[str, Any]
     outside: tuple[str, ...]
+    versions: Mapping[str, Any]
 
     def __str__(self) -> str:
         where = "checkpoint" + "".join(f"['{key}']" for key in self.keys) if self.keys else "the file"
@@ -59,17 +74,26 @@ def load_into(network: nn.Module, path: Path) -> None:
         )
     if not dictionaries:
         raise UserError(f"{path} holds no tensors: save the network's weights, with torch.save(model.state_dict(), …)")
-    part = None
     tried: list[_Part] = []
-    for wrappers in (frozenset[str](), frozenset(_WRAPPERS).difference(*(name.split(".") for name in expected))):
-        parts = [part for keys, values in dictionaries for part in _parts(keys, values, expected, wrappers)]
+    fits: list[_Part] = []
+    # As they are, without wrappers that the network's own names do not have, and also with torchvision's old names.
+    added = frozenset(_WRAPPERS).difference(*(name.split(".") for name in expected))
+    for wrappers, old in ((frozenset[str](), False), (added, False), (added, True)):
+        parts = [part for each in dictionaries for part in _parts(each, expected, wrappers, old=old)]
         tried += parts
-        part = part or _only(
-            [each for each in parts if not _lacking(each, expected) and not _shapes(each, expected)], path
-        )
+        there = {each.keys for each in fits}  # a dictionary that fits as it is is taken as it is
+        fitting = (each for each in parts if not _lacking(each, expected) and not _shapes(each, expected))
+        fits += [each for each in fitting if each.keys not in there]
+    part = _only(fits, path)
+    inner = {name.partition(".")[0] for name in expected}
+    if part is None and len(inner) == 1 and (child := dict(network.named_children()).get(inner.pop())) is not None:
+        load_into(child, path)  # of a network within a wrapper, such as DataParallel, or behind a normalisation
+        return
     if part is None:
         nearest = max(tried, key=lambda part: len(part.values.keys() & expected.keys()))
         raise UserError(f"{path} does not fit the network: {_misfit(nearest, expected)}")
+    kept = {name: each for name, each in part.values.items() if name in expected or not name.endswith(_NO_WEIGHTS)}
+    part = replace(part, values=kept)
     if unknown := [name for name in part.values if name not in expected]:
         raise UserError(
             f"{path} does not fit the network: {_of(part)}it has {_listed(unknown)}, which the network does not know: "
@@ -79,31 +103,43 @@ def load_into(network: nn.Module, path: Path) -> None:
     if part.keys or part.prefix:
         left = f"; left out: {_listed(list(part.outside))}" if part.outside else ""
         _LOG.info("%s: the weights are %s%s", path, part, left)
-    load_state(network, part.values)
+    load_state(network, part.values, part.versions)
 
 
 # --- finding the weights ---------------------------------------------------------------------------------------------
 
 
-def _dictionaries(content: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Yield each dictionary with tensors in it, and the keys that lead to it; the outer ones first."""
+@dataclass(frozen=True)
+class _Dictionary:
+    """A dictionary in a file: the keys that lead to it, the values of a state in it, and the versions of modules."""
+
+    keys: tuple[str, ...]
+    values: Mapping[str, Any]
+    versions: Mapping[str, Any]
+
+
+def _dictionaries(content: Any, keys: tuple[str, ...]) -> Iterator[_Dictionary]:
+    """Yield each dictionary with tensors in it; the outer ones first."""
     if not isinstance(content, Mapping):
         return
     named = {str(name): value for name, value in content.items()}
     if any(isinstance(value, Tensor) for value in named.values()):
         of_state = (isinstance(value, Tensor) or name.endswith("_extra_state") for name, value in named.items())
-        yield keys, {name: value for (name, value), own in zip(named.items(), of_state, strict=True) if own}
+        values = {name: value for (name, value), own in zip(named.items(), of_state, strict=True) if own}
+        yield _Dictionary(keys, values, getattr(content, "_metadata", None) or {})
     if len(keys) < _DEEPEST:
         for name, value in named.items():
             yield from _dictionaries(value, (*keys, name))
 
 
-def _parts(
-    keys: tuple[str, ...], values: Mapping[str, Any], expected: Mapping[str, Any], wrappers: frozenset[str]
-) -> Iterator[_Part]:
-    """Yield the values below each prefix of an expected name, and all values; `wrappers` are taken out of names."""
-    originals = {".".join(part for part in name.split(".") if part not in wrappers): name for name in values}
-    if len(originals) < len(values):  # both with and without a wrapper: names alone do not say which is meant
+def _parts(given: _Dictionary, expected: Mapping[str, Any], wrappers: frozenset[str], *, old: bool) -> Iterator[_Part]:
+    """Yield the values below each prefix of an expected name, and all values.
+
+    `wrappers` are taken out of names, and where they may be `old`, names are those of torchvision today.
+    """
+    originals = {_plain(name, wrappers, old): name for name in given.values}
+    versions = {_plain(name, wrappers, old): version for name, version in given.versions.items()}
+    if len(originals) < len(given.values):  # both with and without a wrapper: names alone do not say which is meant
         return
     starts = {""} | {name.removesuffix(ending) for name in originals for ending in _endings(name) if ending in expected}
     for start in sorted(starts):
@@ -111,7 +147,19 @@ def _parts(
         outside = tuple(original for name, original in originals.items() if not name.startswith(start))
         prefixes = {original.removesuffix(name) for name, original in inside.items() if original.endswith(name)}
         prefix = prefixes.pop() if len(prefixes) == 1 else start
-        yield _Part(keys, prefix, {name: values[original] for name, original in inside.items()}, outside)
+        values = {name: given.values[original] for name, original in inside.items()}
+        inner = {
+            f"{name}.".removeprefix(start)[:-1]: each for name, each in versions.items() if f"{name}.".startswith(start)
+        }
+        yield _Part(given.keys, prefix, values, outside, inner if start else versions)
+
+
+def _plain(name: str, wrappers: frozenset[str], old: bool) -> str:
+    """Return a name without `wrappers`, and where it may be `old` as torchvision calls it today."""
+    name = ".".join(part for part in name.split(".") if part not in wrappers)
+    for pattern, today in _OLD_NAMES if old else ():
+        name = pattern.sub(today, name)
+    return name
 
 
 def _endings(name: str) -> Iterator[str]:
@@ -122,7 +170,7 @@ def _endings(name: str) -> Iterator[str]:
 
 
 def _only(parts: list[_Part], path: Path) -> _Part | None:
-    """Return the part of which all copies are equal; None for no part. Raises `UserError` for several."""
+    """Return the first part if all parts are equal; None if there is no part. Raises `UserError` if they differ."""
     if not parts:
         return None
     first = parts[0]

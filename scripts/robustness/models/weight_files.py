@@ -9,9 +9,9 @@ from __future__ import annotations
 import argparse
 import pickle
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
-from zipfile import is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -50,6 +50,10 @@ def _something_else(beginning: bytes) -> str | None:
         return "is a Git LFS pointer, not the weights: fetch the file that it points to with git lfs pull"
     if beginning.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "is a web page, not the weights, as when a log-in page answers a download: download it again"
+    if beginning.startswith(b"\x1f\x8b"):
+        return "is compressed with gzip: unpack it, and name what was in it"
+    if beginning.startswith(b"\x93NUMPY"):
+        return "is an array of NumPy: save the weights by their names, with torch.save(model.state_dict(), …)"
     if beginning.startswith(b"\x89HDF"):
         return "is an HDF5 file, as Keras writes it: build the network in PyTorch, and save its state_dict()"
     text = beginning.decode("utf-8", errors="ignore")  # the last character may be cut
@@ -75,6 +79,11 @@ def _safetensors(path: Path) -> Any:
 
 def _of_torch(path: Path) -> Any:
     try:
+        if is_zipfile(path) and not _has_pickle(path):
+            raise UserError(
+                f"{path} is a zip archive (as .npz files are), not a file of torch.save: unpack it, and name what was "
+                "in it; save arrays by their names, with torch.save"
+            )
         if is_zipfile(path) and (member := damaged_member(path)) is not None:
             raise ValueError(
                 f"{member} is not as it was written: download or copy the file again, or, if it was saved without "
@@ -83,9 +92,13 @@ def _of_torch(path: Path) -> Any:
         # Opened here, since torch.load goes by the name of a file.
         with path.open("rb") as file, torch.serialization.safe_globals(_plain_values()):
             return torch.load(file, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f" (such as {found[1]})" if found else ""
+        found = re.search(r"(?:GLOBAL |but got (?:<class ')?|unrecognized function )<?([\w.]+)", str(error))
+        if found is None:
+            raise UserError(f"{path} is no file of PyTorch, or is damaged: save or copy it again") from None
+        what = f" (such as {found[1]})"
         raise UserError(
             f"{path} contains more than tensors{what}, which might run code when it is read: save the weights alone, "
             "with torch.save(model.state_dict(), …) or as safetensors; if you trust the file, "
@@ -102,8 +115,17 @@ def _of_torch(path: Path) -> Any:
 
 
 def _plain_values() -> list[Any]:
-    """Return what training scripts save next to tensors and what only holds values: options, and NumPy's numbers."""
-    scalar = np.float64(0).__reduce__()[0]
-    names = [f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")]  # renamed in NumPy 2
-    dtypes = {type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
-    return [argparse.Namespace, *((scalar, name) for name in names), np.dtype, *dtypes]
+    """Return what training scripts save next to tensors and what only holds values: options, paths, NumPy's values."""
+    functions = {"scalar": np.float64(0).__reduce__()[0], "_reconstruct": np.empty(0).__reduce__()[0]}
+    cores = ("numpy.core.multiarray", "numpy._core.multiarray")  # renamed in NumPy 2
+    named = [(function, f"{core}.{name}") for core in cores for name, function in functions.items()]
+    dtypes = {type(np.dtype(kind)) for kind in np.typecodes["All"] if kind not in "OV"}  # no objects
+    kinds = ("PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath")
+    paths = [(PurePosixPath, f"{module}.{kind}") for module in ("pathlib", "pathlib._local") for kind in kinds]
+    return [argparse.Namespace, *named, *paths, np.ndarray, np.dtype, *dtypes]
+
+
+def _has_pickle(path: Path) -> bool:
+    """Return whether an archive is one of torch.save, or of TorchScript: a pickle is in its folder."""
+    with ZipFile(path) as archive:
+        return any(name.endswith("/data.pkl") for name in archive.namelist())

@@ -138,10 +138,21 @@ def _read(name: str, content: bytes) -> Facts:
         elif isinstance(node, ast.ImportFrom):
             package = f"{node.module}." if node.module else ""
             names |= {(node.level, f"{package}{alias.name}") for alias in node.names}
+        elif isinstance(node, ast.Call) and (named := _named_import(node)) is not None:
+            names.add(named)
     parents = {(dots, ".".join(each.split(".")[:end])) for dots, each in names for end in range(1, each.count(".") + 2)}
     text: list[str] = []
     _write(tree, text)
     return hashlib.sha256("".join(text).encode()).hexdigest()[:16], frozenset(parents)
+
+
+def _named_import(call: ast.Call) -> tuple[int, str] | None:
+    """Return what `importlib.import_module("name")` or `__import__("name")` imports; None for any other call."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if function not in ("import_module", "__import__") or not call.args:
+        return None
+    name = getattr(call.args[0], "value", None)
+    return (len(name) - len(name.lstrip(".")), name.lstrip(".")) if isinstance(name, str) else None
 
 
 def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:

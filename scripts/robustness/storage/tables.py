@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NAMES = ("attack", "class", "dataset", "model", "source", "target")
+"""Columns of names that a configuration gives: a model may be called `nan`, a class `01`."""
+
 Row = Mapping[str, Any]
 """A row of a table: its values by the names of their columns."""
 
@@ -52,11 +55,16 @@ def _value(written: str) -> str | float | bool:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV table; raises `UserError` when the file is missing, empty or not a table."""
+    """Read a CSV table, with the columns of `NAMES` as text, whatever is in them.
+
+    Raises `UserError` when the file is missing, empty or not a table.
+    """
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        columns = pd.read_csv(path, nrows=0).columns
+        missing = {name: ["", "nan"] for name in columns if name not in NAMES}
+        return pd.read_csv(path, dtype=dict.fromkeys(NAMES, str), keep_default_na=False, na_values=missing)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the workflow to make it") from None
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
