@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.attacks.spec import alike  # noqa: E402
 from robustness.config import model_entry  # noqa: E402
-from robustness.config.removals import without_removed  # noqa: E402
+from robustness.config.overlays import merged  # noqa: E402
+from robustness.config.validate import read_yaml  # noqa: E402
 from robustness.models import architectures, describe  # noqa: E402
 from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.training import loop  # noqa: E402
@@ -52,10 +51,7 @@ again does not need a GPU).
 def main() -> None:
     """Print the table."""
     options = arguments().parse_args()
-    config: dict[str, Any] = {}
-    for path in [ROOT / "config.yaml", *options.configfile]:
-        update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")))
-    config = without_removed(config)
+    config = merged(ROOT, map(read_yaml, options.configfile))
     print("| model | GFLOP per image | epochs | training, s | steps per image | attacks, s |")
     print("|---|---|---|---|---|---|")
     totals = [0.0, 0.0]

@@ -1,6 +1,6 @@
 """How many images a second each network trains on, and which share of the device's peak that is.
 
-Takes the very steps of `robustness.training.loop` on made images that lie on the device; networks take turns, round by
+Takes the steps of `robustness.training.loop` on random images that are on the device; networks take turns, round by
 round. FLOP are counted by PyTorch over a forward and backward pass; the peak is that of a large matrix product in the
 same precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CPU. Prints a table and writes it as CSV.
 `make bench-training` runs it (SCALE=paper for the paper's networks); needs no images, and writes nothing else.
@@ -9,8 +9,6 @@ same precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CP
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import os
 import statistics
 import sys
@@ -21,19 +19,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
-from snakemake.utils import update_config
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from robustness.compute import compilation, devices, hardware  # noqa: E402
 from robustness.config import model_entry  # noqa: E402
-from robustness.config.removals import without_removed  # noqa: E402
+from robustness.config.overlays import merged  # noqa: E402
+from robustness.config.validate import read_yaml  # noqa: E402
 from robustness.models import architectures, placement  # noqa: E402
 from robustness.models.image_shape import ImageShape  # noqa: E402
 from robustness.runtime.progress import Progress  # noqa: E402
 from robustness.storage.atomic import write_text  # noqa: E402
+from robustness.storage.tables import as_csv  # noqa: E402
 from robustness.training import checkpoint, loop  # noqa: E402
 from robustness.workflow.specs import budgeted  # noqa: E402
 
@@ -47,14 +45,6 @@ class Network:
     flop: float
     compiled: str
     run: Callable[[], object]
-
-
-def settings(overlays: list[Path]) -> dict[str, Any]:
-    """The configuration with the overlays laid over it, as Snakemake does."""
-    config: dict[str, Any] = {}
-    for path in [ROOT / "config.yaml", *overlays]:
-        update_config(config, yaml.safe_load(path.read_text(encoding="utf-8")))
-    return without_removed(config)
 
 
 def networks(config: dict[str, Any], device: torch.device, options: argparse.Namespace) -> list[Network]:
@@ -170,7 +160,7 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> None:
     """Measure, print and write."""
     options = arguments().parse_args()
-    config = settings(options.configfile)
+    config = merged(ROOT, map(read_yaml, options.configfile))
     os.environ["ROBUSTNESS_PYTHON_PATH"] = config["python_path"]
     with devices.leased(options.threads) as device:
         torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True  # as train_model.py does
@@ -192,14 +182,8 @@ def main() -> None:
             "peak_tflop_per_second": max(peaks) / 1e12,
             "steps": options.steps,
         }
-    table = io.StringIO()
-    writer = csv.DictWriter(table, [*rows[0], *setting], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        values = (row | setting).items()
-        writer.writerow({key: f"{value:.6g}" if isinstance(value, float) else value for key, value in values})
     options.table.parent.mkdir(parents=True, exist_ok=True)
-    write_text(options.table, table.getvalue())
+    write_text(options.table, as_csv([row | setting for row in rows]))
     print(readable(rows, setting))
 
 

@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,16 +81,9 @@ def jobs_of(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("benchmarks/**/*.tsv"))
 
 
-def redraw() -> float:
-    """Wall seconds of drawing all figures of one dataset again, from a run that has made everything."""
-    for path in (ROOT / FIGURES).iterdir():
-        path.unlink()
-    return timed([*SNAKEMAKE, "--cores", "all", FIGURES, *DEMO])
-
-
-def redraw_one() -> float:
-    """Wall seconds of drawing one figure again."""
-    for path in (ROOT / FIGURES).glob("mean_change.*"):
+def redraw(pattern: str) -> float:
+    """Wall seconds of drawing a dataset's figures of these names again, from a run that has made everything."""
+    for path in (ROOT / FIGURES).glob(pattern):
         path.unlink()
     return timed([*SNAKEMAKE, "--cores", "all", FIGURES, *DEMO])
 
@@ -178,9 +172,9 @@ def main() -> None:
         )
         started = statistics.median([timed(empty) for _ in range(options.runs)])
         figures = len([path for path in (ROOT / FIGURES).iterdir() if path.suffix == ".svg"])
-        all_figures = table.measured(f"drawing {figures} figures again", options.runs, redraw)
+        all_figures = table.measured(f"drawing {figures} figures again", options.runs, partial(redraw, "*"))
         print(f"  each, beyond an empty run: {(all_figures - started) / figures:.2f} s")
-        one_figure = table.measured("drawing one figure again", options.runs, redraw_one)
+        one_figure = table.measured("drawing one figure again", options.runs, partial(redraw, "mean_change.*"))
         print(f"  beyond an empty run: {one_figure - started:.2f} s")
         for rule in ("plot_bars", "plot_training_curves", "tabulate_robustness", "evaluate_model"):
             table.measured(f"a job of {rule} in a new Python", options.runs, cold(rule))

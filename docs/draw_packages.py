@@ -1,7 +1,7 @@
 """Draw docs/packages.svg: the packages of scripts/robustness, their modules, and which package imports which.
 
-`make docs` runs it. Reads the imports of the code; `ROWS` says where each package stands, and the tests hold that the
-picture is the code's and that arrows point down. Arrows that follow from others are left out.
+`make docs` runs it. Reads the imports of the code; `ROWS` gives each package's row. Tests check that the picture
+matches the code and that arrows point down. Arrows that follow from others are left out.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def by_claim(runs: Sequence[Path]) -> str:
 
 
 def published() -> list[Path]:
-    """Return the folders of all published runs, that of the default scale first."""
+    """Return the folders of all published runs, the default scale's first."""
     runs = sorted(path.parent for path in RESULTS.glob("*/claims.csv"))
     return sorted(runs, key=lambda run: run.name != "default")
 

@@ -47,7 +47,7 @@ rule write_claims_page:
     params:
         *src("write_page", "products/pages/claims"),
         spec=spec(page_specs.claims),
-        template=page_template("claims"),
+        template=code_inputs.page_template(STUDY.root, "claims"),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} claims --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"

@@ -138,11 +138,6 @@ def as_options(wildcards, input):
     return Untracked(shlex.join(words))
 
 
-def page_template(name):
-    """Return the path of a page's template."""
-    return code_inputs.page_template(STUDY.root, name)
-
-
 def dataset_of(trained):
     """Return a regular expression for `dataset` in the path of a model that is trained here, or is not.
 

@@ -2,10 +2,6 @@
 # Reads: the network or a mirror, or the user's own images. Writes: results/<dataset>/data/.
 
 
-localrules:
-    download_data,
-
-
 rule download_data:
     """Fetch and verify a source's files; files that are already in the downloads folder are used as they are."""
     output:
@@ -19,6 +15,7 @@ rule download_data:
     params:
         *src("download_data"),
         spec=spec(specs.download),
+    localrule: True
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
 

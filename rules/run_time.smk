@@ -1,5 +1,5 @@
 # Where a run's time went, from the times that Snakemake took of each job; asked for by name, part of nothing else.
-# Reads: results/<dataset>/benchmarks/ and the models' cards. Writes: results/run_time/.
+# Reads: results/<dataset>/benchmarks/, the files next to logs, and the models' cards. Writes: results/run_time/.
 
 
 rule tabulate_run_time:

@@ -22,7 +22,7 @@ rule write_study_page:
     params:
         *src("write_page", "products/pages/study"),
         spec=study_page_spec,
-        template=page_template("study"),
+        template=code_inputs.page_template(STUDY.root, "study"),
         results=Path(RESULTS),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} study --spec {params.spec:q} --results {params.results:q} --template {params.template:q}"

@@ -52,7 +52,7 @@ rule write_trust_page:
     params:
         *src("write_page", "products/pages/trust"),
         spec=spec(page_specs.trust),
-        template=page_template("trust"),
+        template=code_inputs.page_template(STUDY.root, "trust"),
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} trust --spec {params.spec:q} --table {input.table:q} --template {params.template:q}"
         " --page {output:q} --log {log:q}"

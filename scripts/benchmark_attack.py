@@ -7,8 +7,6 @@ as text. Times depend on the machine: running it again gives other times.
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 import json
 import logging
 import platform
@@ -27,6 +25,7 @@ from robustness.models import weights
 from robustness.models.image_shape import ImageShape
 from robustness.runtime.cli import parser, run, settings
 from robustness.storage.atomic import write_text
+from robustness.storage.tables import as_csv
 from robustness.storage.tensors import read_tensors
 
 _LOG = logging.getLogger(__name__)
@@ -88,14 +87,6 @@ def measured_on(device: torch.device) -> dict[str, Any]:
 def written(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row's values as the table shows them."""
     return {key: f"{value:.6g}" if isinstance(value, float) else value for key, value in row.items()}
-
-
-def as_csv(rows: list[dict[str, Any]]) -> str:
-    table = io.StringIO()
-    writer = csv.DictWriter(table, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(written, rows))
-    return table.getvalue()
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ memory; the user's own are built normally, since their code may not support that
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +22,7 @@ from robustness.runtime.cli import parser, run
 from robustness.storage.atomic import write_json, write_text
 from robustness.storage.identity import Identity, add_options
 from robustness.storage.provenance import stamp
+from robustness.storage.tables import as_csv
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -47,14 +46,12 @@ def main(options: argparse.Namespace) -> None:
             **asdict(summarise(model, image)),
             "operations": operations(model, image),
         }
-    table = io.StringIO()
-    columns = ["parameters", "layers", "skip_connections", "gflops"]
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["model", "architecture", *columns])
-    for model_name, architecture_name in spec["models"]:
-        values = [described[architecture_name][column] for column in columns]
-        writer.writerow([model_name, architecture_name, *values[:-1], f"{values[-1]:.6g}"])
-    write_text(options.table, table.getvalue())
+    columns = ("parameters", "layers", "skip_connections", "gflops")
+    rows = [
+        {"model": model, "architecture": name, **{column: described[name][column] for column in columns}}
+        for model, name in spec["models"]
+    ]
+    write_text(options.table, as_csv(rows))
     write_json(options.architectures, {"architectures": described} | Identity.of(options).header(stamp(spec)))
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 
 from robustness.figures import style
-from robustness.runtime.cli import parser, run_named
+from robustness.runtime.cli import add_inputs, parser, run_named
 
 
 def arguments(module: ModuleType) -> argparse.ArgumentParser:
     result = parser(module.__doc__)
-    module.add_inputs(result)
+    add_inputs(result, module.INPUTS)
     result.add_argument("--svg", type=Path, required=True, help="vector figure to write")
     result.add_argument("--png", type=Path, required=True, help="the same figure as pixels")
     result.set_defaults(draw=module.draw)

@@ -9,13 +9,13 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from robustness.runtime.cli import parser, run_named
+from robustness.runtime.cli import add_inputs, parser, run_named
 from robustness.storage.atomic import write_text
 
 
 def arguments(module: ModuleType) -> argparse.ArgumentParser:
     result = parser(module.__doc__)
-    module.add_inputs(result)
+    add_inputs(result, module.INPUTS)
     result.add_argument("--template", type=Path, required=True, metavar="FILE", help="in report/")
     result.add_argument("--page", type=Path, required=True, metavar="HTML")
     result.set_defaults(write=module.write)

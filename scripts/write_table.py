@@ -9,13 +9,13 @@ import argparse
 from pathlib import Path
 from types import ModuleType
 
-from robustness.runtime.cli import parser, run_named
+from robustness.runtime.cli import add_inputs, parser, run_named
 from robustness.storage.atomic import write_text
 
 
 def arguments(module: ModuleType) -> argparse.ArgumentParser:
     result = parser(module.__doc__)
-    module.add_inputs(result)
+    add_inputs(result, module.INPUTS)
     result.add_argument("--table", type=Path, required=True, metavar="CSV")
     result.set_defaults(tabulate=module.tabulate)
     return result

@@ -40,7 +40,7 @@ def test_the_first_censored_change_is_the_smallest_reached_in_vain() -> None:
 
 def test_the_share_fooled_is_of_all_attacked_images_with_wilsons_interval() -> None:
     band = fooled_within(changes([ONE], "l2"), np.array([0.0, 1.0, 5.0, 1e9]))
-    assert band.share.tolist() == [0, 0.25, 0.5, 0.5]
+    assert band.estimate.tolist() == [0, 0.25, 0.5, 0.5]
     assert [band.low[1], band.high[1]] == pytest.approx(wilson(1, 4)[1:])
 
 
@@ -53,14 +53,14 @@ def test_a_curve_rises_within_its_band_and_ends_at_the_share_fooled(rows: list[l
     band = fooled_within(needed, np.linspace(0, 3, 7))
     attacked_rows = needed[~np.isnan(needed).all(axis=1)]
     if not len(attacked_rows):
-        assert np.isnan(band.share).all()
+        assert np.isnan(band.estimate).all()
         return
-    assert (np.diff(band.share) >= 0).all()
-    assert ((band.low <= band.share) & (band.share <= band.high)).all()
+    assert (np.diff(band.estimate) >= 0).all()
+    assert ((band.low <= band.estimate) & (band.estimate <= band.high)).all()
     assert band.low.min() >= 0
     assert band.high.max() <= 1
     fooled = [np.isfinite(row[~np.isnan(row)]).mean() for row in attacked_rows]
-    assert band.share[-1] == pytest.approx(np.mean(fooled))
+    assert band.estimate[-1] == pytest.approx(np.mean(fooled))
 
 
 def test_seeds_that_differ_widen_the_band() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm, wilcoxon
 
-from robustness.stats.tests import binomial, equivalence, holm, log_ratios, mcnemar, rank_sum, signed_rank
+from robustness.stats.tests import binomial, holm, log_ratios, mcnemar, rank_sum, signed_rank
 
 INF, NAN = math.inf, math.nan
 
@@ -92,27 +92,6 @@ def test_mcnemar_and_binomial_are_exact() -> None:
     assert mcnemar(first, second).more == pytest.approx(1 / 32)
     assert binomial(10, 10, 0.5).more == pytest.approx(2**-10)
     assert binomial(0, 0, 0.5) == (1.0, 1.0)
-
-
-def test_values_that_differ_by_much_less_than_the_margin_are_equivalent():
-    rng = np.random.default_rng(5)
-    values = rng.lognormal(0.0, 1.0, 200)
-    assert equivalence(values, values, 0.01) == 0
-    assert equivalence(values * np.exp(rng.normal(0.001, 0.02, 200)), values, 0.01) < 1e-6
-
-
-def test_values_at_the_margin_are_called_equivalent_as_rarely_as_the_level_says():
-    rng = np.random.default_rng(6)
-    values = rng.lognormal(0.0, 1.0, 50)
-    for edge in (math.log1p(0.01), math.log1p(-0.01)):
-        called = [equivalence(values * np.exp(rng.normal(edge, 0.02, 50)), values, 0.01) < 0.05 for _ in range(400)]
-        assert np.mean(called) <= 0.08
-
-
-def test_too_few_values_are_never_called_equivalent_for_lack_of_evidence():
-    values = np.array([1.0, 2.0, 3.0])
-    assert equivalence(values * np.array([1.05, 0.96, 1.0]), values, 0.01) > 0.3
-    assert equivalence(values * 1.02, values, 0.01) > 0.99
 
 
 def test_holm_is_the_textbooks_and_leaves_out_what_was_not_tested() -> None:

@@ -7,9 +7,9 @@ is suspect, and a number that looks alike need not be comparable: each pair says
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
+from robustness.config.threat_models import NORMS
 from robustness.errors import UserError
 from robustness.outcome import Outcome
 from robustness.storage.levels import ARGMAX, at_level
@@ -33,46 +33,31 @@ NOT_L2 = "Our steps along the sign change all pixels alike, which no attack does
 ANY_WRONG = "any wrong class is predicted"
 
 
-@dataclass(frozen=True)
-class Reference:
-    """What someone measured on an undefended model, and which of our models it is compared with.
+COMPARED_WITH = {"family": "resnet"}
+"""The settings that an architecture of ours must have to be compared with theirs."""
+COMPARABLE = {
+    "linf": {"comparable": "partly", "why": f"{NETWORK_DIFFERS} {BEST_CASE}"},
+    "l2": {"comparable": "no", "why": f"{NETWORK_DIFFERS} {BEST_CASE} {NOT_L2}"},
+}
 
-    `norm` is a column of the measures, `value` its mean over images, for pixels in [0, 1]. `beside` are the settings
-    that an architecture of ours must have to be compared with it; only clean models are, with any wrong class as the
-    goal.
-    """
-
-    source: str
-    year: int
-    table: str
-    dataset: str
-    network: str
-    attack: str
-    stop: str
-    norm: Literal["l2", "linf"]
-    value: float
-    beside: Mapping[str, Any]
-    comparable: Literal["yes", "partly", "no"]
-    why: str
+Reference = Mapping[str, Any]
+"""What others measured on an undefended model, by columns of the table: `their_value` is a mean over images."""
 
 
-def _best_case(dataset: str, norm: Literal["l2", "linf"], value: float) -> Reference:
+def _best_case(dataset: str, norm: str, value: float) -> Reference:
     """Return one of Carlini and Wagner's means over images of the change that the easiest target class needed."""
-    kind = "L∞" if norm == "linf" else "L2"
-    return Reference(
-        source=CARLINI_WAGNER,
-        year=2017,
-        table="Table IV",
-        dataset=dataset,
-        network="their convolutional network, undefended",
-        attack=f"Carlini and Wagner's {kind} attack, best case over the target classes",
-        stop="the target class is predicted",
-        norm=norm,
-        value=value,
-        beside={"family": "resnet"},
-        comparable="partly" if norm == "linf" else "no",
-        why=f"{NETWORK_DIFFERS} {BEST_CASE}" + (f" {NOT_L2}" if norm == "l2" else ""),
-    )
+    return {
+        "source": CARLINI_WAGNER,
+        "year": 2017,
+        "table": "Table IV",
+        "dataset": dataset,
+        "network": "their convolutional network, undefended",
+        "their_attack": f"Carlini and Wagner's {NORMS[norm]} attack, best case over the target classes",
+        "their_stop": "the target class is predicted",
+        "statistic": "mean",
+        "norm": norm,
+        "their_value": value,
+    }
 
 
 REFERENCES = (
@@ -88,7 +73,7 @@ Measures = Mapping[tuple[str, str], Sequence["pandas.DataFrame"]]
 
 def references_of(dataset: str) -> list[Reference]:
     """Return the references for a dataset, by its name in the configuration."""
-    return [reference for reference in REFERENCES if reference.dataset == dataset]
+    return [reference for reference in REFERENCES if reference["dataset"] == dataset]
 
 
 def beside(
@@ -129,31 +114,19 @@ def _rows(
     measures: Measures,
     attacks: Sequence[str],
 ) -> Iterator[dict[str, object]]:
-    theirs: dict[str, object] = {
-        "source": reference.source,
-        "year": reference.year,
-        "table": reference.table,
-        "dataset": reference.dataset,
-        "network": reference.network,
-        "their_attack": reference.attack,
-        "their_stop": reference.stop,
-        "statistic": "mean",
-        "norm": reference.norm,
-        "their_value": reference.value,
-    }
-    chosen = [model["name"] for model in models if reference.beside.items() <= model["architecture"].items()]
+    chosen = [model["name"] for model in models if COMPARED_WITH.items() <= model["architecture"].items()]
     if not chosen:
-        yield theirs | {"comparable": "no", "why": "No model of this configuration is like theirs."}
+        yield {**reference} | {"comparable": "no", "why": "No model of this configuration is like theirs."}
     for model in chosen:
         for attack in attacks:
             tables = measures[attack, model]
-            value, counts = _value(reference, tables)
-            row = theirs | {"model": model, "attack": attack, "stop": ANY_WRONG, **counts}
-            ratio = value._replace(**{name: each / reference.value for name, each in value._asdict().items()})
-            yield row | _compared(value, ratio) | {"comparable": reference.comparable, "why": reference.why}
+            value, counts = _value(reference["norm"], tables)
+            row = {**reference} | {"model": model, "attack": attack, "stop": ANY_WRONG, **counts}
+            ratio = value._replace(**{name: each / reference["their_value"] for name, each in value._asdict().items()})
+            yield row | _compared(value, ratio) | COMPARABLE[reference["norm"]]
 
 
-def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[Interval, dict[str, object]]:
+def _value(norm: str, tables: Sequence[pandas.DataFrame]) -> tuple[Interval, dict[str, object]]:
     """Return the mean of one attack's change to one model's images, and what was counted."""
     import pandas
 
@@ -168,7 +141,7 @@ def _value(reference: Reference, tables: Sequence[pandas.DataFrame]) -> tuple[In
         "not_fooled": int((~fooled).sum()),
         "bound": "" if fooled.all() else "at least",
     }
-    return interval(MEAN, by_seed(attacked[reference.norm].astype(float))), counts
+    return interval(MEAN, by_seed(attacked[norm].astype(float))), counts
 
 
 def _compared(value: Interval, ratio: Interval) -> dict[str, object]:

@@ -6,14 +6,12 @@ Pure functions on pandas tables; `attacks.targets` chooses the images.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
+import pandas
 
 from robustness.outcome import Outcome
-
-if TYPE_CHECKING:
-    import pandas
 
 CHANGES = ("mean_change", "l2", "linf")
 """The measures of a change whose medians are tabulated."""

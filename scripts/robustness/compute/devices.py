@@ -28,7 +28,7 @@ def leased(threads: int) -> Iterator[torch.device]:
     """Yield the device to compute on, held until the block ends; the CPU runs with `threads` threads.
 
     Waits while all visible GPUs are held by other jobs. On a GPU float32 means float32: PyTorch's own default is TF32
-    for convolutions, and and some vendors' containers use TF32 for everything. Code that may be coarser asks for it.
+    for convolutions, and some vendors' containers use TF32 for everything. Code that may be coarser asks for it.
     """
     torch.set_num_threads(threads)
     if not torch.cuda.is_available():

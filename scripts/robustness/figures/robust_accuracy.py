@@ -1,6 +1,6 @@
-"""Robust accuracy over the budget: how the share of right answers falls from the clean accuracy, one line per model.
+"""Draws how the share of right answers falls with the budget, from the clean accuracy on: a panel for each norm.
 
-Takes the table of robust accuracies; reads and writes nothing. A panel for each norm.
+A model has one line.
 """
 
 from __future__ import annotations
@@ -92,8 +92,7 @@ def _draw(
             capsize=2,
         )
         axes.plot(where, [centre for centre, *_ in shares["ours"]], ":", color=look.edge, linewidth=1.1)
-        if look.dashed:
-            line.set_dashes(look.dashes)
+        line.set_dashes(look.dashes)
         ends[entry["name"]] = heights[-1]
     _label(axes, entries, ends, looks, reach, line_height)
     words = [in_words(budget).removesuffix(_unit(budgets)) for budget in budgets]

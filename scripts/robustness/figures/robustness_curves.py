@@ -21,7 +21,6 @@ from robustness.text import listed, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
 POINTS = 400  # of a line: more than a column's width shows
 SHOWN = 0.99
@@ -68,7 +67,8 @@ def robustness_curves(models: Mapping[str, Sequence[Table]], spec: Mapping[str, 
         below = figure.add_subplot(grid[1, :])
         below.set_axis_off()
         columns = 2 if alone else 4
-        below.legend(handles=_keys(spec, looks), loc="center", ncols=columns, frameon=False, handlelength=2.4)
+        keys = [style.line_key(model, looks[model["name"]], 1.4, 1.5) for model in spec["models"]]
+        below.legend(handles=keys, loc="center", ncols=columns, frameon=False, handlelength=2.4)
         style.caption(
             figure,
             _title(spec["dataset"]["title"], panels),
@@ -122,12 +122,11 @@ def _draw(
     for name, values in needed.items():
         band, look = fooled_within(values, allowed), looks[name]
         axes.fill_between(allowed, band.low, band.high, step="post", color=look.edge, alpha=0.16, linewidth=0)
-        (line,) = axes.step(allowed, band.share, where="post", color=look.edge, linewidth=1.4)
-        if look.dashed:
-            line.set_dashes(look.dashes)
+        (line,) = axes.step(allowed, band.estimate, where="post", color=look.edge, linewidth=1.4)
+        line.set_dashes(look.dashes)
         start = first_censored(models[name], measure)
         if censored(models[name]) and start <= allowed[-1]:
-            share = fooled_within(values, np.array([start])).share
+            share = fooled_within(values, np.array([start])).estimate
             axes.plot(
                 [start], share, "o", markersize=5, markerfacecolor="white", markeredgecolor=look.edge, clip_on=False
             )
@@ -192,16 +191,3 @@ def _beyond(needed: Sequence[Sequence[NDArray[np.float64]]], reach: float) -> st
 def _edge(reach: float) -> float:
     """Return where the axis ends."""
     return 1.02 * reach or 1.0
-
-
-def _keys(spec: Mapping[str, Any], looks: Mapping[str, style.Look]) -> list[Line2D]:
-    from matplotlib.lines import Line2D
-
-    keys = []
-    for model in spec["models"]:
-        look = looks[model["name"]]
-        line = Line2D([], [], color=look.edge, linewidth=1.4, label=style.wrap(model["title"], 1.5, style.TEXT_SIZE))
-        if look.dashed:
-            line.set_dashes(look.dashes)
-        keys.append(line)
-    return keys

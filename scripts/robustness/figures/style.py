@@ -3,15 +3,13 @@
 A model has the same colour in every figure, every figure states its settings beneath it, and the same input gives the
 same bytes.
 
-A figure about robustness says which of its models failed a trust check. Its rule hands it `--trust {input.trust:q}`
-(`rules.tabulate_trust.output`), and its module in `robustness.products.figures` has two more lines than others:
-`style.add_trust(parser)`, and `spec = style.with_trust(spec, options.trust)` before it draws. Titles of such models
-then end in a dagger, and `caption` puts the sentence about them, which is in the spec's footnote, first.
+A figure about robustness says which of its models failed a trust check. `workflow.figures` lists the table of checks
+among its inputs (`trust`), and its module in `products.figures` calls `with_trust` before it draws. Titles of such
+models then end in a dagger, and `caption` puts the sentence about them, which is in the spec's footnote, first.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +26,7 @@ from robustness.trust.questions import failures, read
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 COLUMN_WIDTH = 4.6  # inches: a bar chart in one column of a page
 PAGE_WIDTH = 6.9  # inches: rows of pictures and diagrams across a page
@@ -289,6 +288,15 @@ def caption(figure: Figure, title: str, sentences: Sequence[str], settings: Sequ
             top = text.get_window_extent().y0 / figure.dpi - 0.06
 
 
+def line_key(model: Mapping[str, Any], look: Look, width: float, room: float) -> Line2D:
+    """Return a legend's line for a model: its colour and dashes, `width` points, its title in `room` inches."""
+    from matplotlib.lines import Line2D
+
+    line = Line2D([], [], color=look.edge, linewidth=width, label=wrap(model["title"], room, TEXT_SIZE))
+    line.set_dashes(look.dashes)
+    return line
+
+
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write the figure whole, with everything that reaches beyond its area; same figure, same bytes."""
     # Level 3 compresses text and lines as well as the usual 6, in two thirds of the time.
@@ -298,11 +306,6 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
         for path, form, options in ((svg, "svg", {"metadata": {"Date": None}}), (png, "png", pixels)):
             with replacing(path) as temporary:
                 figure.savefig(temporary, format=form, dpi=220, bbox_inches=everything, **options)
-
-
-def add_trust(arguments: argparse.ArgumentParser) -> None:
-    """Add the table that says which models to believe, `--trust`, to the command line of a figure about robustness."""
-    arguments.add_argument("--trust", type=Path, required=True, metavar="CSV", help="table of trust checks")
 
 
 def shape_text(shape: Sequence[int]) -> str:

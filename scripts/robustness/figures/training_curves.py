@@ -84,14 +84,7 @@ def _keys(models: Sequence[Mapping[str, Any]], looks: Mapping[str, style.Look]) 
     """Return the legend's lines: a colour and dash for each model, a width for each split."""
     from matplotlib.lines import Line2D
 
-    keys = []
-    for model in models:
-        look = looks[model["name"]]
-        line = Line2D([], [], color=look.edge, linewidth=WIDTHS["validation"])
-        if look.dashed:
-            line.set_dashes(look.dashes)
-        line.set_label(style.wrap(model["title"], 1.3, style.TEXT_SIZE))
-        keys.append(line)
+    keys = [style.line_key(model, looks[model["name"]], WIDTHS["validation"], 1.3) for model in models]
     for split, words in {"validation": "validation (thick)", "train": "training (thin)"}.items():
         keys.append(Line2D([], [], color=style.GREY, linewidth=WIDTHS[split], label=words))
     return keys

@@ -12,7 +12,7 @@ import logging
 import pkgutil
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -37,6 +37,13 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     arguments.add_argument("--log", type=Path, metavar="FILE", help="write log lines to FILE, too")
     return arguments
+
+
+def add_inputs(arguments: argparse.ArgumentParser, inputs: Mapping[str, str | list[str]]) -> None:
+    """Add an option for each input by its name; its value says what the file is, in a list where there are several."""
+    for name, what in inputs.items():
+        several: dict[str, Any] = {"nargs": "+", "help": what[0]} if isinstance(what, list) else {"help": what}
+        arguments.add_argument(f"--{name}", type=Path, required=True, metavar="FILE", **several)
 
 
 def run_named(

@@ -39,7 +39,7 @@ class End:
     """How a job ended: `kind`, and `line`, what Slurm said about it (or nothing).
 
     Kinds: `sentence` (of a `UserError`: the job says what to do), `fault` (of the system, as of a disk; it says what),
-    `refused` (by sbatch), `memory` and `time` (of either there was too little), `stopped` (by SIGTERM, with its state
+    `refused` (by sbatch), `memory` and `time` (the job had too little), `stopped` (by SIGTERM, with its state
     saved), `cancelled`, `killed` (by SIGKILL), `defect`, `unknown`, and `not_started` (it wrote nothing, and nobody
     said why).
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,15 +63,7 @@ def first_censored(tables: Sequence[Measures], measure: str) -> float:
     return min(float(np.asarray(table[measure])[_in_vain(table)].min(initial=math.inf)) for table in tables)
 
 
-class Band(NamedTuple):
-    """A share at each allowed change, with its pointwise 95 % interval."""
-
-    share: Values
-    low: Values
-    high: Values
-
-
-def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
+def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> seeds.Band:
     """Return the share of attacked images that a change of at most `allowed` fools, with the interval of `stats.seeds`.
 
     `needed` is as `changes` returns it; the share is the mean over seeds.
@@ -79,5 +71,5 @@ def fooled_within(needed: Values, allowed: NDArray[np.float64]) -> Band:
     (known,) = seeds.distinct(needed)
     images = (~np.isnan(known)).sum(axis=1)
     if not images.all():
-        return Band(*(np.full(allowed.shape, math.nan),) * 3)
-    return Band(*seeds.band(share_within(known, allowed), known.shape[1:], "log odds", images))
+        return seeds.Band(*(np.full(allowed.shape, math.nan),) * 3)
+    return seeds.band(share_within(known, allowed), known.shape[1:], "log odds", images)

@@ -96,23 +96,6 @@ def binomial(successes: int, trials: int, share: float) -> Sides:
     return Sides(float(more), float(less))
 
 
-def equivalence(first: ArrayLike, second: ArrayLike, margin: float) -> float:
-    """Return the p-value of two one-sided tests that paired positive values differ by less than `margin` (0.01 is 1 %).
-
-    Each pair's log ratio is one observation; the null hypothesis is that their mean is outside of
-    [log(1 − margin), log(1 + margin)], and the larger p-value of the two paired t-tests counts (Schuirmann, 1987).
-    """
-    from scipy.stats import ttest_1samp
-
-    ratios = np.log(np.asarray(first, dtype=np.float64) / np.asarray(second, dtype=np.float64))
-    low, high = math.log1p(-margin), math.log1p(margin)
-    if np.ptp(ratios) == 0:
-        return 0.0 if low < ratios[0] < high else 1.0
-    above = ttest_1samp(ratios, low, alternative="greater").pvalue
-    below = ttest_1samp(ratios, high, alternative="less").pvalue
-    return float(max(above, below))
-
-
 def holm(values: Sequence[float]) -> list[float]:
     """Correct p-values for their number by Holm's method; nan means no test and is not counted."""
     from statsmodels.stats.multitest import multipletests

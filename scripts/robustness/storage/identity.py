@@ -1,7 +1,7 @@
 """Defines the identity of a file of results: the dataset, model, attack and seed that its header names.
 
-Beside it a header may say which weights and test images the file was made from, by digests of their content: a file of
-an older run, or one that was restored from a backup by itself, has the right identity and does not belong.
+A header may also say, by digests, from which weights and test images the file was made: a file of an older run, or one
+restored alone from a backup, has the right identity but does not belong.
 
 For programs that write files. `storage.grouping` is for programs that read them, so that a change there trains no model
 again.

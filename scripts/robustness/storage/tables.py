@@ -1,12 +1,13 @@
-"""Reads what figures are drawn from: CSV tables and JSON descriptions, with a sentence where one is damaged.
+"""Writes CSV tables, and reads them and JSON descriptions, with a sentence where one is damaged.
 
-The figure functions themselves take data, not files.
+The functions that draw figures take data, not files.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Container, Mapping
+import io
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,17 @@ def _value(written: str) -> str | float | bool:
         return int(written) if written.isdecimal() else float(written or "nan")
     except ValueError:  # no number
         return written == "True" if written in ("True", "False") else written
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """Return rows with the same columns as CSV, with six digits of what is no whole number."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(
+        {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()} for row in rows
+    )
+    return text.getvalue()
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def content_digest(path: Path) -> str:
 def _blocks(array: NDArray[Any]) -> list[Any]:
     """Return an array's type, how many rows share a digest, and the digests.
 
-    A block is about a megabyte, since who needs one of its rows has to read all of it.
+    A block is about a megabyte: to read one row, a program reads the whole block.
     """
     rows = max(1, _BLOCK_BYTES * len(array) // array.nbytes) if array.nbytes else 1
     return [array.dtype.name, rows, _digests(array, rows)]

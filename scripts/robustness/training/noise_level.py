@@ -6,6 +6,7 @@ Knows no networks: a function trains with a level and returns the accuracy, whic
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 from robustness.errors import UserError
@@ -31,13 +32,7 @@ def calibrated(accuracy_at: Callable[[float], float], published: float, images: 
     `accuracy_at` is asked once for each level. Raises `UserError` where the accuracy is too low without any noise, or
     too high at `HIGHEST`.
     """
-    known: dict[float, float] = {}
-
-    def accuracy(sigma: float) -> float:
-        if sigma not in known:
-            known[sigma] = accuracy_at(sigma)
-        return known[sigma]
-
+    accuracy = cache(accuracy_at)
     level, interval = _crossed(accuracy, published), wilson(round(published * images), images)
     return Level(level, *(_crossed(accuracy, wanted, is_bound=True) for wanted in (interval.high, interval.low)))
 

@@ -1,7 +1,7 @@
 """Checks whether a network can be as sure of a wrong class as the attack asks for.
 
 A softmax of bounded outputs, as behind a sigmoid or a cosine, ends below 1: of three outputs in [0, 1] at 0.58. No
-attack then reaches 0.9, and the images look robust that the network only never is sure about.
+attack then reaches 0.9, and images look robust only because the network is never that sure.
 """
 
 from __future__ import annotations

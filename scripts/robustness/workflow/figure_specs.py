@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from robustness.config import model_entry
+from robustness.text import counted
 from robustness.workflow import sentences
 from robustness.workflow.dataset import Dataset
 from robustness.workflow.inputs import of
@@ -47,8 +48,8 @@ def bars(study: Study, wildcards: Wildcards) -> Spec:
 def pictures(study: Study, wildcards: Wildcards) -> Spec:
     """Return the spec of one class's example images, and of what the paper's attack made of them."""
     dataset = of(study, wildcards)
-    images, seeds = sentences.counted(dataset.entry["attacked_images"], "attacked test image"), dataset.seeds
-    shown = f"One of {images}; weights of seed {seeds[0]} ({sentences.counted(len(seeds), 'seed')})."
+    images, seeds = counted(dataset.entry["attacked_images"], "attacked test image"), dataset.seeds
+    shown = f"One of {images}; weights of seed {seeds[0]} ({counted(len(seeds), 'seed')})."
     words = (sentences.attack(dataset), sentences.changed_data(dataset), shown)
     return figure(study, dataset, *words, **{"class": wildcards.label})
 
@@ -124,5 +125,5 @@ def run_time(study: Study, wildcards: Wildcards) -> Spec:
         }
         for dataset in study.timed
     ]
-    footnote = [sentences.scale(study.config), f"{sentences.counted(len(study.seeds), 'seed')}."]
+    footnote = [sentences.scale(study.config), f"{counted(len(study.seeds), 'seed')}."]
     return {"datasets": entries, "architectures": model_entry.architectures(study.config), "footnote": footnote}

@@ -1,4 +1,4 @@
-"""Lists the files that rules read where these depend on the configuration, and what says their order.
+"""Lists the files that rules read, where they depend on the configuration.
 
 Functions of the study and of a job's wildcards.
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from robustness.config.threat_models import NORMS, attacks_of, in_words, value_of
+from robustness.text import counted
 from robustness.workflow.dataset import STUDIED_ATTACK, Dataset
 from robustness.workflow.sweep import Entry
 
@@ -121,8 +122,3 @@ def command(files: Iterable[str | Path], given: Mapping[str, Any], base: Path) -
         written = (f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values)
         words += ["--config", *written]
     return shlex.join(words)
-
-
-def counted(number: int, noun: str, nouns: str = "") -> str:
-    """Return a number with its noun: `1 seed`, `3 seeds`."""
-    return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"

@@ -6,7 +6,6 @@ Reads the description of the traced architectures (JSON). `--spec`: dataset, mod
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import style
@@ -16,10 +15,7 @@ from robustness.storage import tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--architectures", type=Path, required=True, help="architectures.json")
+INPUTS = {"architectures": "architectures.json"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

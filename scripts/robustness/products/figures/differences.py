@@ -6,7 +6,6 @@ Reads the file of examples and the table of trust checks. `--spec`: dataset, mod
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import images, style
@@ -14,11 +13,7 @@ from robustness.figures import images, style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--examples", type=Path, required=True, help="safetensors file of attacked examples")
-    style.add_trust(parser)
+INPUTS = {"examples": "safetensors file of attacked examples", "trust": "trust.csv"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

@@ -7,7 +7,6 @@ norms.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import robust_accuracy, style
@@ -16,11 +15,7 @@ from robustness.storage import tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--table", type=Path, required=True, help="robust_accuracy.csv")
-    style.add_trust(parser)
+INPUTS = {"table": "robust_accuracy.csv", "trust": "trust.csv"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

@@ -7,7 +7,6 @@ architectures, footnote, panels.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import robustness_curves, style
@@ -17,11 +16,7 @@ from robustness.storage.records import read_columns
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
-    style.add_trust(parser)
+INPUTS = {"measures": ["models × seeds"], "trust": "trust.csv"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

@@ -6,7 +6,6 @@ Reads the table of times. `--spec`: datasets (name, title, models), architecture
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import run_time
@@ -16,10 +15,7 @@ from robustness.storage import tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--table", type=Path, required=True, help="run_time.csv")
+INPUTS = {"table": "run_time.csv"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

@@ -6,7 +6,6 @@ Reads the table of sensitivity and the table of trust checks. `--spec`: dataset,
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import sensitivity, style
@@ -15,11 +14,7 @@ from robustness.storage import tables
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--table", type=Path, required=True, help="sensitivity.csv")
-    style.add_trust(parser)
+INPUTS = {"table": "sensitivity.csv", "trust": "trust.csv"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

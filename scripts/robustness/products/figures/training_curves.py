@@ -7,7 +7,6 @@ Reads one history per model and seed, and the model's card next to it, which say
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.errors import UserError
@@ -18,11 +17,7 @@ from robustness.storage.tables import read_table
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--histories", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
-    parser.add_argument("--cards", type=Path, nargs="+", required=True, metavar="FILE", help="the card of each")
+INPUTS = {"histories": ["models × seeds"], "cards": ["the card of each"]}
 
 
 def draw(options: argparse.Namespace) -> Figure:

@@ -6,7 +6,6 @@ Reads a file of images and their augmented versions. `--spec`: dataset, models, 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from robustness.figures import images, style
@@ -15,10 +14,7 @@ from robustness.storage.tensors import read_tensors
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the figure is drawn from."""
-    parser.add_argument("--samples", type=Path, required=True, help="safetensors file: original and augmented images")
+INPUTS = {"samples": "safetensors file: original and augmented images"}
 
 
 def draw(options: argparse.Namespace) -> Figure:

@@ -1,4 +1,4 @@
-"""The pages: `add_inputs` adds options for a page's files to a command line; `write` reads them and returns HTML.
+"""The pages: `INPUTS` says what a page is made from, by the names of options; `write` reads them and returns HTML.
 
 Belongs here: one module for each page. Not here: what several pages share.
 """

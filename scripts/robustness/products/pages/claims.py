@@ -6,15 +6,11 @@ Reads the table and its template. `--spec`: scale, seeds, papers_claims, dataset
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.pages.claims_page import guide, page
 from robustness.storage.tables import read_table
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the table that the page shows."""
-    parser.add_argument("--table", type=Path, required=True, metavar="CSV")
+INPUTS = {"table": "claims.csv"}
 
 
 def write(options: argparse.Namespace) -> str:

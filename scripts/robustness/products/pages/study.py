@@ -8,17 +8,13 @@ datasets.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.pages.claims_page import guide
 from robustness.pages.files import read
 from robustness.pages.page import page
 from robustness.runtime.cli import settings
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the folder that holds what the page shows."""
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER")
+INPUTS = {"results": "the folder of results"}
 
 
 def write(options: argparse.Namespace) -> str:

@@ -6,16 +6,12 @@ Reads the table of checks and the page's template. `--spec`: dataset, models, fo
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.pages.trust_page import trust_page
 from robustness.runtime.cli import settings
 from robustness.trust import questions
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the table that the page shows."""
-    parser.add_argument("--table", type=Path, required=True, metavar="CSV")
+INPUTS = {"table": "trust.csv"}
 
 
 def write(options: argparse.Namespace) -> str:

@@ -1,4 +1,4 @@
-"""The tables: `add_inputs` adds options for a table's files to a command line; `tabulate` reads them and returns CSV.
+"""The tables: `INPUTS` says what a table is made from, by the names of options; `tabulate` reads them and returns CSV.
 
 Belongs here: one module for each table. Not here: what several tables share.
 """

@@ -6,15 +6,11 @@ Reads the predictions of every model and seed. The table has one row per model.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.analysis.accuracy_robustness import accuracy
 from robustness.storage.grouping import read_grouped
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--predictions", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+INPUTS = {"predictions": ["models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

@@ -6,16 +6,11 @@ Reads the judges' answers and the measures of one attack on every model and seed
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.analysis.believability import believability
 from robustness.storage.grouping import check_alike, read_grouped
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--judged", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
-    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="the same")
+INPUTS = {"judged": ["models × seeds"], "measures": ["the same"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

@@ -8,17 +8,11 @@ from __future__ import annotations
 
 import argparse
 from itertools import product
-from pathlib import Path
 
 from robustness.analysis.comparison import comparison
 from robustness.storage.grouping import read_grouped
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument(
-        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × models × seeds"
-    )
+INPUTS = {"measures": ["attacks × models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

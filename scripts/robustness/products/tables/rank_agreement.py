@@ -6,15 +6,11 @@ Reads the measures of one attack on every model and seed. The table has one row 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.analysis.rank_correlation import rank_agreement
 from robustness.storage.grouping import read_grouped
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+INPUTS = {"measures": ["models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

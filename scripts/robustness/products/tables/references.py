@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import argparse
 from itertools import product
-from pathlib import Path
 
 from robustness.analysis.references import beside, references_of
 from robustness.runtime.cli import settings
 from robustness.storage.grouping import read_grouped
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument(
-        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × clean models × seeds"
-    )
+INPUTS = {"measures": ["attacks × clean models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from itertools import product
-from pathlib import Path
 
 import pandas
 
@@ -16,13 +15,7 @@ from robustness.analysis.robust_accuracy import robust_accuracy
 from robustness.storage.grouping import check_alike, grouped, identity_of, read_grouped
 from robustness.storage.records import read_records
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--bounds", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds × ranges")
-    parser.add_argument(
-        "--measures", type=Path, nargs="+", required=True, metavar="FILE", help="attacks × models × seeds"
-    )
+INPUTS = {"bounds": ["models × seeds × ranges"], "measures": ["attacks × models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

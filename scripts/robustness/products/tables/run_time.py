@@ -1,24 +1,19 @@
 """Tabulate how long the jobs of a run took, by rule, attack and model.
 
-Reads the times that Snakemake wrote for each job (`benchmark:`), the jobs' logs and the models' cards. The table is
-about everything computed so far: jobs that a later run did not repeat keep their times.
+Reads the times that Snakemake wrote for each job (`benchmark:`), what jobs wrote next to their logs, and the models'
+cards. The table is about everything computed so far: jobs that a later run did not repeat keep their times.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
-from pathlib import Path
 
-from robustness.benchmarking.job_times import COLUMNS, devices_of, run_times
+from robustness.benchmarking.job_times import devices_of, run_times
 from robustness.errors import UserError
 from robustness.runtime.cli import settings
+from robustness.storage.tables import as_csv
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--results", type=Path, required=True, metavar="FOLDER", help="with a folder for each dataset")
+INPUTS = {"results": "with a folder for each dataset"}
 
 
 def tabulate(options: argparse.Namespace) -> str:
@@ -31,10 +26,4 @@ def tabulate(options: argparse.Namespace) -> str:
         rows += run_times(options.results, dataset, models, attacks, benchmarks, device)
     if not rows:
         raise UserError(f"{options.results} holds no times of jobs: run the workflow first")
-    table = io.StringIO()
-    writer = csv.DictWriter(table, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()} for row in rows
-    )
-    return table.getvalue()
+    return as_csv(rows)

@@ -7,16 +7,12 @@ Reads a table of verdicts for each value. The table has one row per parameter, c
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.claims.sensitivity import over_values
 from robustness.runtime.cli import settings
 from robustness.storage.tables import read_table
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--verdicts", type=Path, nargs="+", required=True, metavar="CSV", help="one for each value")
+INPUTS = {"verdicts": ["one for each value"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

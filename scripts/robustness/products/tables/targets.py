@@ -7,15 +7,11 @@ class and required confidence.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.analysis.targeted import targeted
 from robustness.storage.grouping import read_grouped
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--records", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
+INPUTS = {"records": ["models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

@@ -7,18 +7,13 @@ model, target model and norm.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.analysis.transfer import transfer
 from robustness.outcome import CENSORED
 from robustness.storage.grouping import check_alike, read_grouped
 from robustness.storage.levels import at_level
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--transferred", type=Path, nargs="+", required=True, metavar="FILE", help="models × seeds")
-    parser.add_argument("--measures", type=Path, nargs="+", required=True, metavar="FILE", help="the same")
+INPUTS = {"transferred": ["models × seeds"], "measures": ["the same"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:

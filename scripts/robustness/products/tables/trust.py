@@ -6,14 +6,10 @@ Reads the checks of every model and seed, in order. The table has one row per mo
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from robustness.trust import questions
 
-
-def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """Add the files that the table is made from."""
-    parser.add_argument("--checks", type=Path, nargs="+", required=True, metavar="CSV", help="models × seeds")
+INPUTS = {"checks": ["models × seeds"]}
 
 
 def tabulate(options: argparse.Namespace) -> str:
