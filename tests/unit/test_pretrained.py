@@ -308,6 +308,15 @@ def test_a_wrapped_network_takes_the_weights_of_the_network_inside(tmp_path: Pat
     assert all(torch.equal(tensor, STATE[name]) for name, tensor in target.state_dict().items())
 
 
+def test_one_layer_does_not_take_the_weights_of_another_networks_layer(tmp_path: Path) -> None:
+    path = given(
+        tmp_path / "w.pt",
+        {"encoder.weight": torch.ones(9, 9), "head.weight": torch.ones(2, 3), "head.bias": torch.ones(2)},
+    )
+    with pytest.raises(UserError, match=r"it lacks 1\.weight, 1\.bias"):
+        load_into(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), path)
+
+
 class Percent(nn.Linear):
     _version = 2
 

@@ -34,8 +34,6 @@ _OLD_NAMES = (  # of torchvision's networks, which its own loading renames: Dens
 )
 _MAY_LACK = ("num_batches_tracked", "_extra_state")
 """Ends of names that an older file does not have, and that no answer depends on."""
-
-
 _NO_WEIGHTS = ("total_ops", "total_params")
 """Ends of names of what is no part of a network: counts that the package thop leaves in it."""
 
@@ -85,9 +83,8 @@ def load_into(network: nn.Module, path: Path) -> None:
         fitting = (each for each in parts if not _lacking(each, expected) and not _shapes(each, expected))
         fits += [each for each in fitting if each.keys not in there]
     part = _only(fits, path)
-    inner = {name.partition(".")[0] for name in expected}
-    if part is None and len(inner) == 1 and (child := dict(network.named_children()).get(inner.pop())) is not None:
-        load_into(child, path)  # of a network within a wrapper, such as DataParallel, or behind a normalisation
+    if part is None and (wrapped := _wrapped(network)) is not None:
+        load_into(wrapped, path)
         return
     if part is None:
         nearest = max(tried, key=lambda part: len(part.values.keys() & expected.keys()))
@@ -104,6 +101,16 @@ def load_into(network: nn.Module, path: Path) -> None:
         left = f"; left out: {_listed(list(part.outside))}" if part.outside else ""
         _LOG.info("%s: the weights are %s%s", path, part, left)
     load_state(network, part.values, part.versions)
+
+
+def _wrapped(network: nn.Module) -> nn.Module | None:
+    """Return the network that has all of a network's state, as inside of DataParallel, or behind a normalisation.
+
+    None where it is a single layer: a layer of that shape is in many files.
+    """
+    first = {name.partition(".")[0] for name in network.state_dict()}
+    child = dict(network.named_children()).get(first.pop()) if len(first) == 1 else None
+    return child if child is not None and any("." in name for name in child.state_dict()) else None
 
 
 # --- finding the weights ---------------------------------------------------------------------------------------------
