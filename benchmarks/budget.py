@@ -1,7 +1,7 @@
 """How long a scale would take on one GPU, calculated from its FLOP: nothing is run, and nothing of it is measured.
 
 Counts each network's FLOP, multiplies them with the configuration's images and epochs and with the steps that an image
-needs under attack, and divides by rates that are assumed (the options). Prints a Markdown table, that of
+needs under attack, and divides by rates that are assumed (the options). Prints the Markdown table of
 docs/paper-scale.md: `python benchmarks/budget.py --configfile scales/paper.yaml`.
 """
 

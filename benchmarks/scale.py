@@ -28,7 +28,7 @@ SHARDS = 4
 
 
 def overlay(images: int) -> dict[str, object]:
-    """The demo's digits and one of its models, attacked in four shards of so many images."""
+    """The demo's digits and one of its models, attacked in four shards."""
     dataset = {
         "split": {"train": 3500, "validation": 500, "test": 1000},
         "attacked_images": SHARDS * images,

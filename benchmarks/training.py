@@ -1,8 +1,8 @@
 """How many images a second each network trains on, and which share of the device's peak that is.
 
 Takes the steps of `robustness.training.loop` on random images that are on the device; networks take turns, round by
-round. FLOP are counted by PyTorch over a forward and backward pass; the peak is that of a large matrix product in the
-same precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CPU. Prints a table and writes it as CSV.
+round. FLOP are counted by PyTorch over a forward and backward pass; the peak is a large matrix product's in the same
+precision, measured in the same minutes: bfloat16 on a GPU, float32 on a CPU. Prints a table and writes it as CSV.
 `make bench-training` runs it (SCALE=paper for the paper's networks); needs no images, and writes nothing else.
 """
 

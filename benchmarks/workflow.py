@@ -68,7 +68,7 @@ def many_shards(folder: Path) -> list[str | Path]:
 
 
 def one_rule(folder: Path, jobs: int) -> Path:
-    """A folder with a Snakefile of one rule with so many jobs."""
+    """A folder with a Snakefile of one rule with `jobs` jobs."""
     folder.mkdir()
     (folder / "Snakefile").write_text(ONE_RULE.format(jobs=jobs), encoding="utf-8")
     for name in ("a.txt", "b.txt"):

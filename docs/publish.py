@@ -125,7 +125,7 @@ def _fooled(rows: Sequence[Row], datasets: Mapping[str, Mapping[str, Any]], seed
     least = min(row["success"] / row["attacked"] for row in rows)
     of_each = f", and at least {percent(least)} of each model's images" if len(rows) > 1 else ""
     return (
-        f"**The paper's attack fooled {success:,} of {attacked:,} images**{of_each}. It attacks those of the first "
+        f"**The paper's attack fooled {success:,} of {attacked:,} images**{of_each}. It attacks each of the first "
         f"{first} test images that a model classifies correctly{f', in {seeds} trainings of it' if seeds > 1 else ''}."
     )
 
@@ -196,7 +196,7 @@ def claims_of(run: Path) -> str:
 
 
 def pages_about(run: Path) -> list[Path]:
-    """Return the pages that say what a run found: that of all results, and the README if it has a mark of the run."""
+    """Return the pages that say what a run found: the page of all results, and the README if it marks the run."""
     marked = f" in {run.name}: written by make publish -->" in README.read_text(encoding="utf-8")
     return [RESULTS / "README.md", *([README] if marked else [])]
 

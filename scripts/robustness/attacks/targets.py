@@ -52,7 +52,8 @@ def pairs(
 ) -> Pairs:
     """Return the first `each` test images of each class that the model gets right, toward every other class.
 
-    With `others`, toward so many other classes, if there are more: drawn for each class, and the same for all models.
+    `others` is the number of other classes that a class is attacked toward, if there are more: they are drawn for each
+    class, and are the same for all models.
     `labels` and `predictions` cover all test images, in order. A class that has fewer images gives those.
     """
     right = np.flatnonzero(labels == predictions)

@@ -21,7 +21,7 @@ from robustness.errors import UserError
 MOST_BYTES = 200_000_000
 """Bytes of the largest image file that is read: one of 50 million pixels without compression has 150 million."""
 ALWAYS_BYTES, MOST_TIMES = 1_000_000_000, 100
-"""An archive may hold the first number of bytes, or so many times its own size: images hardly compress further."""
+"""An archive may hold this many bytes, or this many times its own size: images hardly compress further."""
 MOST_OF_NAMES = 1_000_000
 """Bytes of the longest header of a member that is read; it holds names and dates."""
 LINKS_IN_A_ROW, MOST_LINKED = 8, 5_000_000

@@ -88,7 +88,7 @@ def modules_for(jobs: Iterable[tuple[Path, ...]]) -> list[str]:
 
 
 def is_wanted(jobs: int) -> bool:
-    """Return whether to start a server: it can run here, is not switched off, and pays for so many local jobs.
+    """Return whether to start a server: it can run here, is not switched off, and is worth its start for `jobs` jobs.
 
     A Snakemake that was itself started with the address of a server uses that one.
     """
