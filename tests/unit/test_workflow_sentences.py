@@ -16,9 +16,17 @@ from robustness.workflow import hooks, sentences, start
 from robustness.workflow.study import Study
 
 
-def test_a_number_has_its_noun_in_the_right_form() -> None:
-    assert sentences.counted(1, "seed") == "1 seed"
-    assert sentences.counted(1200, "test image") == "1,200 test images"
+def test_images_and_seeds_are_counted_and_networks_that_are_the_same_for_each_seed_are_told() -> None:
+    one = made_study()
+    assert sentences.attacked(one.datasets["mnist"]) == "400 test images, 1 seed."
+    trained = {"basic": {"architecture": "basic", "data": "clean"}}
+    for models, same in ((trained, False), (trained | {"mine": GIVEN}, True)):
+        study = Study({**of_models(models).config, "seeds": [0, 1]}, Path())
+        for said in (sentences.attacked(study.datasets["mnist"]), sentences.bounded(study.datasets["mnist"])):
+            assert "2 seeds." in said
+            assert (
+                "came with their weights are the same for each seed: their intervals are over images" in said
+            ) == same
 
 
 def test_noise_is_described_where_a_model_sees_it() -> None:
