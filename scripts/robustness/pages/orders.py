@@ -88,10 +88,10 @@ def _order(
     )
 
 
-def others(tables: Mapping[str, pandas.DataFrame], confidence: float, models: Sequence[str]) -> list[Order]:
+def others(tables: Mapping[str, pandas.DataFrame], models: Sequence[str]) -> list[Order]:
     """Return the orders that the headline's order is compared with: by any wrong class, and by robust accuracy."""
-    found = [] if confidence == ARGMAX else [by_change(tables["robustness"], ARGMAX, models)]
-    return found + (by_robust_accuracy(tables["robust_accuracy"], models) if "robust_accuracy" in tables else [])
+    robust = by_robust_accuracy(tables["robust_accuracy"], models) if "robust_accuracy" in tables else []
+    return [by_change(tables["robustness"], ARGMAX, models), *robust]
 
 
 def disagreements(main: Order, rest: Iterable[Order], titles: Mapping[str, str]) -> list[str]:

@@ -264,7 +264,7 @@ def attack_settings(attacks: Mapping[str, Mapping[str, Any]]) -> Table:
             steps = entry["steps"]
         else:
             others = [page_tables.level(0 if each == "argmax" else each) for each in entry["other_confidences"]]
-            reached = page_tables.level(0 if entry["confidence"] == "argmax" else entry["confidence"])
+            reached = page_tables.level(entry["confidence"])
             climbs = logs.get(entry["reward"], entry["reward"])
             climbs = f"−{climbs} of the true class" if entry.get("target") is None else f"{climbs} of the target"
             cells = [climbs, entry["direction"], reached, ", ".join(others)]

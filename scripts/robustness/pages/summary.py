@@ -127,7 +127,7 @@ def most_and_least_robust(
         text = Markup("{}, {} needed {} until {}.").format(on, named(first), needed(first[0]), reached(confidence))
         return text + left_out, []
     order = orders.by_change(dataset.tables["robustness"], confidence, [row["model"] for row in ordered])
-    otherwise = orders.disagreements(order, orders.others(dataset.tables, confidence, list(order.values)), names)
+    otherwise = orders.disagreements(order, orders.others(dataset.tables, list(order.values)), names)
     text = Markup("{}, by {}, the most robust {} {}, which needed {}, and the least robust {} {}, with {}{}.").format(
         on,
         order.criterion,
@@ -162,9 +162,8 @@ def accuracy_range(entry: Mapping[str, Any], dataset: Dataset) -> Markup:
 
 
 def goal(spec: Mapping[str, Any]) -> float:
-    """Return the probability that a wrong class must reach in the paper's attack; 0 for any wrong prediction."""
-    confidence = spec["config"]["attacks"]["original"]["confidence"]
-    return 0.0 if confidence == "argmax" else float(confidence)
+    """Return the probability that a wrong class must reach in the paper's attack."""
+    return float(spec["config"]["attacks"]["original"]["confidence"])
 
 
 def not_fooled(material: Material, spec: Mapping[str, Any]) -> int:
