@@ -231,6 +231,7 @@ def test_the_job_of_an_attack_that_is_being_computed_along_waits_and_then_takes_
         shard.command("original", partner=("strong", STRONG)), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     wait_for(shard.state_of("strong"), leading)
+    leading.send_signal(signal.SIGSTOP)  # else it may end before the other has begun
     waiting = subprocess.Popen(
         shard.command("strong", attack=STRONG, partner=("original", ATTACK)), stderr=subprocess.PIPE, text=True
     )
