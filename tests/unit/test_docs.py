@@ -234,6 +234,25 @@ def widths(dataset: Path) -> pandas.Series:
     return table["mean_change_high"] - table["mean_change_low"]
 
 
+def test_what_the_papers_width_changes_is_what_its_tables_say() -> None:
+    run = ROOT / "docs" / "results" / "mnist-full"
+    text = " ".join(text_of(run.parent / "README.md").split())
+    accuracy = pandas.read_csv(run / "mnist" / "tables" / "accuracy.csv").set_index("model")
+    clean, basic, noisy = (accuracy.loc[name] for name in ("resnet-clean", "basic-noisy", "resnet-noisy"))
+    assert f"after one epoch, {clean.accuracy:.4f} (the paper: {clean.accuracy_published:.4f})." in text
+    assert f"nearly the paper's accuracy, {basic.accuracy:.4f} ({basic.accuracy_published:.4f})." in text
+    assert (
+        f"brings the noisy ResNet to {noisy.accuracy:.4f}, where the paper has {noisy.accuracy_published:.4f}." in text
+    )
+    claims = pandas.read_csv(run / "claims.csv").set_index("claim")
+    assert f"It needs {1 / claims.loc[3, 'estimate']:.1f} times as much change as the clean basic classifier" in text
+    assert claims.loc[1, "weights_verdict"] == UNDECIDED
+    assert (claims.loc[[3, 4, 6, 11], "weights_verdict"] == FAILS).all()
+    parameters = set(pandas.read_csv(run / "mnist" / "tables" / "models.csv")["parameters"])
+    assert parameters == {39760, 20402188}
+    assert all(f"{number:,}" in text for number in parameters)
+
+
 def test_what_a_published_network_shows_is_what_its_tables_say() -> None:
     results = ROOT / "docs" / "results"
     text = " ".join(text_of(results / "README.md").split())
