@@ -10,12 +10,12 @@ rule download_data:
         f"{RESULTS}/{{dataset}}/logs/download_data.log",
     benchmark:
         f"{RESULTS}/{{dataset}}/benchmarks/download_data.tsv"
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:
         *src("download_data"),
         spec=spec(specs.download),
-    localrule: True
     shell:
         "exec python -IS {params[0]:q} {params[1]:q} --spec {params.spec:q} --output {output:q} --log {log:q}"
 
