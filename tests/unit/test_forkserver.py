@@ -168,6 +168,21 @@ def test_a_signal_that_the_process_that_asked_ignores_is_ignored_by_the_job(tmp_
     assert ended(path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))[1] == "True\n"
 
 
+def test_temporary_files_are_where_the_jobs_own_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "early.py").write_text("import tempfile\ntempfile.gettempdir()\n", encoding="utf-8")
+    (tmp_path / "own").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = program(tmp_path, "import tempfile\nprint(tempfile.gettempdir())\n")
+    server = ForkServer()
+    server.start(["early"])
+    try:
+        assert ended(path, env=os.environ | {"TMPDIR": str(tmp_path / "own")})[1] == f"{tmp_path / 'own'}\n"
+    finally:
+        server.stop()
+
+
 def test_a_job_is_killed_with_the_process_that_asked(tmp_path: Path, server: ForkServer) -> None:
     path = program(tmp_path, f"{BEGUN}time.sleep(600)\n")
     process = started(path)

@@ -31,6 +31,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import uuid
 from collections import Counter
@@ -242,6 +243,7 @@ def _become(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     os.umask(request["umask"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    tempfile.tempdir = None  # a module that the server has imported may have looked for it, in the server's environment
     signal.signal(signal.SIGINT, signal.default_int_handler)
     atexit._clear()  # what the server's modules registered, such as the removal of a folder that all jobs use
     atexit.register(logging.shutdown)
