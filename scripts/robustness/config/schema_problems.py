@@ -265,7 +265,9 @@ def _advice(value: Any, schema: Mapping[str, Any], key: Key) -> str | None:
         return _as_number(value)
     if isinstance(value, float) and "integer" in types and value.is_integer():
         return f"write {int(value)}"
-    if isinstance(value, str | int | float) and types == ["array"] and schema.get("minItems", 1) <= 2:
+    if isinstance(value, str | int | float) and types == ["array"]:
+        if schema.get("minItems", 1) > 2:
+            return f"give {schema['minItems']} values in brackets, as in config.yaml"
         values = ", ".join([str(value)] * max(1, schema.get("minItems", 1)))  # as of height and width
         return f"write `{key[-1]}: [{values}]` in a file and pass the file with --configfile"
     if isinstance(value, bool) and "string" in types:

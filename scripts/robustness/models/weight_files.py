@@ -79,16 +79,8 @@ def _safetensors(path: Path) -> Any:
 
 def _of_torch(path: Path) -> Any:
     try:
-        if is_zipfile(path) and not _has_pickle(path):
-            raise UserError(
-                f"{path} is a zip archive (as .npz files are), not a file of torch.save: unpack it, and name what was "
-                "in it; save arrays by their names, with torch.save"
-            )
-        if is_zipfile(path) and (member := damaged_member(path)) is not None:
-            raise ValueError(
-                f"{member} is not as it was written: download or copy the file again, or, if it was saved without "
-                "checksums (torch.serialization.set_crc32_options), save it again with them"
-            )
+        if is_zipfile(path):
+            _check_archive(path)
         # Opened here, since torch.load goes by the name of a file.
         with path.open("rb") as file, torch.serialization.safe_globals(_plain_values()):
             return torch.load(file, map_location="cpu", weights_only=True)
@@ -125,7 +117,17 @@ def _plain_values() -> list[Any]:
     return [argparse.Namespace, *named, *paths, np.ndarray, np.dtype, *dtypes]
 
 
-def _has_pickle(path: Path) -> bool:
-    """Return whether an archive is one of torch.save, or of TorchScript: a pickle is in its folder."""
+def _check_archive(path: Path) -> None:
+    """Raise where a zip archive is not of torch.save or TorchScript (a pickle is in its folder), or is damaged."""
     with ZipFile(path) as archive:
-        return any(name.endswith("/data.pkl") for name in archive.namelist())
+        names = archive.namelist()
+    if not any(name.endswith("/data.pkl") for name in names):
+        raise UserError(
+            f"{path} is a zip archive (as .npz files are), not a file of torch.save: unpack it, and name what was in "
+            "it; save arrays by their names, with torch.save"
+        )
+    if (member := damaged_member(path)) is not None:
+        raise ValueError(
+            f"{member} is not as it was written: download or copy the file again, or, if it was saved without "
+            "checksums (torch.serialization.set_crc32_options), save it again with them"
+        )
