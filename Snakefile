@@ -1,8 +1,10 @@
 # Robustness of image classifiers: data → training → attack → measures → tables and figures.
 # Reads config.yaml (and the overlays given with --configfile); writes below the folder that `results` names.
+import gc
 import os
 import sys
 
+gc.freeze()  # what Snakemake has imported stays: looking for garbage in it takes a fifth of a start
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
 
