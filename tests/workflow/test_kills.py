@@ -12,26 +12,33 @@ import time
 from pathlib import Path
 
 import psutil
-from running import DIGITS, Copy
+from running import DIGITS, Copy, fork_server
 
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "6"))
 SEED = int(os.environ.get("KILL_SEED", "0"))
 TABLES = f"{DIGITS}/tables"
 VICTIMS = ("a job", "Snakemake", "everything")
-LONGEST = 12.0  # seconds until a kill
+LONGEST = 5.0  # seconds until a kill
+OWN_SERVERS = 1 / 3  # the share of runs that fork their jobs from a server of their own, which is killed with them
 
 
-def processes(snakemake: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """The processes that Snakemake has started."""
+def processes(copy: Copy, snakemake: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes that Snakemake has started, and the jobs that run in its folder."""
     try:
-        return psutil.Process(snakemake.pid).children(recursive=True)
+        started = psutil.Process(snakemake.pid).children(recursive=True)
     except psutil.NoSuchProcess:
-        return []
+        started = []
+    return [*started, *(each for each in processes_in(copy) if each.pid != snakemake.pid and each not in started)]
 
 
-def kill(victim: str, snakemake: subprocess.Popen[bytes], draw: random.Random) -> None:
+def processes_in(copy: Copy) -> list[psutil.Process]:
+    """The processes whose current folder is the copy's."""
+    return [each for each in psutil.process_iter(["cwd"]) if str(copy.folder) in (each.info["cwd"] or "")]
+
+
+def kill(victim: str, copy: Copy, snakemake: subprocess.Popen[bytes], draw: random.Random) -> None:
     """SIGKILL, so that nobody can clean up."""
-    running = processes(snakemake)
+    running = processes(copy, snakemake)
     if victim == "a job" and running:
         running = [draw.choice(running)]
     elif victim == "Snakemake":
@@ -43,16 +50,19 @@ def kill(victim: str, snakemake: subprocess.Popen[bytes], draw: random.Random) -
             process.kill()
 
 
-def started(copy: Copy, said: Path) -> subprocess.Popen[bytes]:
-    """A run of Snakemake that writes what it says to a file."""
+def started(copy: Copy, said: Path, *, has_own_server: bool = False) -> subprocess.Popen[bytes]:
+    """A run of Snakemake that writes what it says to a file, with the jobs forked from the tests' server or its own."""
+    environment = os.environ | ({} if has_own_server else fork_server())
     with said.open("wb") as file:
-        return subprocess.Popen(copy.command(TABLES), cwd=copy.folder, stdout=file, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            copy.command(TABLES), cwd=copy.folder, env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
 
 
 def wait_for_jobs_of(copy: Copy) -> None:
     """Wait for jobs that outlived their Snakemake."""
     deadline = time.monotonic() + 120
-    while any(str(copy.folder) in each.info["cwd"] for each in psutil.process_iter(["cwd"]) if each.info["cwd"]):
+    while processes_in(copy):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -85,12 +95,12 @@ def test_after_any_kills_the_tables_are_the_same_and_nothing_is_left_over(
         number += 1
         copy = fresh.duplicate(tmp_path / f"workflow{number}")
         while kills < ROUNDS:
-            process = started(copy, said)
+            process = started(copy, said, has_own_server=draw.random() < OWN_SERVERS)
             try:
                 process.wait(timeout=draw.uniform(0, LONGEST))
                 killed = False
             except subprocess.TimeoutExpired:
-                kill(draw.choice(VICTIMS), process, draw)
+                kill(draw.choice(VICTIMS), copy, process, draw)
                 process.wait(timeout=120)
                 killed = True
             kills += killed
