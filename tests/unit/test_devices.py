@@ -59,7 +59,7 @@ def test_without_a_gpu_the_cpu_computes_with_the_given_threads(monkeypatch: pyte
         with devices.leased(threads) as device:
             assert device == torch.device("cpu")
             assert torch.get_num_threads() == threads
-    assert devices.describe(device) == "cpu"
+    assert devices.describe(device) == f"cpu ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def test_float32_is_float32_on_a_leased_gpu_whatever_it_was_before() -> None:

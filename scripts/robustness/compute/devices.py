@@ -79,5 +79,10 @@ def _lease(names: list[str], held: ExitStack) -> int:
 
 
 def describe(device: torch.device) -> str:
-    """Return the device's name for provenance: the GPU's model, or `cpu`."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    """Return the device's name for provenance: the GPU's model, or `cpu` with the instructions that PyTorch uses there.
+
+    With other instructions sums round in another order, and a training ends at other weights.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.backends.cpu.get_cpu_capability()})"
