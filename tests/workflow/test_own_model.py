@@ -19,7 +19,7 @@ import pytest
 import yaml
 from made_data import idx, sha256, write_tree
 from PIL import Image
-from running import ROOT, Copy, changed, copied, counts
+from running import ROOT, Copy, changed, copied, counts, fork_server
 
 PAGE = (ROOT / "docs" / "own-model.md").read_text(encoding="utf-8")
 SHAPES = "docs/examples/shapes/shapes.yaml"
@@ -76,7 +76,7 @@ def worked(tmp_path_factory: pytest.TempPathFactory) -> Copy:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            env=os.environ | fork_server() | {"OMP_NUM_THREADS": "1"},
         )
         assert ended.returncode == 0, ended.stdout
     return copy
