@@ -32,7 +32,7 @@ def overlay(images: int) -> dict[str, object]:
     dataset = {
         "split": {"train": 3500, "validation": 500, "test": 1000},
         "attacked_images": SHARDS * images,
-        "alpha": 0.004,  # small steps, so that so few images take a minute
+        "alpha": 0.001,  # small steps, so that so few images take a minute
         "example_classes": ["7"],
     }
     return {"results": str(RESULTS), "study": ["mnist"], "shard_images": images, "datasets": {"mnist": dataset}}
