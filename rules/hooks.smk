@@ -9,6 +9,7 @@ from robustness.runtime.forkserver import ForkServer, is_wanted, modules_for
 from robustness.runtime.terminal import Bars
 from robustness.workflow import hooks
 from robustness.workflow.failures import Failures
+from robustness.workflow.polling import look_often
 from snakemake.logging import logger
 
 STARTED = time.time()
@@ -40,6 +41,7 @@ onstart:
     # Snakemake's limit of 100 new jobs a second holds a thread for each job that was started so far, and each thread
     # makes Snakemake look for new jobs once a second. Nothing here starts jobs that fast, so there is no limit.
     workflow.scheduler.job_rate_limiter = None
+    look_often(workflow.scheduler._executor)
     BARS.start()
 
 
