@@ -78,7 +78,7 @@ def row(name: str, slots: int, wall: float) -> str:
 def main() -> None:
     """Run everything and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--images", type=int, default=250, help="of a shard, at most 250: about a minute")
+    arguments.add_argument("--images", type=int, default=250, help="of a shard, at most 250: a minute on a fast core")
     images = arguments.parse_args().images
     profile = ("--profile", "slurm", "--jobs", str(SHARDS))
     cluster = Path(tempfile.mkdtemp(prefix="slurm"))
